@@ -1,0 +1,95 @@
+"""What a check is, and what it may use. Checks run in the probe, inside the pod.
+
+A check is one small class: an id, a Pydantic model of its parameters, and ``run``. It sees the pod only through
+its Context. Anything it reads from the learner's service is untrusted and arrives bounded.
+"""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from types import ModuleType
+from typing import Any, ClassVar, Protocol
+
+from grader.probe.http import Target
+from grader.result import Frozen, Measurement
+from grader.spec import LabSpec
+
+
+class ControlError(Exception):
+    """The engine side could not do what a check asked for. Our fault, never the learner's."""
+
+
+class Context(Protocol):
+    """What a check sees of the run."""
+
+    @property
+    def spec(self) -> LabSpec: ...
+
+    @property
+    def seed(self) -> str: ...
+
+    @property
+    def app(self) -> Target:
+        """The learner's service."""
+        ...
+
+    def target(self, name: str) -> Target:
+        """Any party with a port, by its name in the pod (the baseline, a sidecar)."""
+        ...
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Scratch space that lives as long as the run: a generated corpus, what was already ingested, ..."""
+        ...
+
+    def rng(self, label: str) -> random.Random:
+        """A generator that depends on the run's seed and ``label`` only."""
+        ...
+
+    def lab_module(self, name: str) -> ModuleType:
+        """A module of the lab's own ``checks/`` folder, e.g. its corpus generator."""
+        ...
+
+    def lab_file(self, path: str) -> bytes:
+        """A file of the lab folder that was sent to the probe: the contract or anything under checks/."""
+        ...
+
+    async def control(self, action: str, party: str, **args: Any) -> dict[str, Any]:
+        """Ask the engine side. Actions, with their replies:
+
+        - ``state`` -> {running, exit_code, oom_killed, paused}
+        - ``stop`` (grace_s) -> the same, after SIGTERM and, when the grace is over, SIGKILL, plus {seconds}
+        - ``signal`` (signal) -> {}      ``restart`` -> {}      ``pause`` / ``unpause`` -> {}
+        - ``logs`` (since_s Unix time, max_bytes) -> {text}
+        - ``usage`` -> {cpu_s, memory_peak_bytes}
+        - ``command`` (payload: dict) -> the sidecar's reply: its ledger, its fault schedule, ...
+
+        Raises ControlError.
+        """
+        ...
+
+    def note(self, text: str) -> None:
+        """A line for the run's log, e.g. what is being measured right now."""
+        ...
+
+
+class Params(Frozen):
+    """Base of the parameter models."""
+
+
+class Check(ABC):
+    """One measurement. Subclass, set ``id`` and ``params_model``, implement ``run``, add a line to the table."""
+
+    id: ClassVar[str]
+    params_model: ClassVar[type[Params]] = Params
+
+    def __init__(self, params: Params) -> None:
+        self.params = params
+
+    @abstractmethod
+    async def run(self, ctx: Context) -> Measurement:
+        """Measure. Raise nothing for what the learner's service does: a failure is a Measurement with advice.
+
+        Any exception that leaves this method is treated as our fault and ends the run as ``errored``.
+        """

@@ -1,0 +1,129 @@
+"""LabSpec: the one model of a lab folder (``lab.yaml``). Its JSON Schema is exported for editors."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from grader.result import Frozen
+
+SLUG = r"^[a-z][a-z0-9-]{1,40}$"
+
+
+class Limits(Frozen):
+    """Bounds of the learner's container and of the run."""
+
+    cpu: float = Field(1.0, gt=0, le=4, description="cores")
+    memory_mb: int = Field(512, ge=64, le=8192)
+    pids: int = Field(128, ge=16, le=4096)
+    tmp_mb: int = Field(64, ge=1, le=2048, description="size of the tmpfs at /tmp, counted in memory")
+    data_mb: int = Field(0, ge=0, le=4096, description="size of the volume at /data that survives a restart; 0: none")
+    build_s: int = Field(180, ge=10, le=1800)
+    ready_s: int = Field(60, ge=5, le=600)
+    run_s: int = Field(240, ge=10, le=3600, description="bound on everything after the build")
+    stop_grace_s: int = Field(10, ge=1, le=60)
+
+
+class Service(Frozen):
+    """The learner's service in the pod."""
+
+    name: str = Field("app", pattern=SLUG)
+    port: int = Field(8080, ge=1024, le=65535, description="handed out as $PORT")
+    env: dict[str, str] = {}
+
+
+class Sidecar(Frozen):
+    """A real component that the lab provides. ``kind`` names an entry of grader.sidecars."""
+
+    name: str = Field(pattern=SLUG, description="host name in the pod")
+    kind: str
+    port: int = Field(ge=1024, le=65535)
+    config: dict[str, Any] = {}
+    env: dict[str, str] = {}
+    cpu: float = Field(0.4, gt=0, le=4)
+    memory_mb: int = Field(256, ge=32, le=8192)
+    app_env: dict[str, str] = Field({}, description="set in the learner's container; {host} and {port} are filled in")
+
+
+class CheckUse(Frozen):
+    """One use of a check, with parameters that the check's own model validates."""
+
+    check: str = Field(description="id of the check: a library id, or 'lab:<module>.<Class>' from checks/ of the lab")
+    params: dict[str, Any] = {}
+
+
+class Criterion(Frozen):
+    """One row of the rubric. Passed when every check passes."""
+
+    id: str = Field(pattern=SLUG)
+    title: str
+    what: str = Field("", description="one line under the title")
+    rule: str = Field(description="the rule as the rubric shows it")
+    weight: float = Field(gt=0, le=100)
+    gate: bool = False
+    hint: int | None = Field(None, description="number of the hint that helps when this fails")
+    checks: list[CheckUse] = Field(min_length=1)
+
+
+class Rubric(Frozen):
+    pass_score: float = Field(70, ge=1, le=100)
+    gate_cap: float = Field(40, ge=0, le=100, description="score of a run with a failed gate, at most")
+    criteria: list[Criterion] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Rubric:
+        ids = [c.id for c in self.criteria]
+        if len(set(ids)) != len(ids):
+            raise ValueError("criterion ids must be unique")
+        if abs(sum(c.weight for c in self.criteria) - 100) > 1e-6:
+            raise ValueError(f"weights must add up to 100, not {sum(c.weight for c in self.criteria):g}")
+        return self
+
+
+class LabSpec(Frozen):
+    """A lab. ``id`` never changes; ``version`` is the author's label, the content digest is the identity."""
+
+    id: str = Field(pattern=SLUG)
+    number: int = Field(ge=1)
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    title: str
+    summary: str
+    level: int = Field(ge=1, le=4)
+    hours: int = Field(ge=1, le=100)
+    skills: list[str] = Field(min_length=1)
+    limits: Limits = Limits()
+    service: Service = Service()
+    contract: str = Field("openapi.yaml", description="OpenAPI document in the lab folder")
+    bases: list[str] = Field(["seatrial/runtime:1"], description="base images a Dockerfile may name")
+    sidecars: list[Sidecar] = []
+    baseline: Sidecar | None = Field(None, description="the reference/naive system R, built from baseline/ of the lab")
+    rubric: Rubric
+
+    @model_validator(mode="after")
+    def _names(self) -> LabSpec:
+        parties = [self.service.name, *(s.name for s in self.sidecars), *([self.baseline.name] if self.baseline else [])]
+        if len(set(parties)) != len(parties):
+            raise ValueError("service, sidecars and baseline need different names")
+        return self
+
+
+class Expectation(Frozen):
+    """``expect.yaml`` of a submission: the verdict, and every criterion that does not pass."""
+
+    verdict: Literal["passed", "failed", "not_gradable"]
+    because: str = Field("", description="what this submission does, in one line")
+    fails: list[str] = Field([], description="exactly these criteria fail; later ones may be skipped only behind a gate")
+
+
+class Skill(Frozen):
+    id: str = Field(pattern=SLUG)
+    title: str
+    text: str
+
+
+class Track(Frozen):
+    id: str = Field(pattern=SLUG)
+    title: str
+    text: str
+    labs: list[str] = Field(description="lab ids in order; labs that are not installed yet are shown as planned")
