@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from grader.spec import LabSpec
+from grader.spec import LabContent, SourceFile
 
 
 def _never() -> bool:
@@ -14,27 +14,10 @@ def _never() -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceFile:
-    """One regular file of a snapshot."""
-
-    data: bytes
-    executable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A checked source tree. ``files`` maps relative POSIX paths to contents; ``digest`` is sha256 hex over both."""
 
     files: Mapping[PurePosixPath, SourceFile]
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class LabContent:
-    """A lab as it was published: its spec, every file of its folder, and the digest over them."""
-
-    spec: LabSpec
-    files: Mapping[PurePosixPath, bytes]
     digest: str
 
 

@@ -1,0 +1,34 @@
+"""Labs as data: the models, and how a lab folder is read."""
+
+from grader.spec.load import LabContent, SourceFile, load_expectation, load_lab, load_skills, load_tracks
+from grader.spec.models import (
+    CheckUse,
+    Criterion,
+    Expectation,
+    LabSpec,
+    Limits,
+    Rubric,
+    Service,
+    Sidecar,
+    Skill,
+    Track,
+)
+
+__all__ = [
+    "CheckUse",
+    "Criterion",
+    "Expectation",
+    "LabContent",
+    "LabSpec",
+    "Limits",
+    "Rubric",
+    "Service",
+    "Sidecar",
+    "Skill",
+    "SourceFile",
+    "Track",
+    "load_expectation",
+    "load_lab",
+    "load_skills",
+    "load_tracks",
+]
