@@ -7,16 +7,23 @@ arrive.
 
 from __future__ import annotations
 
+import asyncio
 import json as jsonlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import httptools
 
 from grader.result import Exchange
 
 MAX_BODY = 1 << 20
 MAX_HEADERS = 32 << 10
 SHOWN_BODY = 4096
+MAX_HEADER_COUNT = 200
+
+StopWhen = Callable[[bytes], bool]
 
 
 @dataclass(slots=True)
@@ -98,6 +105,122 @@ class Response:
         )
 
 
+class _Connection(asyncio.Protocol):
+    """One connection, one request at a time. Never raises into the loop: every fault ends in ``error``."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.closed = False
+        self._response: Response | None = None
+        self._done: asyncio.Future[None] | None = None
+
+    # -- called by Target
+
+    def send(self, response: Response, head: bytes, max_body: int, stop_when: StopWhen | None) -> asyncio.Future[None]:
+        assert self.transport is not None
+        self._response, self._max_body, self._stop_when = response, max_body, stop_when
+        self._head_bytes = self._body_bytes = 0
+        self._head_done = self._until_eof = self.keep = False
+        self._parser = httptools.HttpResponseParser(self)
+        self._done = asyncio.get_running_loop().create_future()
+        response.sent_unix = time.time()
+        response.sent_at = time.perf_counter()
+        self.transport.write(head + response.request_body)
+        return self._done
+
+    def drop(self, error: str = "") -> None:
+        """Hang up at once; a response under way ends with ``error``."""
+        if self.transport is not None and not self.closed:
+            self.transport.abort()
+        self.closed = True
+        self._finish(error)
+
+    def _finish(self, error: str = "") -> None:
+        response, done, self._response = self._response, self._done, None
+        if response is not None:
+            response.error = response.error or error
+            if done is not None and not done.done():
+                done.set_result(None)
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        now = time.perf_counter()  # first of all: this is the arrival time
+        response = self._response
+        if response is None:
+            self.drop()
+            return
+        if response.first_byte_at is None:
+            response.first_byte_at = now
+        self._now = now
+        if not self._head_done:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEADERS + MAX_BODY:
+                self.drop("the header section is too large")
+                return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.drop("the server asked to switch protocols")
+        except httptools.HttpParserError as error:
+            self.drop(f"not HTTP: {str(error)[:200]}")
+        if not self._head_done and self._head_bytes > MAX_HEADERS:
+            self.drop("the header section is too large")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        response = self._response
+        if response is None:
+            return
+        if self._until_eof and exc is None:
+            response.done_at = time.perf_counter()
+            self._finish()
+        else:
+            self._finish("the connection was closed " + ("in the middle" if self._head_done else "without a response"))
+
+    # -- httptools callbacks
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._response is not None:
+            self._response.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+            if len(self._response.headers) > MAX_HEADER_COUNT:
+                self.drop("too many headers")
+
+    def on_headers_complete(self) -> None:
+        response, status = self._response, self._parser.get_status_code()
+        if response is None or 100 <= status < 200:
+            return
+        self._head_done = True
+        response.status = status
+        headers = response.headers
+        self._until_eof = "content-length" not in headers and "chunked" not in headers.get("transfer-encoding", "")
+
+    def on_body(self, piece: bytes) -> None:
+        response = self._response
+        if response is None:
+            return
+        self._body_bytes += len(piece)
+        if self._body_bytes > self._max_body:
+            response.truncated = True
+            self.drop(f"the body is larger than {self._max_body} bytes")
+            return
+        response.chunks.append((self._now, piece))
+        if self._stop_when is not None and self._stop_when(piece):
+            response.truncated = True
+            self.drop("hung up on purpose")
+
+    def on_message_complete(self) -> None:
+        if self._response is None or not self._head_done:
+            return  # an interim 1xx answer
+        self._response.done_at = self._now
+        self.keep = bool(self._parser.should_keep_alive())
+        self._finish()
+
+
 class Target:
     """One party of the pod that speaks HTTP, with a pool of kept-alive connections."""
 
@@ -105,6 +228,7 @@ class Target:
         self.name = name
         self.host = host
         self.port = port
+        self._idle: list[_Connection] = []
 
     async def request(
         self,
@@ -116,7 +240,7 @@ class Target:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
         max_body: int = MAX_BODY,
-        stop_when: Callable[[bytes], bool] | None = None,
+        stop_when: StopWhen | None = None,
         fresh: bool = False,
     ) -> Response:
         """Send one request and read the whole answer. Never raises for what the other side does.
@@ -124,8 +248,59 @@ class Target:
         ``stop_when`` sees each piece of body and may return True: the connection is then dropped at once (a client
         that hangs up). ``fresh`` forbids a kept-alive connection.
         """
-        raise NotImplementedError
+        payload = body if body is not None else (b"" if json is None else jsonlib.dumps(json).encode())
+        fields = {"Host": self.name, "Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "Mozilla/5.0"}
+        if json is not None and body is None:
+            fields["Content-Type"] = "application/json"
+        if payload or method in ("POST", "PUT", "PATCH"):
+            fields["Content-Length"] = str(len(payload))
+        fields.update(headers or {})
+        response = Response(method, path, fields, payload, self.name, time.perf_counter(), time.time())
+        head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()) + "\r\n"
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._exchange(response, head.encode("latin-1"), max_body, stop_when, fresh)
+        except TimeoutError:
+            response.error = f"no complete answer within {timeout_s:g} s"
+        except OSError as error:
+            response.error = f"could not connect: {error.strerror or error}"
+        return response
+
+    async def _exchange(
+        self, response: Response, head: bytes, max_body: int, stop_when: StopWhen | None, fresh: bool
+    ) -> None:
+        """One try, and a second one on a new connection when a kept-alive one turns out to be closed already."""
+        for attempt in (0, 1):
+            connection, reused = await self._connect(fresh or attempt == 1)
+            try:
+                await connection.send(response, head, max_body, stop_when)
+            finally:
+                self._release(connection, response)
+            if not (reused and response.error and response.first_byte_at is None):
+                return
+            response.error = ""
+
+    async def _connect(self, fresh: bool) -> tuple[_Connection, bool]:
+        """A connection, and whether it was used before."""
+        while self._idle and not fresh:
+            connection = self._idle.pop()
+            if not connection.closed:
+                return connection, True
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.create_connection(_Connection, self.host, self.port)
+        return protocol, False
+
+    def _release(self, connection: _Connection, response: Response) -> None:
+        if response.error or response.done_at is None or not connection.keep or connection.closed:
+            connection.drop()
+        else:
+            self._idle.append(connection)
+
+    async def warm(self, connections: int) -> None:
+        """Open so many kept-alive connections ahead of a measurement. Raises OSError when refused."""
+        self._idle.extend([(await self._connect(fresh=True))[0] for _ in range(connections)])
 
     async def close(self) -> None:
         """Drop all kept-alive connections."""
-        raise NotImplementedError
+        while self._idle:
+            self._idle.pop().drop()

@@ -102,7 +102,11 @@ class LabSpec(Frozen):
 
     @model_validator(mode="after")
     def _names(self) -> LabSpec:
-        parties = [self.service.name, *(s.name for s in self.sidecars), *([self.baseline.name] if self.baseline else [])]
+        parties = [
+            self.service.name,
+            *(s.name for s in self.sidecars),
+            *([self.baseline.name] if self.baseline else []),
+        ]
         if len(set(parties)) != len(parties):
             raise ValueError("service, sidecars and baseline need different names")
         return self
@@ -113,7 +117,7 @@ class Expectation(Frozen):
 
     verdict: Literal["passed", "failed", "not_gradable"]
     because: str = Field("", description="what this submission does, in one line")
-    fails: list[str] = Field([], description="exactly these criteria fail; later ones may be skipped only behind a gate")
+    fails: list[str] = Field([], description="exactly these fail; what stands behind a failed gate is skipped")
 
 
 class Skill(Frozen):
