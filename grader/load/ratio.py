@@ -74,6 +74,4 @@ def ratio_rule(threshold: float, op: Literal["at_least", "at_most"]) -> Rule:
 def ratio_measured(decision: Decision) -> Measured:
     """A decision as the value that a page shows."""
     text = f"{decision.ratio:.2f} × baseline [{decision.low:.2f}, {decision.high:.2f}], n = {decision.n}"
-    return Measured(
-        value=decision.ratio, unit="ratio", low=decision.low, high=decision.high, n=decision.n, text=text
-    )
+    return Measured(value=decision.ratio, unit="ratio", low=decision.low, high=decision.high, n=decision.n, text=text)

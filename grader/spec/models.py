@@ -30,6 +30,7 @@ class Service(Frozen):
 
     name: str = Field("app", pattern=SLUG)
     port: int = Field(8080, ge=1024, le=65535, description="handed out as $PORT")
+    ready_path: str = Field("/readyz", pattern=r"^/", description="answers 200 when the service can take traffic")
     env: dict[str, str] = {}
 
 

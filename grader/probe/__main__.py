@@ -1,0 +1,43 @@
+"""``python -m grader.probe``: the process inside the pod."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+
+from grader.probe.context import ProbeContext
+from grader.probe.protocol import AwaitParties, Done, Fault, Listening, NotReadyNow, ReadyNow, Start
+from grader.probe.readiness import await_app, await_parties
+from grader.probe.runner import grade
+from grader.probe.wire import Wire
+
+
+async def _serve(wire: Wire) -> None:
+    first = await wire.receive()
+    assert isinstance(first, AwaitParties)
+    wire.send(Listening(missing=await await_parties(first.parties, first.timeout_s)))
+    start = await wire.receive()
+    assert isinstance(start, Start)
+    ctx = ProbeContext(start, wire)
+    ready = await await_app(start.spec, ctx.app, wire, set(start.ports.values()) - {start.spec.service.port})
+    if isinstance(ready, NotReadyNow):
+        wire.send(ready)
+    else:
+        ctx.shared["readiness"] = ready
+        wire.send(ReadyNow(seconds=round(ready.seconds, 3)))
+        await grade(start, ctx, wire)
+    await ctx.close()
+    wire.send(Done())
+
+
+async def main() -> None:
+    wire = await Wire.over_stdio()
+    try:
+        await _serve(wire)
+    except Exception:
+        # Whatever leaves a check is our fault and must say so, with enough to mend it.
+        wire.send(Fault(message=traceback.format_exc()[-4000:]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,111 @@
+"""The typed JSON lines between engine and probe, over the probe's stdin and stdout.
+
+Down: AwaitParties, then Start, then one Reply per Control. Up: Listening, then ReadyNow or NotReadyNow, then
+Log, CheckBegun, CheckEnded and Control in any order, then Done. A Fault at any time means: our error.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from grader.result import CheckResult, Exchange, Frozen
+from grader.spec import LabSpec
+
+
+class Awaited(Frozen):
+    """A party to wait for: TCP accepts, and ``ready_path`` answers 200 where there is one."""
+
+    port: int
+    ready_path: str | None = None
+
+
+class AwaitParties(Frozen):
+    type: Literal["await"] = "await"
+    parties: dict[str, Awaited]
+    timeout_s: float
+
+
+class Start(Frozen):
+    """Everything the probe needs. ``files``: the contract and checks/ of the lab, base64 by path."""
+
+    type: Literal["start"] = "start"
+    spec: LabSpec
+    seed: str
+    ports: dict[str, int]
+    files: dict[str, str]
+    only: list[str] = []
+    deadline_s: float
+
+
+class Reply(Frozen):
+    type: Literal["reply"] = "reply"
+    id: int
+    ok: bool
+    data: dict[str, Any] = {}
+    error: str = ""
+
+
+class Listening(Frozen):
+    """Answer to AwaitParties; ``missing`` names the parties that did not come up in time."""
+
+    type: Literal["listening"] = "listening"
+    missing: list[str] = []
+
+
+class ReadyNow(Frozen):
+    type: Literal["ready"] = "ready"
+    seconds: float
+
+
+class NotReadyNow(Frozen):
+    type: Literal["not_ready"] = "not_ready"
+    reason: str
+    advice: str
+    exchange: Exchange | None = None
+
+
+class Log(Frozen):
+    type: Literal["log"] = "log"
+    text: str
+
+
+class CheckBegun(Frozen):
+    type: Literal["check_begun"] = "check_begun"
+    criterion: str
+
+
+class CheckEnded(Frozen):
+    type: Literal["check_ended"] = "check_ended"
+    result: CheckResult
+
+
+class Control(Frozen):
+    """A request to the engine side; see Context.control for the actions."""
+
+    type: Literal["control"] = "control"
+    id: int
+    action: Literal["state", "stop", "signal", "restart", "pause", "unpause", "logs", "usage", "command"]
+    party: str
+    args: dict[str, Any] = {}
+
+
+class Done(Frozen):
+    type: Literal["done"] = "done"
+
+
+class Fault(Frozen):
+    """The probe itself failed: never the learner's doing."""
+
+    type: Literal["fault"] = "fault"
+    message: str
+
+
+Down = Annotated[AwaitParties | Start | Reply, Field(discriminator="type")]
+Up = Annotated[
+    Listening | ReadyNow | NotReadyNow | Log | CheckBegun | CheckEnded | Control | Done | Fault,
+    Field(discriminator="type"),
+]
+DOWN: TypeAdapter[Down] = TypeAdapter(Down)
+UP: TypeAdapter[Up] = TypeAdapter(Up)

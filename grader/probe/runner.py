@@ -1,0 +1,117 @@
+"""Runs the rubric: criteria in order, each in the time that is left; behind a failed gate they are skipped."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from grader.checks.base import Check
+from grader.probe.context import ProbeContext, make_check
+from grader.probe.protocol import CheckBegun, CheckEnded, Start
+from grader.probe.wire import Wire
+from grader.result import CheckResult, Measured, Measurement, Outcome, Rule
+from grader.spec import Criterion
+
+LOG_SLICE_BYTES = 4096
+
+
+async def grade(start: Start, ctx: ProbeContext, wire: Wire) -> None:
+    """Judge every criterion and report each as it is done."""
+    deadline = time.perf_counter() + start.deadline_s
+    # All checks are made first: a bad parameter is our fault and must show before anything is measured.
+    plan = [(c, [make_check(use) for use in c.checks]) for c in ctx.spec.rubric.criteria]
+    broken_gate = ""
+    for criterion, checks in plan:
+        if start.only and criterion.id not in start.only:
+            continue
+        if broken_gate:
+            wire.send(CheckEnded(result=_skipped(criterion, broken_gate)))
+            continue
+        wire.send(CheckBegun(criterion=criterion.id))
+        began = time.perf_counter()
+        measurement, check_id = await _judge(criterion, checks, ctx, deadline)
+        if measurement.outcome is not Outcome.PASSED:
+            measurement = await _explain(measurement, ctx)
+        result = _result(criterion, check_id, measurement, time.perf_counter() - began)
+        wire.send(CheckEnded(result=result))
+        if criterion.gate and result.outcome is Outcome.FAILED:
+            broken_gate = criterion.title
+
+
+async def _judge(
+    criterion: Criterion, checks: list[Check], ctx: ProbeContext, deadline: float
+) -> tuple[Measurement, str]:
+    """The first check that fails speaks for the criterion, else the first undecided one, else the first."""
+    done: list[tuple[Measurement, str]] = []
+    for check, use in zip(checks, criterion.checks, strict=True):
+        left = deadline - time.perf_counter()
+        try:
+            async with asyncio.timeout(max(left, 0.001)) as bound:
+                measurement = await check.run(ctx)
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            measurement = _out_of_time(ctx)
+        done.append((measurement, use.check))
+        if measurement.outcome is Outcome.FAILED:
+            return done[-1]
+    undecided = [pair for pair in done if pair[0].outcome is not Outcome.PASSED]
+    return (undecided or done)[0]
+
+
+def _out_of_time(ctx: ProbeContext) -> Measurement:
+    limit = ctx.spec.limits.run_s
+    return Measurement(
+        outcome=Outcome.FAILED,
+        message=f"The run's time limit of {limit} s was over before this could be measured.",
+        measured=Measured(text="not measured in time"),
+        rule=Rule(op="at_most", threshold=limit, unit="s", text=f"the whole run within {limit} s"),
+        advice="Answer every request promptly, also the ones you refuse: requests that hang use up the run's time.",
+    )
+
+
+async def _explain(measurement: Measurement, ctx: ProbeContext) -> Measurement:
+    """Add what only the engine side knows: whether the service died, and what it printed meanwhile."""
+    name = ctx.spec.service.name
+    state = await ctx.control("state", name)
+    message, exchange = measurement.message, measurement.exchange
+    if not state["running"]:
+        why = "it used more memory than its limit" if state["oom_killed"] else f"exit code {state['exit_code']}"
+        message = f"{message} Your service is no longer running ({why})."
+    if exchange is not None and exchange.party == name:
+        logs = await ctx.control("logs", name, max_bytes=LOG_SLICE_BYTES)
+        exchange = exchange.model_copy(update={"log": str(logs["text"])[-LOG_SLICE_BYTES:]})
+    return measurement.model_copy(update={"message": message, "exchange": exchange})
+
+
+def _skipped(criterion: Criterion, gate: str) -> CheckResult:
+    return CheckResult(
+        criterion=criterion.id,
+        check=criterion.checks[0].check,
+        title=criterion.title,
+        gate=criterion.gate,
+        outcome=Outcome.SKIPPED,
+        points=0,
+        max_points=criterion.weight,
+        message=f"Not measured: the gate “{gate}” failed before it.",
+    )
+
+
+def _result(criterion: Criterion, check_id: str, m: Measurement, seconds: float) -> CheckResult:
+    return CheckResult(
+        criterion=criterion.id,
+        check=check_id,
+        title=criterion.title,
+        gate=criterion.gate,
+        outcome=m.outcome,
+        points=criterion.weight if m.outcome is Outcome.PASSED else 0,
+        max_points=criterion.weight,
+        message=m.message,
+        measured=m.measured,
+        rule=m.rule,
+        advice=m.advice,
+        exchange=m.exchange,
+        series=m.series,
+        data=m.data,
+        seconds=round(seconds, 3),
+    )
