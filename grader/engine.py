@@ -1,0 +1,161 @@
+"""One run, from snapshot to verdict, as a generator of typed events. Tears down in every case."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+
+from grader import __version__
+from grader.deploy import Deployment
+from grader.errors import EngineUnavailable, LearnerError, RunCancelled, SeatrialError
+from grader.events import Event, EvidenceCollected, LogLine, Phase, PhaseFinished, PhaseStarted, RunFinished
+from grader.follow import follow
+from grader.job import GradingJob
+from grader.probing import Probing
+from grader.result import CheckResult, RunResult, Verdict
+from grader.sandbox.base import BuildRequest, ImageRef, RunLabels, Sandbox
+from grader.verdict import score_of, verdict_of
+
+LEASE_MARGIN_S = 300
+TAIL_BYTES = 65536
+
+
+def run(job: GradingJob, sandbox: Sandbox, *, installation: str) -> Iterator[Event]:
+    """Grade one job. The last event is always RunFinished; closing the generator tears everything down.
+
+    Raises EngineUnavailable only when the engine does not answer before anything was started, so that the caller
+    can keep the run in its queue.
+    """
+    sandbox.check()
+    return _Run(job, sandbox, installation).events()
+
+
+class _Run:
+    """The state of one run while it goes on."""
+
+    def __init__(self, job: GradingJob, sandbox: Sandbox, installation: str) -> None:
+        self.job, self.sandbox = job, sandbox
+        limits = job.lab.spec.limits
+        expires = int(time.time()) + limits.build_s * 2 + limits.ready_s + limits.run_s + LEASE_MARGIN_S
+        self.labels = RunLabels(job.run_id, job.fence, installation, expires)
+        self.stop = threading.Event()
+        self.began = time.monotonic()
+        self.results: list[CheckResult] = []
+        self.image: ImageRef | None = None
+        self.build_log: list[str] = []
+        self.failed_phase: tuple[Phase, float] | None = None
+
+    def cancelled(self) -> bool:
+        return self.stop.is_set() or self.job.cancelled()
+
+    def events(self) -> Generator[Event, None, None]:
+        deployment = Deployment(self.job, self.sandbox, self.labels)
+        verdict, reason, advice = Verdict.ERRORED, "", ""
+        try:
+            yield from self._build()
+            yield from self._deploy_and_grade(deployment)
+            verdict = verdict_of(self.job.lab.spec.rubric, self.results)
+        except LearnerError as error:
+            verdict, reason, advice = Verdict.NOT_GRADABLE, error.message, error.advice
+        except RunCancelled as error:
+            verdict, reason, advice = Verdict.CANCELLED, error.message, error.advice
+        except EngineUnavailable as error:
+            reason, advice = f"The container engine went away: {error.message}", "The run will be tried again."
+        except SeatrialError as error:
+            reason, advice = error.message, error.advice or "This is our fault; it costs no attempt. Grade again."
+        finally:
+            # Also on GeneratorExit, where nothing may be yielded any more.
+            app_log = deployment.app_log(TAIL_BYTES)
+            self.stop.set()
+            began = time.monotonic()
+            deployment.destroy()
+            if self.image is not None:
+                self.sandbox.remove_image(self.image)
+            teardown_s = time.monotonic() - began
+        yield from self._last_words(app_log, deployment, reason, teardown_s)
+        yield RunFinished(result=self._result(verdict, reason, advice))
+
+    def _last_words(self, app_log: str, deployment: Deployment, reason: str, teardown_s: float) -> Iterator[Event]:
+        if self.failed_phase is not None:
+            phase, began = self.failed_phase
+            yield PhaseFinished(phase=phase, ok=False, seconds=round(time.monotonic() - began, 3), message=reason)
+        yield PhaseStarted(phase="teardown")
+        yield PhaseFinished(phase="teardown", ok=True, seconds=round(teardown_s, 3))
+        for line in app_log.splitlines()[-200:]:
+            yield LogLine(source="app", text=line[:1000])
+        if app_log:
+            yield EvidenceCollected(name="app.log", media_type="text/plain", visibility="private", content=app_log)
+        if self.build_log:
+            text = "\n".join(self.build_log)
+            yield EvidenceCollected(name="build.log", media_type="text/plain", visibility="private", content=text)
+        if deployment.usage_json:
+            yield EvidenceCollected(
+                name="usage.json", media_type="application/json", visibility="reviewer", content=deployment.usage_json
+            )
+
+    def _result(self, verdict: Verdict, reason: str, advice: str) -> RunResult:
+        graded = verdict in (Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE)
+        return RunResult(
+            lab=self.job.lab.spec.id,
+            lab_version=self.job.lab.digest,
+            grader_version=__version__,
+            seed=self.job.seed,
+            verdict=verdict,
+            score=score_of(self.job.lab.spec.rubric, self.results) if graded else 0,
+            reason=reason,
+            advice=advice,
+            criteria=self.results,
+            image_digest=self.image.id if self.image else "",
+            seconds=round(time.monotonic() - self.began, 3),
+        )
+
+    def _phase(self, phase: Phase) -> PhaseStarted:
+        self.failed_phase = (phase, time.monotonic())
+        return PhaseStarted(phase=phase)
+
+    def _phase_done(self, message: str = "") -> PhaseFinished:
+        assert self.failed_phase is not None
+        phase, began = self.failed_phase
+        self.failed_phase = None
+        return PhaseFinished(phase=phase, ok=True, seconds=round(time.monotonic() - began, 3), message=message)
+
+    def _build(self) -> Generator[Event, None, None]:
+        yield self._phase("build")
+        spec = self.job.lab.spec
+        request = BuildRequest(
+            snapshot=self.job.snapshot,
+            bases={name: self.sandbox.image(name).id for name in spec.bases},
+            labels=self.labels,
+            timeout_s=spec.limits.build_s,
+        )
+        lines = follow(lambda emit: self.sandbox.build(request, emit, self.cancelled), self.stop)
+        try:
+            while True:
+                line = next(lines)
+                self.build_log.append(line)
+                yield LogLine(source="build", text=line[:1000])
+        except StopIteration as end:
+            self.image = end.value
+        finally:
+            lines.close()
+        self.stop.clear()
+        yield self._phase_done()
+
+    def _deploy_and_grade(self, deployment: Deployment) -> Generator[Event, None, None]:
+        assert self.image is not None
+        yield self._phase("deploy")
+        deployment.open(self.cancelled)
+        deployment.start_app(self.image)
+        yield self._phase_done()
+        yield self._phase("ready")
+        probing = Probing(self.job, deployment, self.cancelled)
+        seconds = probing.wait_ready()
+        yield self._phase_done(f"ready after {seconds:.1f} s")
+        yield self._phase("grade")
+        for event in probing.events():
+            if event.type == "check_finished":
+                self.results.append(event.result)
+            yield event
+        deployment.collect_usage()
+        yield self._phase_done()

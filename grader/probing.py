@@ -1,0 +1,110 @@
+"""The engine's end of the line to the probe: readiness, results, and the control that checks ask for."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from grader.deploy import Deployment
+from grader.errors import NotReady, RunCancelled, SandboxError, SeatrialError
+from grader.events import CheckFinished, CheckStarted, Event, LogLine
+from grader.job import GradingJob
+from grader.probe.protocol import CheckBegun, CheckEnded, Control, Done, Log, NotReadyNow, ReadyNow, Reply, Start
+
+SILENCE_MARGIN_S = 30.0
+MAX_LOG_BYTES = 65536
+
+
+class Probing:
+    """Drives the probe through one run."""
+
+    def __init__(self, job: GradingJob, deployment: Deployment, cancelled: Callable[[], bool]) -> None:
+        self.job, self.deployment, self.cancelled = job, deployment, cancelled
+        self.limits = job.lab.spec.limits
+
+    def wait_ready(self) -> float:
+        """Seconds until the service was ready. Raises NotReady with the reason that the probe found."""
+        self.deployment.probe.send(self._start().model_dump_json())
+        deadline = time.monotonic() + self.limits.ready_s + SILENCE_MARGIN_S
+        while True:
+            message = self.deployment.from_probe(deadline - time.monotonic(), self.cancelled)
+            if isinstance(message, ReadyNow):
+                return message.seconds
+            if isinstance(message, NotReadyNow):
+                raise NotReady(message.reason, message.advice)
+            if isinstance(message, Control):
+                self._obey(message)
+
+    def events(self) -> Iterator[Event]:
+        """Events of the rubric until the probe is done. Raises SandboxError when it falls silent."""
+        deadline = time.monotonic() + self.limits.run_s + SILENCE_MARGIN_S
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise SandboxError("the probe did not finish within the run's time limit")
+            message = self.deployment.from_probe(left, self.cancelled)
+            if isinstance(message, Done):
+                return
+            if isinstance(message, Control):
+                self._obey(message)
+            elif isinstance(message, CheckBegun):
+                yield CheckStarted(criterion=message.criterion)
+            elif isinstance(message, CheckEnded):
+                yield CheckFinished(result=message.result)
+            elif isinstance(message, Log):
+                yield LogLine(source="seatrial", text=message.text)
+
+    def _start(self) -> Start:
+        lab, spec = self.job.lab, self.job.lab.spec
+        parties = [*spec.sidecars, *([spec.baseline] if spec.baseline else [])]
+        files = {
+            str(path): base64.b64encode(file.data).decode()
+            for path, file in lab.files.items()
+            if path.parts[0] == "checks" or str(path) == spec.contract
+        }
+        return Start(
+            spec=spec,
+            seed=self.job.seed,
+            ports={spec.service.name: spec.service.port, **{p.name: p.port for p in parties}},
+            files=files,
+            only=sorted(self.job.only),
+            deadline_s=spec.limits.run_s,
+        )
+
+    def _obey(self, control: Control) -> None:
+        try:
+            reply = Reply(id=control.id, ok=True, data=self._act(control.action, control.party, control.args))
+        except RunCancelled:
+            raise
+        except (SeatrialError, KeyError) as error:
+            reply = Reply(id=control.id, ok=False, error=str(error)[:500])
+        self.deployment.probe.send(reply.model_dump_json())
+
+    def _act(self, action: str, party: str, args: dict[str, Any]) -> dict[str, Any]:
+        pod = self.deployment.pod
+        match action:
+            case "state":
+                return asdict(pod.state(party))
+            case "stop":
+                began = time.monotonic()
+                state = pod.stop(party, float(args.get("grace_s", self.limits.stop_grace_s)))
+                return {**asdict(state), "seconds": round(time.monotonic() - began, 3)}
+            case "signal":
+                pod.signal(party, str(args["signal"]))
+            case "restart":
+                pod.restart(party)
+            case "pause":
+                pod.pause(party)
+            case "unpause":
+                pod.unpause(party)
+            case "logs":
+                size = min(int(args.get("max_bytes", MAX_LOG_BYTES)), MAX_LOG_BYTES)
+                return {"text": pod.logs(party, max_bytes=size, since_s=args.get("since_s"))}
+            case "usage":
+                return asdict(pod.usage(party))
+            case "command":
+                return self.deployment.command(party, args["payload"])
+        return {}

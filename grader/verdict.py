@@ -1,0 +1,29 @@
+"""From criteria to a score and a verdict. Pure arithmetic; GRADING.md, 'Outcomes'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grader.result import CheckResult, Outcome, Verdict
+from grader.spec import Rubric
+
+
+def score_of(rubric: Rubric, results: Sequence[CheckResult]) -> float:
+    """Points out of 100; capped when a gate failed."""
+    points = sum(r.points for r in results)
+    broken = any(r.gate and r.outcome is Outcome.FAILED for r in results)
+    return round(min(points, rubric.gate_cap) if broken else points, 2)
+
+
+def verdict_of(rubric: Rubric, results: Sequence[CheckResult]) -> Verdict:
+    """Passed: every gate and enough points. Inconclusive only where the undecided could still change that."""
+    gates = [r for r in results if r.gate]
+    if any(r.outcome is Outcome.FAILED for r in gates):
+        return Verdict.FAILED
+    score = sum(r.points for r in results)
+    undecided = sum(r.max_points for r in results if r.outcome is Outcome.INCONCLUSIVE)
+    if score + undecided < rubric.pass_score:
+        return Verdict.FAILED
+    if score < rubric.pass_score or any(r.outcome is Outcome.INCONCLUSIVE for r in gates):
+        return Verdict.INCONCLUSIVE
+    return Verdict.PASSED
