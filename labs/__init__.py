@@ -1,0 +1,1 @@
+"""Placeholder package doc; the app follows."""

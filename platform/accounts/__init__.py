@@ -1,0 +1,1 @@
+"""People: the user model, sign-up and sign-in, roles, the first instructor."""

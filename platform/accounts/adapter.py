@@ -1,0 +1,14 @@
+"""Where allauth asks the site."""
+
+from __future__ import annotations
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.http import HttpRequest
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Sign-up is open unless the operator closed it."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return bool(settings.SEATRIAL_SIGNUP)

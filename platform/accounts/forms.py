@@ -1,0 +1,61 @@
+"""Forms of the account pages. Labels and hints are ours; the rules are allauth's and Django's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account import forms as allauth_forms
+from django import forms
+
+
+def relabel(form: forms.Form, **texts: tuple[str, str]) -> None:
+    """Set ``field=(label, hint)`` and drop placeholders: they vanish while somebody types."""
+    for name, field in form.fields.items():
+        field.widget.attrs.pop("placeholder", None)
+        if name in texts:
+            field.label, field.help_text = texts[name]
+
+
+class LoginForm(allauth_forms.LoginForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        relabel(
+            self,
+            login=("Handle or e-mail", ""),
+            password=("Password", ""),
+            remember=("Stay signed in on this device", ""),
+        )
+
+
+class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        relabel(
+            self,
+            username=("Handle", "In the address of your portfolio: lower-case letters, digits and hyphens."),
+            email=("E-mail", "For resetting the password. It is never shown."),
+            password1=("Password", "At least 10 characters."),
+        )
+
+
+class ResetPasswordForm(allauth_forms.ResetPasswordForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        relabel(self, email=("E-mail", "The address that you signed up with."))
+
+
+class NewPasswordForm(allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        relabel(self, password1=("New password", "At least 10 characters."), password2=("New password again", ""))
+
+
+class ChangePasswordForm(allauth_forms.ChangePasswordForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        relabel(
+            self,
+            oldpassword=("Current password", ""),
+            password1=("New password", "At least 10 characters."),
+            password2=("New password again", ""),
+        )

@@ -1,0 +1,1 @@
+"""Public portfolios: what a learner chooses to show."""

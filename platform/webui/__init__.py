@@ -1,0 +1,1 @@
+"""The look: base template, tags, plots, and the pages that belong to no app."""

@@ -1,0 +1,1 @@
+"""English, written for engineers anywhere."""

@@ -1,0 +1,33 @@
+"""The state of the installation, for people and for load balancers."""
+
+from __future__ import annotations
+
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+
+from webui.engine_state import read_engine_state
+
+
+def database_answers() -> bool:
+    """True when a query comes back."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            return cursor.fetchone() == (1,)
+    except DatabaseError:
+        return False
+
+
+@never_cache
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 when pages can be served. A paused engine doesn't take the site down, so it is only reported."""
+    ok = database_answers()
+    body = {"status": "ok" if ok else "no database", "grading": "ready" if read_engine_state().ready else "paused"}
+    return JsonResponse(body, status=200 if ok else 503)
+
+
+@never_cache
+def status(request: HttpRequest) -> HttpResponse:
+    return render(request, "webui/status.html", {"database_ok": database_answers()})
