@@ -40,7 +40,7 @@ class Deployment:
     def open(self, cancelled: Callable[[], bool]) -> None:
         """Pod, sidecars, baseline and probe, all listening. Raises SandboxError or RunCancelled."""
         parties = [*self.spec.sidecars, *([self.spec.baseline] if self.spec.baseline else [])]
-        images = {s.name: self._image_of(s, cancelled) for s in parties}
+        images = {s.name: self._image_of(s) for s in parties}
         # The learner's service comes first, so it has the first address; the probe needs no name.
         self._pod = self.sandbox.open_pod(self.labels, (self.spec.service.name, *(s.name for s in parties)))
         for sidecar in parties:
@@ -84,7 +84,7 @@ class Deployment:
             raise SandboxError("there is no probe")
         return self._probe
 
-    def _image_of(self, sidecar: Sidecar, cancelled: Callable[[], bool]) -> ImageRef:
+    def _image_of(self, sidecar: Sidecar) -> ImageRef:
         if sidecar is not self.spec.baseline:
             return self.sandbox.image(KINDS[sidecar.kind].image)
         files = self.job.lab.under("baseline")

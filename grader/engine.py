@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -17,6 +18,7 @@ from grader.result import CheckResult, RunResult, Verdict
 from grader.sandbox.base import BuildRequest, ImageRef, RunLabels, Sandbox
 from grader.verdict import score_of, verdict_of
 
+LOG = logging.getLogger(__name__)
 LEASE_MARGIN_S = 300
 TAIL_BYTES = 65536
 
@@ -64,6 +66,10 @@ class _Run:
             reason, advice = f"The container engine went away: {error.message}", "The run will be tried again."
         except SeatrialError as error:
             reason, advice = error.message, error.advice or "This is our fault; it costs no attempt. Grade again."
+        except Exception as error:  # a defect of ours must still end in a verdict and a clean engine
+            LOG.exception("run %s failed in itself", self.job.run_id)
+            reason = f"Seatrial itself failed: {type(error).__name__}: {error}"
+            advice = "This is our fault; it costs no attempt. Grade again."
         finally:
             # Also on GeneratorExit, where nothing may be yielded any more.
             app_log = deployment.app_log(TAIL_BYTES)

@@ -18,8 +18,6 @@ TABLE: dict[str, str] = {
     "graceful_stop": "grader.checks.graceful.GracefulStop",
     "latency_ratio": "grader.checks.latency.LatencyRatio",
     "throughput_ratio": "grader.checks.throughput.ThroughputRatio",
-    "streaming": "grader.checks.streaming.Streaming",
-    "citations": "grader.checks.citations.Citations",
 }
 
 

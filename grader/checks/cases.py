@@ -1,0 +1,90 @@
+"""HTTP cases: requests with what their answer must look like. Shared by the contract, functional and
+persistence checks, so that a lab writes them in one way."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import Field
+
+from grader.checks.base import Context
+from grader.probe.http import Response, Target
+from grader.result import Frozen
+
+
+class Case(Frozen):
+    """One request. ``status`` is a code, or a class such as '4xx'. ``expect`` maps JSON pointers to exact values."""
+
+    title: str = Field("", description="what this case shows, for the message")
+    method: str = "POST"
+    path: str
+    json_body: Any = Field(None, alias="json")
+    raw: str | None = Field(None, description="a body sent as it stands, e.g. malformed JSON")
+    headers: dict[str, str] = {}
+    status: int | str = 200
+    expect: dict[str, Any] = {}
+    timeout_s: float = 15.0
+
+    def name(self) -> str:
+        return self.title or f"{self.method} {self.path}"
+
+
+def collect(ctx: Context, cases: list[Case], cases_from: str) -> list[Case]:
+    """The written cases, and those that ``cases_from`` ('module.function' of the lab) makes from the seed."""
+    if not cases_from:
+        return cases
+    module, _, name = cases_from.rpartition(".")
+    make: Callable[[Context], list[dict[str, Any]]] = getattr(ctx.lab_module(module), name)
+    return [*cases, *(Case.model_validate(c) for c in make(ctx))]
+
+
+async def send(target: Target, case: Case) -> Response:
+    """Send a case. Never raises for what the other side does."""
+    body = case.raw.encode() if case.raw is not None else None
+    headers = dict(case.headers)
+    if body is not None:
+        headers.setdefault("Content-Type", "application/json")
+    return await target.request(
+        case.method, case.path, json=case.json_body, body=body, headers=headers, timeout_s=case.timeout_s
+    )
+
+
+def problem(case: Case, response: Response) -> str:
+    """What is wrong with the answer's status or values, in words; empty when nothing is."""
+    if response.error:
+        return f"got no complete answer: {response.error}"
+    assert response.status is not None
+    if not _status_fits(case.status, response.status):
+        return f"answered {response.status}, expected {case.status}"
+    if case.expect:
+        document = response.json()
+        for pointer, wanted in case.expect.items():
+            found = at_pointer(document, pointer)
+            if found != wanted:
+                return f"{pointer} is {_shown(found)}, expected {_shown(wanted)}"
+    return ""
+
+
+def _status_fits(wanted: int | str, status: int) -> bool:
+    if isinstance(wanted, int):
+        return status == wanted
+    return wanted.lower() == f"{status // 100}xx"
+
+
+def at_pointer(document: Any, pointer: str) -> Any:
+    """The value at an RFC 6901 JSON pointer, or None."""
+    for part in pointer.strip("/").split("/"):
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, dict):
+            document = document.get(key)
+        elif isinstance(document, list) and key.isdigit() and int(key) < len(document):
+            document = document[int(key)]
+        else:
+            return None
+    return document
+
+
+def _shown(value: Any) -> str:
+    return jsonlib.dumps(value, ensure_ascii=False)[:120]

@@ -1,0 +1,71 @@
+"""``graceful_stop``: on SIGTERM requests in flight are answered, then the process exits with 0 in the grace."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import Field
+
+from grader.checks.base import Check, Context, Params
+from grader.checks.cases import Case, collect, problem, send
+from grader.checks.outcome import counted, every, failed, passed
+from grader.checks.waiting import ready_again
+from grader.probe.http import Response
+from grader.result import Measured, Measurement, Rule
+
+UNIT = "requests in flight answered"
+
+
+class GracefulParams(Params):
+    """``cases`` are sent at once; SIGTERM follows after ``delay_s``, while they are under way."""
+
+    cases: list[Case] = []
+    cases_from: str = ""
+    delay_s: float = Field(0.3, gt=0, le=5)
+    restart: bool = Field(True, description="start the service again for the criteria that follow")
+
+
+class GracefulStop(Check):
+    id = "graceful_stop"
+    params_model = GracefulParams
+    params: GracefulParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        cases = collect(ctx, self.params.cases, self.params.cases_from)
+        flying = [asyncio.create_task(send(ctx.app, case)) for case in cases]
+        await asyncio.sleep(self.params.delay_s)
+        grace = ctx.spec.limits.stop_grace_s
+        state = await ctx.control("stop", ctx.spec.service.name, grace_s=grace)
+        answers = await asyncio.gather(*flying)
+        judged = self._judge(cases, answers, state, grace)
+        if self.params.restart:
+            await ctx.control("restart", ctx.spec.service.name)
+            if await ready_again(ctx) is None:
+                return failed("The service did not start again.", counted(0, 1, "restarts"), every("restarts"), ADVICE)
+        return judged
+
+    @staticmethod
+    def _judge(cases: list[Case], answers: list[Response], state: dict[str, object], grace: float) -> Measurement:
+        wrong = [(c, a, said) for c, a in zip(cases, answers, strict=True) if (said := problem(c, a))]
+        measured = counted(len(cases) - len(wrong), len(cases), UNIT)
+        if wrong:
+            case, answer, said = wrong[0]
+            return failed(f"After SIGTERM, {case.name()}: {said}.", measured, every(UNIT), ADVICE, answer)
+        took = float(str(state["seconds"]))
+        if state["exit_code"] != 0:
+            killed = state["exit_code"] == 137
+            message = (
+                f"SIGTERM was not heeded: the service was killed after {grace:g} s."
+                if killed
+                else f"After SIGTERM the service exited with code {state['exit_code']}, expected 0."
+            )
+            value = Measured(value=took, unit="s", text=f"exit code {state['exit_code']} after {took:.1f} s")
+            rule = Rule(op="at_most", threshold=grace, unit="s", text=f"exit code 0 within {grace:g} s")
+            return failed(message, value, rule, ADVICE)
+        return passed(f"All answered; exit code 0 after {took:.1f} s.", measured, every(UNIT))
+
+
+ADVICE = (
+    "Let the server be process 1's direct child and take SIGTERM: use the exec form of CMD, stop accepting, answer "
+    "what is in flight, then exit with 0."
+)
