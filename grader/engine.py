@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from grader import __version__
 from grader.deploy import Deployment
@@ -23,14 +23,31 @@ LEASE_MARGIN_S = 300
 TAIL_BYTES = 65536
 
 
-def run(job: GradingJob, sandbox: Sandbox, *, installation: str) -> Iterator[Event]:
+def run(job: GradingJob, sandbox: Sandbox, *, installation: str) -> Generator[Event, None, None]:
     """Grade one job. The last event is always RunFinished; closing the generator tears everything down.
 
     Raises EngineUnavailable only when the engine does not answer before anything was started, so that the caller
     can keep the run in its queue.
     """
+    return _Run(job, _checked(sandbox), installation).events()
+
+
+def run_to_end(job: GradingJob, sandbox: Sandbox, *, installation: str, on_event: Callable[[Event], None]) -> RunResult:
+    """Run one job and hand every event on. Whatever interrupts it (Ctrl-C too), the pod is torn down first."""
+    events = _Run(job, _checked(sandbox), installation).events()
+    try:
+        for event in events:
+            on_event(event)
+            if isinstance(event, RunFinished):
+                return event.result
+    finally:
+        events.close()
+    raise AssertionError("the engine ended without a result")
+
+
+def _checked(sandbox: Sandbox) -> Sandbox:
     sandbox.check()
-    return _Run(job, sandbox, installation).events()
+    return sandbox
 
 
 class _Run:
