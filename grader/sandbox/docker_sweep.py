@@ -1,0 +1,91 @@
+"""The reaper: removes what dead runs left in the engine. It goes by labels alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError
+
+from grader.errors import SandboxError
+from grader.sandbox.docker_errors import GONE, engine_call
+from grader.sandbox.labels import LABEL_HELD, LABEL_RUN, from_labels
+
+MAX_ROUNDS = 10
+_ALL = {"label": LABEL_RUN}
+
+
+class Sweep:
+    """One sweep. ``installation`` None: only what has expired, of anybody."""
+
+    def __init__(self, api: APIClient, installation: str | None, is_alive: Callable[[str, int], bool]) -> None:
+        self._api, self._installation, self._is_alive = api, installation, is_alive
+        self._now = time.time()
+        self.removed = 0
+
+    def run(self) -> int:
+        """How many objects were removed. Raises EngineUnavailable when the engine does not answer."""
+        with engine_call("sweep"):
+            # Containers first: they hold volumes and images.
+            self._each(self._containers(), self._remove_container)
+            self._each(self._volumes(), self._remove_volume)
+            self._images()
+        return self.removed
+
+    def _dead(self, labels: dict[str, str] | None) -> bool:
+        run = from_labels(labels or {})
+        if run is None:
+            return False
+        if run.expires_at < self._now:
+            return True
+        return run.installation == self._installation and not self._is_alive(run.run_id, run.fence)
+
+    def _containers(self) -> list[str]:
+        # A plain listing: docker-py's own ``ignore_removed`` inspects every container and stumbles over vanishing ones.
+        found: list[dict[str, Any]] = self._api.containers(all=True, filters=_ALL)
+        return [c["Id"] for c in found if self._dead(c.get("Labels"))]
+
+    def _volumes(self) -> list[str]:
+        found: list[dict[str, Any]] = self._api.volumes(filters=_ALL).get("Volumes") or []
+        return [v["Name"] for v in found if self._dead(v.get("Labels"))]
+
+    def _images(self) -> None:
+        """In rounds: stage images lie behind the tagged ones and show when those are gone."""
+        for _ in range(MAX_ROUNDS):
+            found: list[dict[str, Any]] = self._api.images(all=True, filters=_ALL)
+            before = self.removed
+            dead = [i for i in found if LABEL_HELD not in (i.get("Labels") or {}) and self._dead(i.get("Labels"))]
+            self._each([i["Id"] for i in dead], self._remove_image)
+            if self.removed == before:
+                return
+
+    def _each(self, names: list[str], remove: Callable[[str], None]) -> None:
+        if names:
+            with ThreadPoolExecutor(max_workers=4) as pool:
+                self.removed += sum(pool.map(lambda name: self._gone(remove, name), names))
+
+    def _gone(self, remove: Callable[[str], None], name: str) -> bool:
+        """True when this call removed it. One object that can't be removed must not stop the sweep."""
+        try:
+            with engine_call("remove"):
+                try:
+                    remove(name)
+                except APIError as error:
+                    if error.status_code in GONE:
+                        return False
+                    raise
+        except SandboxError:
+            return False
+        return True
+
+    def _remove_container(self, name: str) -> None:
+        self._api.remove_container(name, force=True, v=True)
+
+    def _remove_volume(self, name: str) -> None:
+        self._api.remove_volume(name, force=True)
+
+    def _remove_image(self, name: str) -> None:
+        self._api.remove_image(name, force=True)
