@@ -158,4 +158,3 @@ class Sandbox(Protocol):
         """Remove what dead runs of this installation left: everything labelled whose (run_id, fence) is not alive,
         and whatever expired, of any installation. Returns how many objects were removed."""
         ...
-
