@@ -10,5 +10,5 @@ from django.http import HttpRequest
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Sign-up is open unless the operator closed it."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  allauth's signature
         return bool(settings.SEATRIAL_SIGNUP)

@@ -7,7 +7,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 ICONS = {
     "passed": '<circle cx="8" cy="8" r="6.3"/><path d="m5.2 8.2 2 2 3.6-4.2"/>',
-    "failed": '<path d="M5.4 1.8h5.2l3.6 3.6v5.2l-3.6 3.6H5.4l-3.6-3.6V5.4z"/><path d="m5.9 5.9 4.2 4.2m0-4.2-4.2 4.2"/>',
+    "failed": '<path d="M5.4 1.8h5.2l3.6 3.6v5.2l-3.6 3.6H5.4l-3.6-3.6V5.4z"/>'
+    '<path d="m5.9 5.9 4.2 4.2m0-4.2-4.2 4.2"/>',
     "inconclusive": '<circle cx="8" cy="8" r="6.3" stroke-dasharray="2.4 1.55"/>'
     '<path d="M5.2 8.7c.9-1.6 1.9-1.6 2.8-.7s1.9.9 2.8-.7"/>',
     "skipped": '<path d="M2.2 8h8.2M7.4 4.9 10.5 8l-3.1 3.1M13.6 3.5v9"/>',

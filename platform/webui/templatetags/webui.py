@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
@@ -9,7 +10,10 @@ from django.forms import BoundField, CheckboxInput
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from webui import icons
+from grader.result import Series
+from webui import icons, text_render
+from webui.plots import bars, histogram, marks, parts, timeline
+from webui.plots.data import plot_data
 
 register = template.Library()
 
@@ -50,3 +54,65 @@ def field(bound: BoundField) -> dict[str, Any]:
     if about:
         attrs["aria-describedby"] = " ".join(about)
     return {"field": bound, "control": bound.as_widget(attrs=attrs), "is_check": is_check}
+
+
+@register.simple_tag
+def gauge(measured: Any, rule: Any) -> SafeString:
+    """Draw what was measured against its rule. Both may be values of the grader or their JSON."""
+    return marks.gauge(measured, rule)
+
+
+@register.simple_tag
+def scale(results: Sequence[Any], pass_score: float = 70, gate_cap: float = 40) -> SafeString:
+    """Draw the ruler of draft marks: results of the criteria, the score to pass, the cap of a failed gate."""
+    return marks.scale(results, pass_score, gate_cap)
+
+
+@register.simple_tag
+def two_histograms(series: Series | Mapping[str, Any]) -> SafeString:
+    return histogram.two_histograms(plot_data(series), parts.new_id())
+
+
+@register.simple_tag
+def timeline_plot(series: Series | Mapping[str, Any], bands: Sequence[timeline.Band] = ()) -> SafeString:
+    return timeline.timeline_plot(plot_data(series), parts.new_id(), bands)
+
+
+@register.simple_tag
+def bars_plot(series: Series | Mapping[str, Any]) -> SafeString:
+    return bars.bars_plot(plot_data(series), parts.new_id())
+
+
+DRAW = {"histogram": histogram.two_histograms, "timeline": timeline.timeline_plot, "bars": bars.bars_plot}
+
+
+@register.simple_tag(name="plot")
+def any_plot(series: Series | Mapping[str, Any]) -> SafeString:
+    """Draw a series by its kind. A kind that is not known draws nothing; its summary still stands in the message."""
+    data = plot_data(series)
+    draw = DRAW.get(data.kind)
+    return draw(data, parts.new_id()) if draw else SafeString("")
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Render Markdown as clean HTML. Safe for text of strangers: raw HTML is dropped, links are checked."""
+    return text_render.markdown(text)
+
+
+@register.filter
+def digest(text: str) -> str:
+    """Shorten a digest to both ends: 'sha256:51e0 9b7f … a83c'. The full one belongs into a title or a file."""
+    return text_render.short_digest(text)
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """Write seconds as people do: '0.4 s', '22 s', '2 min 21 s', '1 h 4 min'. Empty for None."""
+    return text_render.duration(seconds)
+
+
+@register.filter
+def points(number: float | None) -> str:
+    """Write points without a needless decimal: '15', '12.5'."""
+    return "–" if number is None else f"{number:.1f}".removesuffix(".0")
