@@ -63,5 +63,5 @@ class Health(Check):
 
 ADVICE = (
     "Add the route. /healthz is 200 while the process lives, /readyz is 200 when it can serve, /metrics is Prometheus "
-    "text (prometheus_client has a ready-made app)."
+    "text at this very path, without a redirect (a mounted app answers 307; a route with generate_latest() does not)."
 )

@@ -1,11 +1,10 @@
 """Reverses a text."""
 
-from fastapi import FastAPI
-from prometheus_client import Counter, make_asgi_app
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from pydantic import BaseModel
 
 app = FastAPI()
-app.mount("/metrics", make_asgi_app())
 REVERSED = Counter("reversed_total", "Texts reversed")
 
 
@@ -17,6 +16,11 @@ class Text(BaseModel):
 @app.get("/readyz")
 def alive() -> dict[str, bool]:
     return {"ok": True}
+
+
+@app.get("/metrics")
+def metrics() -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 @app.post("/reverse")
