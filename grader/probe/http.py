@@ -271,7 +271,13 @@ class Target:
     ) -> None:
         """One try, and a second one on a new connection when a kept-alive one turns out to be closed already."""
         for attempt in (0, 1):
-            connection, reused = await self._connect(fresh or attempt == 1)
+            try:
+                connection, reused = await self._connect(fresh or attempt == 1)
+            except OSError:
+                if attempt == 0:
+                    raise
+                response.error = "the connection was closed without a response, and then nothing listened"
+                return
             try:
                 await connection.send(response, head, max_body, stop_when)
             finally:

@@ -13,6 +13,8 @@ from grader.result import CheckResult, Measured, Measurement, Outcome, Rule
 from grader.spec import Criterion
 
 LOG_SLICE_BYTES = 4096
+DYING_S = 0.4
+"""How long the engine may take to notice that a process is gone."""
 
 
 async def grade(start: Start, ctx: ProbeContext, wire: Wire) -> None:
@@ -41,7 +43,7 @@ async def grade(start: Start, ctx: ProbeContext, wire: Wire) -> None:
 async def _judge(
     criterion: Criterion, checks: list[Check], ctx: ProbeContext, deadline: float
 ) -> tuple[Measurement, str]:
-    """The first check that fails speaks for the criterion, else the first undecided one, else the first."""
+    """The first check that fails speaks for the criterion, else the first undecided one, else the last."""
     done: list[tuple[Measurement, str]] = []
     for check, use in zip(checks, criterion.checks, strict=True):
         left = deadline - time.perf_counter()
@@ -56,7 +58,10 @@ async def _judge(
         if measurement.outcome is Outcome.FAILED:
             return done[-1]
     undecided = [pair for pair in done if pair[0].outcome is not Outcome.PASSED]
-    return (undecided or done)[0]
+    if undecided:
+        return undecided[0]
+    last, check_id = done[-1]
+    return last.model_copy(update={"message": " ".join(m.message for m, _ in done)}), check_id
 
 
 def _out_of_time(ctx: ProbeContext) -> Measurement:
@@ -73,6 +78,8 @@ def _out_of_time(ctx: ProbeContext) -> Measurement:
 async def _explain(measurement: Measurement, ctx: ProbeContext) -> Measurement:
     """Add what only the engine side knows: whether the service died, and what it printed meanwhile."""
     name = ctx.spec.service.name
+    if measurement.exchange is not None and measurement.exchange.error:
+        await asyncio.sleep(DYING_S)
     state = await ctx.control("state", name)
     message, exchange = measurement.message, measurement.exchange
     if not state["running"]:
