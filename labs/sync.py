@@ -1,0 +1,95 @@
+"""From content/ to rows. A changed folder becomes a new version; an old version is never touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db import transaction
+
+from grader.archive import dump
+from grader.errors import SpecError
+from grader.job import Snapshot
+from grader.spec import LabContent, load_lab, load_skills, load_tracks
+from labs import blobs
+from labs.models import Lab, LabVersion, Skill, Track
+
+
+@dataclass
+class Report:
+    """What a sync did: slugs with version labels, and the errors, one text per broken file or folder."""
+
+    published: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def publish(content: LabContent) -> bool:
+    """Publish one lab as it is. Returns False when exactly this was the current version already.
+
+    A folder that went back to an older state makes that older version current again.
+    """
+    spec = content.spec
+    with transaction.atomic():
+        lab, _ = Lab.objects.get_or_create(slug=spec.id, defaults={"number": spec.number})
+        version = LabVersion.objects.filter(digest=content.digest).first()
+        if version is not None and lab.current_id == version.pk and not lab.retired:
+            return False
+        if version is None:
+            archive = blobs.put(dump(Snapshot(content.files, content.digest)))
+            version = LabVersion.objects.create(
+                lab=lab, digest=content.digest, label=spec.version, spec=spec.model_dump(mode="json"), archive=archive
+            )
+        lab.number, lab.current, lab.retired = spec.number, version, False
+        lab.save()
+    return True
+
+
+def sync(content_dir: Path) -> Report:
+    """Bring the database to the state of ``content_dir``. One broken lab doesn't keep the others back."""
+    report = Report()
+    _sync_skills(content_dir, report)
+    _sync_tracks(content_dir, report)
+    seen: set[str] = set()
+    for folder in sorted(p.parent for p in (content_dir / "labs").glob("*/lab.yaml")):
+        # A broken lab is still there: its last good version stays open.
+        seen.add(folder.name)
+        try:
+            content = load_lab(folder)
+            changed = publish(content)
+        except (SpecError, OSError, UnicodeDecodeError, SyntaxError) as error:
+            report.errors.append(f"{folder}: {error}" if not isinstance(error, SpecError) else error.message)
+            continue
+        (report.published if changed else report.unchanged).append(f"{content.spec.id} {content.spec.version}")
+    for lab in Lab.objects.filter(retired=False).exclude(slug__in=seen):
+        lab.retired = True
+        lab.save()
+        report.retired.append(lab.slug)
+    return report
+
+
+def _sync_skills(content_dir: Path, report: Report) -> None:
+    if not (content_dir / "skills.yaml").is_file():
+        return
+    try:
+        skills = load_skills(content_dir)
+    except SpecError as error:
+        report.errors.append(error.message)
+        return
+    for position, skill in enumerate(skills):
+        defaults = {"title": skill.title, "text": skill.text, "position": position}
+        Skill.objects.update_or_create(slug=skill.id, defaults=defaults)
+    Skill.objects.exclude(slug__in=[s.id for s in skills]).delete()
+
+
+def _sync_tracks(content_dir: Path, report: Report) -> None:
+    try:
+        tracks = load_tracks(content_dir)
+    except SpecError as error:
+        report.errors.append(error.message)
+        return
+    for position, track in enumerate(tracks):
+        defaults = {"title": track.title, "text": track.text, "labs": track.labs, "position": position}
+        Track.objects.update_or_create(slug=track.id, defaults=defaults)
+    Track.objects.exclude(slug__in=[t.id for t in tracks]).delete()

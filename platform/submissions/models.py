@@ -1,0 +1,192 @@
+"""Submissions, the runs that grade them, and what a run leaves: events, results and evidence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from grader import result
+from labs.models import Lab, LabVersion
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+class Submission(models.Model):
+    """An immutable source snapshot. Its ``number`` counts per learner and lab; pages call it the attempt."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="submissions")
+    lab = models.ForeignKey(Lab, on_delete=models.PROTECT, related_name="submissions")
+    lab_version = models.ForeignKey(LabVersion, on_delete=models.PROTECT, related_name="submissions")
+    number = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64, help_text="sha256 over the files of the snapshot")
+    blob = models.CharField(max_length=64)
+    note = models.CharField(max_length=120, blank=True)
+    filename = models.CharField(max_length=200, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "lab", "number"], name="submission_number_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lab_id} {self.number}"
+
+
+class RunQuerySet(models.QuerySet["GradingRun"]):
+    def unfinished(self) -> RunQuerySet:
+        return self.filter(state__in=(GradingRun.State.QUEUED, GradingRun.State.RUNNING))
+
+    def visible_to(self, user: User) -> RunQuerySet:
+        """All runs for instructors, the own ones for everybody else."""
+        if not user.is_authenticated:
+            return self.none()
+        return self if user.is_instructor else self.filter(submission__user=user)
+
+    def detailed(self) -> RunQuerySet:
+        """With everything that a row of a list shows, in two queries."""
+        related = self.select_related("submission__user", "lab_version__lab")
+        return related.prefetch_related("check_results")
+
+
+class GradingRun(models.Model):
+    """One execution of the grader. ``state`` says where it is; ``verdict`` what came out, apart from it."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        FINISHED = "finished", "Finished"
+        CANCELLED = "cancelled", "Cancelled"
+        LOST = "lost", "Lost"
+
+    class Verdict(models.TextChoices):
+        PASSED = "passed", "Passed"
+        FAILED = "failed", "Failed"
+        INCONCLUSIVE = "inconclusive", "Inconclusive"
+        NOT_GRADABLE = "not_gradable", "Not gradable"
+        ERRORED = "errored", "Errored"
+
+    submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="runs")
+    lab_version = models.ForeignKey(LabVersion, on_delete=models.PROTECT, related_name="runs")
+    state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
+    verdict = models.CharField(max_length=16, choices=Verdict.choices, blank=True)
+    score = models.FloatField(null=True, blank=True, help_text="0 to 100; empty when nothing was judged")
+    seed = models.CharField(max_length=40)
+    reason = models.TextField(blank=True)
+    advice = models.TextField(blank=True)
+    image_digest = models.CharField(max_length=128, blank=True)
+    grader_version = models.CharField(max_length=32, blank=True)
+
+    fence = models.PositiveIntegerField(default=0, help_text="Grows with every claim; writes with an old one fail")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=120, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    cancel_requested = models.BooleanField(default=False)
+
+    created = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["state", "lease_until"]), models.Index(fields=["state", "created"])]
+
+    def __str__(self) -> str:
+        return f"run {self.pk} ({self.outcome})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("run_detail", args=[self.pk])
+
+    @property
+    def outcome(self) -> str:
+        """One word for badges: the verdict of a finished run, else its state."""
+        if self.state == self.State.FINISHED:
+            return self.verdict
+        return "errored" if self.state == self.State.LOST else self.state
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in (self.State.QUEUED, self.State.RUNNING)
+
+    @property
+    def counts(self) -> bool:
+        """Whether this run counts as an attempt: only when the outcome is the learner's own."""
+        return self.verdict in (self.Verdict.PASSED, self.Verdict.FAILED, self.Verdict.NOT_GRADABLE)
+
+    @property
+    def took(self) -> timedelta | None:
+        """From the start of the last try to its end, or to now."""
+        if self.started_at is None:
+            return None
+        return (self.finished_at or timezone.now()) - self.started_at
+
+
+class RunEvent(models.Model):
+    """Progress of a run, append-only. ``seq`` grows within a run, also from one try to the next."""
+
+    run = models.ForeignKey(GradingRun, on_delete=models.CASCADE, related_name="events")
+    seq = models.BigIntegerField()
+    at = models.DateTimeField(default=timezone.now)
+    payload = models.JSONField()
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="event_seq_unique")]
+
+    def __str__(self) -> str:
+        return f"event {self.seq} of run {self.run_id}"
+
+
+class CheckResult(models.Model):
+    """Outcome of one criterion in one run. ``payload`` is grader.result.CheckResult as JSON."""
+
+    run = models.ForeignKey(GradingRun, on_delete=models.CASCADE, related_name="check_results")
+    criterion = models.CharField(max_length=48)
+    outcome = models.CharField(max_length=16)
+    points = models.FloatField()
+    payload = models.JSONField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["run", "criterion"], name="criterion_once_a_run")]
+
+    def __str__(self) -> str:
+        return f"{self.criterion}: {self.outcome}"
+
+    @cached_property
+    def model(self) -> result.CheckResult:
+        return result.CheckResult.model_validate(self.payload)
+
+
+class Evidence(models.Model):
+    """An artefact of a run. 'private' is for the learner and instructors; 'reviewer' also for reviewers."""
+
+    class Visibility(models.TextChoices):
+        PRIVATE = "private", "Learner and instructors"
+        REVIEWER = "reviewer", "Reviewers too"
+
+    run = models.ForeignKey(GradingRun, on_delete=models.CASCADE, related_name="evidence")
+    name = models.CharField(max_length=80)
+    media_type = models.CharField(max_length=80)
+    visibility = models.CharField(max_length=16, choices=Visibility.choices, default=Visibility.PRIVATE)
+    digest = models.CharField(max_length=64)
+    blob = models.CharField(max_length=64)
+    size = models.PositiveIntegerField(default=0, help_text="bytes")
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "evidence"
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="evidence_name_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of run {self.run_id}"

@@ -1,0 +1,253 @@
+"""What can be done with submissions and runs, as verbs. Every claim and every write is fenced."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import F, Max, Q
+from django.utils import timezone
+
+from grader.archive import dump, read_archive
+from grader.errors import ArchiveRefused, SeatrialError
+from grader.result import RunResult, Verdict
+from labs import blobs
+from labs.models import LabVersion
+from submissions import bell
+from submissions.models import GradingRun, Submission
+from submissions.scrub import clean_text
+from submissions.signals import run_finished
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+State = GradingRun.State
+LEASE = timedelta(seconds=30)
+MAX_TRIES = 3
+MAX_UNFINISHED = 2
+MAX_UPLOAD = 20 * 1024 * 1024
+
+
+class TooManyRuns(SeatrialError):
+    """The learner has as many unfinished runs as one may have."""
+
+
+class LeaseLost(SeatrialError):
+    """The run belongs to somebody else by now, or is over. Nothing was written."""
+
+
+class NotPossible(SeatrialError):
+    """The run is in a state in which this can't be done."""
+
+
+# -- asking for a run
+
+
+def submit(user: User, lab_version: LabVersion, upload: Path, *, filename: str = "", note: str = "") -> GradingRun:
+    """Check and store an archive and queue its first run. The worker is woken on commit.
+
+    Raises TooManyRuns, or ArchiveRefused with every reason that was found.
+    """
+    _refuse_too_many(user)
+    if upload.stat().st_size > MAX_UPLOAD:
+        raise ArchiveRefused(
+            f"The archive has {upload.stat().st_size / 2**20:.1f} MB; {MAX_UPLOAD >> 20} MB are allowed.",
+            "Leave out models, data sets and virtual environments: the base image has them.",
+        )
+    snapshot = read_archive(upload)
+    blob = blobs.put(dump(snapshot))
+    with transaction.atomic():
+        _lock(user)
+        _refuse_too_many(user)
+        last = Submission.objects.filter(user=user, lab_id=lab_version.lab_id).aggregate(n=Max("number"))["n"]
+        submission = Submission.objects.create(
+            user=user,
+            lab_id=lab_version.lab_id,
+            lab_version=lab_version,
+            number=(last or 0) + 1,
+            digest=snapshot.digest,
+            blob=blob,
+            note=clean_text(note).strip()[:120],
+            filename=clean_text(filename)[-200:],
+        )
+        return _enqueue(submission, lab_version)
+
+
+def regrade(run: GradingRun, by: User) -> GradingRun:
+    """Queue the same source again, on the lab version of ``run``, with a new seed. Adds a run, replaces none.
+
+    Raises TooManyRuns; NotPossible while the run still goes on.
+    """
+    if not run.is_over:
+        raise NotPossible("This run still goes on.", "Wait for its verdict, or cancel it first.")
+    with transaction.atomic():
+        _lock(by)
+        _refuse_too_many(by)
+        _refuse_too_many(run.submission.user)
+        return _enqueue(run.submission, run.lab_version)
+
+
+def _lock(user: User) -> None:
+    """Two requests of one user go one after the other: an UPDATE takes the row on every database."""
+    type(user).objects.filter(pk=user.pk).update(is_active=F("is_active"))
+
+
+def _refuse_too_many(user: User) -> None:
+    if GradingRun.objects.unfinished().filter(submission__user=user).count() >= MAX_UNFINISHED:
+        raise TooManyRuns(
+            f"You have {MAX_UNFINISHED} runs that are not finished yet.", "Wait for one of them, or cancel one."
+        )
+
+
+def _enqueue(submission: Submission, lab_version: LabVersion) -> GradingRun:
+    run = GradingRun.objects.create(submission=submission, lab_version=lab_version, seed=new_seed())
+    transaction.on_commit(lambda: bell.ring(run.pk), robust=True)
+    return run
+
+
+def new_seed() -> str:
+    """Twelve random hex digits in groups of four, as people read them out."""
+    digits = secrets.token_hex(6)
+    return "-".join(digits[i : i + 4] for i in (0, 4, 8))
+
+
+# -- the worker's side
+
+
+def claim(worker: str) -> GradingRun | None:
+    """Take the oldest queued run. None when there is none; two workers never get the same one."""
+    while True:
+        candidate = GradingRun.objects.filter(state=State.QUEUED).order_by("created", "pk").first()
+        if candidate is None:
+            return None
+        now = timezone.now()
+        taken = GradingRun.objects.filter(pk=candidate.pk, state=State.QUEUED, fence=candidate.fence).update(
+            state=State.RUNNING,
+            fence=F("fence") + 1,
+            tries=F("tries") + 1,
+            lease_until=now + LEASE,
+            worker=worker[:120],
+            started_at=now,
+            reason="",
+            advice="",
+        )
+        if taken == 1:
+            return GradingRun.objects.select_related("submission", "lab_version").get(pk=candidate.pk)
+
+
+def _held(run_id: int, fence: int) -> Q:
+    return Q(pk=run_id, fence=fence, state=State.RUNNING)
+
+
+def renew_lease(run_id: int, fence: int) -> bool:
+    """Hold on to the run for another LEASE. False when it isn't ours any more."""
+    return GradingRun.objects.filter(_held(run_id, fence)).update(lease_until=timezone.now() + LEASE) == 1
+
+
+def should_stop(run_id: int, fence: int) -> bool:
+    """True when a person cancelled the run or somebody else has it."""
+    return not GradingRun.objects.filter(_held(run_id, fence), cancel_requested=False).exists()
+
+
+def is_alive(run_id: str, fence: int) -> bool:
+    """For the sandbox's sweep: whether what carries these labels belongs to a run that goes on."""
+    return run_id.isdigit() and GradingRun.objects.filter(_held(int(run_id), fence)).exists()
+
+
+@contextmanager
+def holding(run_id: int, fence: int) -> Iterator[None]:
+    """A transaction that owns the run: whatever is written inside is written only if the fence still holds.
+
+    Raises LeaseLost before the body runs otherwise. The UPDATE takes the row until the commit.
+    """
+    with transaction.atomic():
+        if GradingRun.objects.filter(_held(run_id, fence)).update(worker=F("worker")) != 1:
+            raise LeaseLost(f"Run {run_id} is no longer held with fence {fence}.")
+        yield
+
+
+def finish(run_id: int, fence: int, result: RunResult) -> GradingRun:
+    """Set state and verdict. Raises LeaseLost when the fence is stale. Sends run_finished on commit."""
+    cancelled = result.verdict is Verdict.CANCELLED
+    judged = result.verdict in (Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE)
+    with holding(run_id, fence):
+        GradingRun.objects.filter(pk=run_id).update(
+            state=State.CANCELLED if cancelled else State.FINISHED,
+            verdict="" if cancelled else result.verdict.value,
+            score=result.score if judged else None,
+            reason=clean_text(result.reason)[:4000],
+            advice=clean_text(result.advice)[:2000],
+            image_digest=result.image_digest[:128],
+            grader_version=result.grader_version[:32],
+            finished_at=timezone.now(),
+            lease_until=None,
+        )
+        return _announce(run_id)
+
+
+def _announce(run_id: int) -> GradingRun:
+    run = GradingRun.objects.select_related("submission__user", "lab_version").get(pk=run_id)
+    if run.state != State.CANCELLED:
+        transaction.on_commit(lambda: run_finished.send_robust(GradingRun, run=run), robust=True)
+    return run
+
+
+def give_back(run_id: int, fence: int, why: str) -> None:
+    """Put a run that could not even start back into the queue; this try is not counted. A stale fence is a no-op."""
+    GradingRun.objects.filter(_held(run_id, fence)).update(
+        state=State.QUEUED, tries=F("tries") - 1, lease_until=None, started_at=None, reason=clean_text(why)[:4000]
+    )
+
+
+def cancel(run: GradingRun) -> None:
+    """Cancel: a queued run at once, a running one as soon as its worker looks. No-op for one that is over."""
+    now = timezone.now()
+    queued = GradingRun.objects.filter(pk=run.pk, state=State.QUEUED)
+    if queued.update(state=State.CANCELLED, cancel_requested=True, finished_at=now, reason="Cancelled in the queue."):
+        return
+    GradingRun.objects.filter(pk=run.pk, state=State.RUNNING).update(cancel_requested=True)
+
+
+# -- when a worker died
+
+
+def reclaim() -> list[int]:
+    """Take runs from workers that stopped renewing. Returns the ids that are queued again."""
+    back: list[int] = []
+    for run in GradingRun.objects.filter(state=State.RUNNING, lease_until__lt=timezone.now()):
+        with transaction.atomic():
+            mine = GradingRun.objects.filter(_held(run.pk, run.fence), lease_until__lt=timezone.now())
+            if mine.update(fence=F("fence") + 1, lease_until=None) != 1:
+                continue
+            # Nothing of the broken try stays: the next one starts from an empty sheet.
+            run.events.all().delete()
+            run.check_results.all().delete()
+            run.evidence.all().delete()
+            if _after_loss(run):
+                back.append(run.pk)
+    return back
+
+
+def _after_loss(run: GradingRun) -> bool:
+    """Decide what becomes of a run whose worker died. True when it is queued again."""
+    row = GradingRun.objects.filter(pk=run.pk)
+    if run.cancel_requested:
+        row.update(state=State.CANCELLED, finished_at=timezone.now(), reason="Cancelled.")
+        return False
+    if run.tries < MAX_TRIES:
+        row.update(state=State.QUEUED, started_at=None, worker="", reason="The worker stopped; the run is tried again.")
+        return True
+    row.update(
+        state=State.LOST,
+        verdict=Verdict.ERRORED.value,
+        finished_at=timezone.now(),
+        reason=f"The worker stopped {MAX_TRIES} times while it graded this.",
+        advice="This is our fault; it costs no attempt. Tell the operator, then grade again.",
+    )
+    _announce(run.pk)
+    return False

@@ -1,0 +1,214 @@
+"""The only module where the engine and the ORM meet. Messages are bells: the database says what there is to do."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+from celery import shared_task
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django.utils import timezone
+
+from grader import __version__, engine
+from grader.archive import parse
+from grader.errors import EngineUnavailable, SeatrialError
+from grader.job import GradingJob
+from grader.result import RunResult, Verdict
+from grader.sandbox.base import Sandbox
+from labs import blobs
+from submissions import bell, services
+from submissions.models import GradingRun
+from submissions.recorder import Recorder
+
+log = logging.getLogger(__name__)
+RENEW_S = 8.0
+TICK_S = 1.0
+RING_AFTER = timedelta(seconds=10)
+
+
+def make_sandbox() -> Sandbox:
+    """The sandbox of this worker's engine. Imported here, so that the web process never needs it."""
+    from grader.sandbox.docker import DockerSandbox
+
+    return DockerSandbox(installation=installation())
+
+
+def installation() -> str:
+    """The id of this installation, made once: a sweep leaves the containers of others alone."""
+    path = Path(settings.SEATRIAL_HOME) / "installation"
+    with suppress(FileNotFoundError):
+        return path.read_text().strip()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".installation-{uuid.uuid4().hex}")
+    fresh.write_text(uuid.uuid4().hex)
+    with suppress(FileExistsError):
+        os.link(fresh, path)  # the first one wins
+    fresh.unlink()
+    return path.read_text().strip()
+
+
+@contextmanager
+def slot() -> Iterator[bool]:
+    """One run per machine: ratios need a quiet one. The lock goes with the process, also after kill -9."""
+    path = Path(settings.SEATRIAL_HOME) / f"grading-{socket.gethostname()}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+@shared_task(name=bell.TASK)
+def run_grading(run_id: int) -> None:
+    """Grade the oldest queued run. ``run_id`` says which one rang; it may well be another's turn."""
+    with slot() as free:
+        if not free:
+            return
+        run = services.claim(f"{socket.gethostname()}:{os.getpid()}")
+        if run is None:
+            log.debug("Bell of run %s: nothing is queued.", run_id)
+            return
+        paused = not grade(run, make_sandbox)
+    if not paused and (waiting := GradingRun.objects.filter(state=GradingRun.State.QUEUED).first()):
+        bell.ring(waiting.pk)
+
+
+def grade(run: GradingRun, sandbox_of: Callable[[], Sandbox]) -> bool:
+    """Grade a claimed run and write down all that happens. False when the engine is away and the run waits."""
+    recorder = Recorder(run.pk, run.fence)
+    keeper = LeaseKeeper(run.pk, run.fence, recorder)
+    try:
+        with keeper:
+            _drive(run, recorder, keeper, sandbox_of)
+    except EngineUnavailable as error:
+        services.give_back(run.pk, run.fence, f"Grading is paused: {error.message}")
+        write_engine_state(error)
+        return False
+    except services.LeaseLost:
+        log.warning("Run %s was taken from us; its events since then were not written.", run.pk)
+    except Exception as error:
+        log.exception("Run %s broke in the worker.", run.pk)
+        with suppress(services.LeaseLost):
+            services.finish(run.pk, run.fence, _our_fault(run, error))
+    return True
+
+
+def _drive(run: GradingRun, recorder: Recorder, keeper: LeaseKeeper, sandbox_of: Callable[[], Sandbox]) -> None:
+    job = GradingJob(
+        lab=run.lab_version.content,
+        snapshot=parse(blobs.get(run.submission.blob)),
+        seed=run.seed,
+        run_id=str(run.pk),
+        fence=run.fence,
+        cancelled=keeper.stopped,
+    )
+    events = engine.run(job, sandbox_of(), installation=installation())
+    write_engine_state(None)
+    with closing(events):  # type: ignore[type-var]  # a generator: closing it tears the pod down
+        for event in events:
+            recorder.record(event)
+            if event.type == "run_finished":
+                recorder.flush()
+                services.finish(run.pk, run.fence, event.result)
+
+
+def _our_fault(run: GradingRun, error: Exception) -> RunResult:
+    reason = error.message if isinstance(error, SeatrialError) else f"The worker failed: {type(error).__name__}."
+    return RunResult(
+        lab=run.lab_version.lab_id,
+        lab_version=run.lab_version.digest,
+        grader_version=__version__,
+        seed=run.seed,
+        verdict=Verdict.ERRORED,
+        score=0,
+        reason=reason,
+        advice="This is our fault; it costs no attempt. The operator finds the details in the worker's log.",
+    )
+
+
+class LeaseKeeper:
+    """A thread that renews the lease, flushes the log, and notices that the run must stop."""
+
+    def __init__(self, run_id: int, fence: int, recorder: Recorder) -> None:
+        self.run_id, self.fence, self.recorder = run_id, fence, recorder
+        self._stop, self._over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=f"lease-{run_id}", daemon=True)
+
+    def stopped(self) -> bool:
+        """True once the run was cancelled or its lease was lost. Cheap: asks no database."""
+        return self._stop.is_set()
+
+    def __enter__(self) -> LeaseKeeper:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        renewed = timezone.now()
+        try:
+            while not self._over.wait(TICK_S):
+                try:
+                    self.recorder.flush()
+                    if timezone.now() - renewed > timedelta(seconds=RENEW_S):
+                        services.renew_lease(self.run_id, self.fence)
+                        renewed = timezone.now()
+                    if services.should_stop(self.run_id, self.fence):
+                        self._stop.set()
+                except services.LeaseLost:
+                    self._stop.set()
+                except Exception:  # a database that is away for a moment; the lease decides in the end
+                    log.exception("The lease of run %s could not be renewed; trying again.", self.run_id)
+                    close_old_connections()
+        finally:
+            connection.close()
+
+
+@shared_task(name="submissions.tasks.sweep")
+def sweep() -> None:
+    """Reclaim runs of dead workers, remove what they left, and ring again for runs that wait."""
+    for run_id in services.reclaim():
+        log.warning("Run %s: its worker stopped renewing; queued again.", run_id)
+    try:
+        sandbox = make_sandbox()
+        sandbox.check()
+        if removed := sandbox.sweep(is_alive=services.is_alive):
+            log.info("Removed %d leftovers of dead runs.", removed)
+        write_engine_state(None)
+    except EngineUnavailable as error:
+        write_engine_state(error)
+        return
+    except SeatrialError as error:
+        log.warning("The sweep of the engine failed: %s", error.message)
+    waiting = GradingRun.objects.filter(state=GradingRun.State.QUEUED, created__lt=timezone.now() - RING_AFTER)
+    if first := waiting.order_by("created").first():
+        bell.ring(first.pk)
+
+
+def write_engine_state(error: EngineUnavailable | None) -> None:
+    """Tell the pages whether grading goes on: ``<home>/engine.json``, replaced in one step."""
+    state = {
+        "ready": error is None,
+        "message": error.message if error else "",
+        "advice": error.advice if error else "",
+        "checked_at": timezone.now().isoformat(timespec="seconds"),
+    }
+    path = Path(settings.SEATRIAL_HOME) / "engine.json"
+    fresh = path.with_name(f".engine-{os.getpid()}-{threading.get_ident()}.json")
+    fresh.write_text(json.dumps(state))
+    os.replace(fresh, path)
