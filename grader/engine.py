@@ -152,7 +152,11 @@ class _Run:
             labels=self.labels,
             timeout_s=spec.limits.build_s,
         )
-        lines = follow(lambda emit: self.sandbox.build(request, emit, self.cancelled), self.stop)
+
+        def build(emit: Callable[[str], None]) -> ImageRef:
+            return self.sandbox.build(request, emit, self.cancelled)
+
+        lines = follow(build, self.stop)
         try:
             while True:
                 line = next(lines)
