@@ -23,6 +23,8 @@ from grader.images.catalog import DIGEST_LABEL, Recipe, full_name, recipes
 from grader.images.rootfs import root_image
 
 Progress = Callable[[str], None]
+STAGE_LABEL = "seatrial.stage"
+"""On the first stages of our recipes: they hold half a gigabyte and are never used again."""
 ADVICE = "Look at the lines above. Most often the package index or Debian's mirror could not be reached; try again."
 
 
@@ -106,9 +108,16 @@ def _build(client: docker.DockerClient, recipe: Recipe, held: dict[str, str], pr
     if new is None:
         raise EngineUnavailable(f"The engine built {recipe.name}, but does not hold it.", ADVICE)
     if old and old != new:
-        with suppress(APIError):  # something that still runs may stand on it; a later build tries again
-            client.images.remove(old)
+        _remove(client, old)
+    for stage in client.images.list(all=True, filters={"dangling": True, "label": STAGE_LABEL}):
+        _remove(client, str(stage.id))
     return new
+
+
+def _remove(client: docker.DockerClient, image: str) -> None:
+    """Remove an image that nothing needs any more. Something that still runs may stand on it; then it stays."""
+    with suppress(APIError):
+        client.images.remove(image)
 
 
 def _id(client: docker.DockerClient, name: str) -> str | None:
