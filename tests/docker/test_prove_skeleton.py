@@ -1,0 +1,38 @@
+"""What ``lab new`` makes, ``lab verify`` accepts; and a lab whose expectation is wrong is caught."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path, PurePosixPath
+
+import pytest
+from tiny import tiny_lab
+
+from grader.prove import prove
+from grader.sandbox.docker import DockerSandbox
+from grader.spec import SourceFile
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.mark.parametrize("name", ["starter", "reference", "wrong_upper"])
+def test_the_skeleton_proves_itself(name: str, tmp_path: Path, sandbox: DockerSandbox) -> None:
+    proof = prove(tiny_lab(tmp_path), name, sandbox, seed="skeleton", on_event=lambda _event: None)
+    assert proof.holds, proof.problems
+
+
+def test_a_wrong_submission_that_passes_is_a_defect_of_the_lab(tmp_path: Path, sandbox: DockerSandbox) -> None:
+    lab = tiny_lab(tmp_path)
+    files = dict(lab.files)
+    files[PurePosixPath("submissions/wrong_upper/app.py")] = files[PurePosixPath("submissions/reference/app.py")]
+    proof = prove(dataclasses.replace(lab, files=files), "wrong_upper", sandbox, seed="s", on_event=lambda _event: None)
+    assert "reverse passed, expected failed" in proof.problems
+
+
+def test_a_check_that_raises_is_our_fault_and_names_itself(tmp_path: Path, sandbox: DockerSandbox) -> None:
+    lab = tiny_lab(tmp_path)
+    files = dict(lab.files)
+    files[PurePosixPath("checks/cases.py")] = SourceFile(b"def contract(ctx): raise RuntimeError('sad lab')\n")
+    proof = prove(dataclasses.replace(lab, files=files), "reference", sandbox, seed="s", on_event=lambda _event: None)
+    assert proof.result.verdict.value == "errored"
+    assert "sad lab" in proof.result.reason

@@ -1,0 +1,49 @@
+"""A proof names every departure from the expectation, and nothing else."""
+
+from __future__ import annotations
+
+from grader.prove import problems_of
+from grader.result import CheckResult, Outcome, RunResult, Verdict
+from grader.spec import Expectation
+
+P, F, U, S = Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.SKIPPED
+
+
+def result(verdict: Verdict, *rows: tuple[str, Outcome, bool]) -> RunResult:
+    criteria = [
+        CheckResult(
+            criterion=name, check="x", title=name, gate=gate, outcome=o, points=0, max_points=10, message="said"
+        )
+        for name, o, gate in rows
+    ]
+    return RunResult(
+        lab="l", lab_version="v", grader_version="g", seed="s", verdict=verdict, score=0, criteria=criteria
+    )
+
+
+def test_all_as_expected() -> None:
+    got = result(Verdict.FAILED, ("a", P, False), ("b", F, False))
+    assert problems_of(Expectation(verdict="failed", fails=["b"]), got) == []
+
+
+def test_an_unexpected_failure_and_a_missing_one() -> None:
+    got = result(Verdict.FAILED, ("a", F, False), ("b", P, False))
+    problems = problems_of(Expectation(verdict="failed", fails=["b"]), got)
+    assert problems == ["a failed, expected passed (said)", "b passed, expected failed"]
+
+
+def test_inconclusive_is_no_proof() -> None:
+    got = result(Verdict.INCONCLUSIVE, ("a", U, False))
+    assert len(problems_of(Expectation(verdict="failed", fails=["a"]), got)) == 2
+
+
+def test_skipped_is_accepted_behind_a_failed_gate_only() -> None:
+    behind = result(Verdict.FAILED, ("gate", F, True), ("b", S, False))
+    assert problems_of(Expectation(verdict="failed", fails=["gate"]), behind) == []
+    before = result(Verdict.FAILED, ("b", S, False), ("gate", F, True))
+    assert problems_of(Expectation(verdict="failed", fails=["gate"]), before) == ["b skipped, expected passed (said)"]
+
+
+def test_a_criterion_expected_to_fail_may_not_be_skipped() -> None:
+    got = result(Verdict.FAILED, ("gate", F, True), ("b", S, False))
+    assert len(problems_of(Expectation(verdict="failed", fails=["gate", "b"]), got)) == 1
