@@ -6,6 +6,9 @@ from typing import Any
 
 from allauth.account import forms as allauth_forms
 from django import forms
+from django.contrib.auth.password_validation import validate_password
+
+from accounts.models import User
 
 
 def relabel(form: forms.Form, **texts: tuple[str, str]) -> None:
@@ -59,3 +62,34 @@ class ChangePasswordForm(allauth_forms.ChangePasswordForm):  # type: ignore[misc
             password1=("New password", "At least 10 characters."),
             password2=("New password again", ""),
         )
+
+
+class FirstForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Handle, e-mail and password of the first instructor."""
+
+    password = forms.CharField(
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 10 characters.",
+    )
+
+    class Meta:
+        model = User
+        fields = ("handle", "email")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["handle"].widget.attrs["autocomplete"] = "username"
+        self.fields["email"].required = True
+        self.fields["email"].help_text = "For resetting the password."
+
+    def clean(self) -> dict[str, Any]:
+        """Hold the password against the site's rules, with the other fields known."""
+        data = super().clean() or {}
+        person = User(handle=data.get("handle", ""), email=data.get("email", ""))
+        if data.get("password"):
+            try:
+                validate_password(data["password"], person)
+            except forms.ValidationError as error:
+                self.add_error("password", error)
+        return data

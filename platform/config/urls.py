@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from webui.views import home, status
+from config.views import home, status
 
 handler400 = "webui.views.errors.bad_request"
 handler403 = "webui.views.errors.permission_denied"

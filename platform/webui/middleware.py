@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
+from typing import cast
 
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
@@ -39,7 +40,7 @@ def content_security_policy(get_response: Sync | Async) -> Sync | Async:
         return on_async
 
     def on_sync(request: HttpRequest) -> HttpResponseBase:
-        response: HttpResponseBase = get_response(request)
+        response = cast(HttpResponseBase, get_response(request))
         response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
 

@@ -29,7 +29,7 @@ class PlotData:
 def plot_data(series: Series | Mapping[str, Any]) -> PlotData:
     """Return the drawable part of a series. Stored JSON of older graders may lack fields; they get defaults."""
     raw = series.model_dump() if isinstance(series, Series) else dict(series)
-    threshold = raw.get("threshold")
+    threshold: Any = raw.get("threshold")
     return PlotData(
         kind=str(raw.get("kind", "")),
         title=str(raw.get("title", "")),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.db import DatabaseError, connection
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
+from submissions.models import GradingRun
 from webui.engine_state import read_engine_state
 
 
@@ -15,7 +17,7 @@ def database_answers() -> bool:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-            return cursor.fetchone() == (1,)
+            return bool(cursor.fetchone() == (1,))
     except DatabaseError:
         return False
 
@@ -30,4 +32,15 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @never_cache
 def status(request: HttpRequest) -> HttpResponse:
-    return render(request, "webui/status.html", {"database_ok": database_answers()})
+    """Say in words what works, and how long the queue is."""
+    states = dict(GradingRun.objects.values_list("state").annotate(n=Count("pk")))
+    finished = GradingRun.objects.filter(state=GradingRun.State.FINISHED)
+    context = {
+        "database_ok": database_answers(),
+        "queued": states.get(GradingRun.State.QUEUED, 0),
+        "running": states.get(GradingRun.State.RUNNING, 0),
+        "finished": states.get(GradingRun.State.FINISHED, 0),
+        "oldest": GradingRun.objects.filter(state=GradingRun.State.QUEUED).order_by("created").first(),
+        "last": finished.order_by("-finished_at").first(),
+    }
+    return render(request, "webui/status.html", context)

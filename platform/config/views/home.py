@@ -1,0 +1,33 @@
+"""The front page, with the numbers of this installation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from labs.models import Lab
+from portfolios.models import PortfolioEntry
+from submissions.models import GradingRun
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    context = {
+        "labs": Lab.objects.filter(retired=False).exclude(current=None).count(),
+        "runs": GradingRun.objects.filter(state=GradingRun.State.FINISHED).count(),
+        "specimen": newest_public_plot(),
+        "example_measured": {"value": 0.64, "low": 0.61, "high": 0.68, "unit": "ratio"},
+        "example_rule": {"op": "at_most", "threshold": 0.30, "unit": "ratio"},
+    }
+    return render(request, "webui/home.html", context)
+
+
+def newest_public_plot() -> dict[str, Any] | None:
+    """Return the newest published measurement with a plot: entry, title of the lab, series. None when there is none."""
+    public = PortfolioEntry.objects.shown().filter(portfolio__is_public=True).order_by("-run__finished_at")
+    for entry in public[:5]:
+        for result in entry.run.check_results.all():
+            for series in result.payload.get("series") or []:
+                return {"entry": entry, "lab": entry.run.lab_version.spec_model.title, "series": series}
+    return None

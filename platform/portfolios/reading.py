@@ -1,0 +1,169 @@
+"""What the portfolio pages show, worked out from runs. Only figures that were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.db.models import QuerySet
+
+from labs.models import Lab, Skill
+from portfolios.models import PortfolioEntry
+from submissions.models import GradingRun
+from webui.icons import WORDS
+from webui.plots.parts import value
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure: the number, what it says, the rule that it was held against."""
+
+    number: str
+    words: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class System:
+    """One entry with its lab, results and the story of its runs."""
+
+    entry: PortfolioEntry
+
+    @property
+    def run(self) -> GradingRun:
+        return self.entry.run
+
+    @cached_property
+    def spec(self) -> Any:
+        return self.run.lab_version.spec_model
+
+    @cached_property
+    def results(self) -> list[dict[str, Any]]:
+        """The criteria of the run as JSON, without the parts that may hold private text."""
+        private = {"exchange", "data", "advice"}
+        return [{k: v for k, v in r.payload.items() if k not in private} for r in self.run.check_results.all()]
+
+    @cached_property
+    def figures(self) -> list[Figure]:
+        """The three figures that weigh most: passed, with a number."""
+        held = [
+            r
+            for r in self.results
+            if r.get("outcome") == "passed" and (r.get("measured") or {}).get("value") is not None
+        ]
+        held.sort(key=lambda r: -float(r.get("max_points") or 0))
+        return [
+            Figure(
+                value(r["measured"]["value"], r["measured"].get("unit", "")),
+                r["title"],
+                (r.get("rule") or {}).get("text", ""),
+            )
+            for r in held[:3]
+        ]
+
+    @property
+    def series(self) -> list[dict[str, Any]]:
+        return [s for r in self.results for s in r.get("series") or []]
+
+    @cached_property
+    def runs(self) -> QuerySet[GradingRun]:
+        """Every run of this lab by this learner: nothing is left out."""
+        submission = self.run.submission
+        runs = GradingRun.objects.filter(
+            submission__user=submission.user_id, lab_version__lab=self.run.lab_version.lab_id
+        )
+        return runs.select_related("submission", "lab_version")
+
+    @cached_property
+    def failed_runs(self) -> int:
+        return sum(r.verdict in (GradingRun.Verdict.FAILED, GradingRun.Verdict.NOT_GRADABLE) for r in self.runs)
+
+    @property
+    def held(self) -> int:
+        return sum(r.get("outcome") == "passed" for r in self.results)
+
+    @property
+    def gates_held(self) -> int:
+        return sum(r.get("outcome") == "passed" for r in self.gates)
+
+    @property
+    def verdict_words(self) -> str:
+        return f"{WORDS[self.run.verdict]}, {self.run.score or 0:.0f} of 100"
+
+    @property
+    def claim(self) -> str:
+        """The result in one sentence, with the figure that weighs most."""
+        when = f"{self.run.finished_at or self.run.created:%-d %B %Y}"
+        name, score = self.entry.portfolio.user.name, f"{self.run.score or 0:.0f} of 100 points"
+        first = f"On {when} this system by {name} was built, deployed and graded: {score}."
+        if not self.figures:
+            return first
+        top = self.figures[0]
+        rule = f" (rule: {top.rule})" if top.rule else ""
+        return f"{first} {top.words}: {top.number}{rule}."
+
+    @property
+    def gates(self) -> list[dict[str, Any]]:
+        return [r for r in self.results if r.get("gate")]
+
+
+@dataclass(frozen=True)
+class SkillRow:
+    """A skill with the labs that prove it: marks are (x, width, proven) in percent."""
+
+    title: str
+    labs: list[str]
+    total: int
+
+    @property
+    def marks(self) -> list[tuple[float, float, bool]]:
+        slot = 100 / max(4, self.total)
+        return [(round(i * slot + 1, 2), round(slot - 3, 2), i < len(self.labs)) for i in range(self.total)]
+
+
+def systems(entries: Sequence[PortfolioEntry]) -> list[System]:
+    return [System(entry) for entry in entries]
+
+
+def totals(shown: Sequence[System]) -> list[tuple[str, str]]:
+    """Return the four figures at the top of the page as (number, words)."""
+    if not shown:
+        return []
+    labs = {s.run.lab_version.lab_id for s in shown}
+    passed = {s.run.lab_version.lab_id for s in shown if s.run.verdict == GradingRun.Verdict.PASSED}
+    criteria = [r for s in shown for r in s.results]
+    held = sum(r.get("outcome") == "passed" for r in criteria)
+    by_lab = {s.run.lab_version.lab_id: s for s in shown}
+    runs = sum(len(s.runs) for s in by_lab.values())
+    failed = sum(s.failed_runs for s in by_lab.values())
+    return [
+        (f"{len(passed)} of {len(labs)}", "systems passed, of those shown here"),
+        (f"{held} of {len(criteria)}", "criteria held, each measured from outside"),
+        (f"{runs}", f"runs of these labs in all, {failed} of them failed"),
+        (f"{latest(shown):%-d %b %Y}", "the last of these systems was graded"),
+    ]
+
+
+def latest(shown: Sequence[System]) -> datetime:
+    return max(s.run.finished_at or s.run.created for s in shown)
+
+
+def skill_rows(shown: Sequence[System]) -> list[SkillRow]:
+    """Return the skills that passed systems prove, with how many installed labs could prove each."""
+    proven: dict[str, dict[str, str]] = {}
+    for system in shown:
+        if system.run.verdict == GradingRun.Verdict.PASSED:
+            for skill in system.spec.skills:
+                proven.setdefault(skill, {})[system.spec.id] = system.spec.title
+    if not proven:
+        return []
+    offered: dict[str, set[str]] = {skill: set(labs) for skill, labs in proven.items()}
+    for lab in Lab.objects.exclude(current=None).select_related("current"):
+        for skill in lab.spec.skills:
+            if skill in offered:
+                offered[skill].add(lab.slug)
+    titles = dict(Skill.objects.values_list("slug", "title"))
+    return [SkillRow(titles.get(s, s), list(labs.values()), len(offered[s])) for s, labs in proven.items()]
