@@ -15,6 +15,7 @@ from grader.sandbox.docker_errors import GONE, engine_call
 from grader.sandbox.labels import LABEL_HELD, LABEL_RUN, from_labels
 
 MAX_ROUNDS = 10
+ROUND_PAUSE_S = 0.2
 _ALL = {"label": LABEL_RUN}
 
 
@@ -29,9 +30,17 @@ class Sweep:
     def run(self) -> int:
         """How many objects were removed. Raises EngineUnavailable when the engine does not answer."""
         with engine_call("sweep"):
-            # Containers first: they hold volumes and images.
-            self._each(self._containers(), self._remove_container)
-            self._each(self._volumes(), self._remove_volume)
+            # Containers first: they hold volumes and images. In rounds: a removal that a killed worker asked for may
+            # be under way still, and the engine refuses a second one meanwhile.
+            for _ in range(MAX_ROUNDS):
+                containers, volumes = self._containers(), self._volumes()
+                if not containers and not volumes:
+                    break
+                before = self.removed
+                self._each(containers, self._remove_container)
+                self._each(volumes, self._remove_volume)
+                if self.removed - before < len(containers) + len(volumes):
+                    time.sleep(ROUND_PAUSE_S)
             self._images()
         return self.removed
 
