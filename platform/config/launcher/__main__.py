@@ -57,8 +57,8 @@ def _port(text: str) -> int:
 
 
 UP = (
-    "Make the environment, find or install a container engine, build the sandbox images, bring the database up to date, "
-    "publish the labs and serve the site. The site comes up first; grading starts when the engine is ready. "
+    "Make the environment, find or install a container engine, build the sandbox images, update the "
+    "database, publish the labs and serve the site. The site comes up first; grading starts when the engine is ready. "
     "Ctrl-C stops everything."
 )
 TEST = "Set up the engine, the images and Chromium, then run pytest. Other arguments go to pytest."

@@ -48,7 +48,7 @@ class Child:
             env=dict(env),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  only a system call happens before exec
         )
         self.started_at = time.monotonic()
 
