@@ -64,9 +64,17 @@ class ChangePasswordForm(allauth_forms.ChangePasswordForm):  # type: ignore[misc
         )
 
 
+class HandleField(forms.CharField):
+    """Takes a handle in any case; it is kept in lower case."""
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value) or "").lower()
+
+
 class FirstForm(forms.ModelForm):  # type: ignore[type-arg]
     """Handle, e-mail and password of the first instructor."""
 
+    handle = HandleField(max_length=32, help_text="Lower-case letters, digits and hyphens.")
     password = forms.CharField(
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),

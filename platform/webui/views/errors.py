@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+logger = logging.getLogger("seatrial.errors")
 
 
 def fault(request: HttpRequest, status: int, heading: str, text: str, reference: str = "") -> HttpResponse:
@@ -39,11 +42,12 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Must not fail itself, so it renders without the database: the plain template has no user."""
+    """Show the reference that the log has too. When even that page fails, the text alone: never a second error."""
     reference = f"e-{secrets.token_hex(3)}"
-    import logging
-
-    logging.getLogger("django.request").error("server error page shown, reference %s", reference)
-    return fault(
-        request, 500, "Something broke on our side", "Your runs go on; they don’t depend on this page.", reference
-    )
+    logger.error("server error at %s, reference %s", request.path, reference)
+    heading = "Something broke on our side"
+    try:
+        return fault(request, 500, heading, "Your runs go on; they don’t depend on this page.", reference)
+    except Exception:
+        logger.exception("the error page failed too, reference %s", reference)
+        return HttpResponse(f"{heading}. Reference {reference}.", status=500, content_type="text/plain")
