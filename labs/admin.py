@@ -9,7 +9,6 @@ from django.http import HttpRequest
 
 from labs.models import Lab, LabVersion, Skill, Track
 
-
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
 else:

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from django.db import models
 from django.urls import reverse
-
 from grader.archive import parse
+
 from grader.spec import LabContent, LabSpec
 from labs import blobs
 

@@ -5,67 +5,84 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Lab',
+            name="Lab",
             fields=[
-                ('slug', models.SlugField(max_length=48, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('retired', models.BooleanField(default=False, help_text='Not in the content folder any more: no new submissions.')),
+                ("slug", models.SlugField(max_length=48, primary_key=True, serialize=False)),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "retired",
+                    models.BooleanField(
+                        default=False, help_text="Not in the content folder any more: no new submissions."
+                    ),
+                ),
             ],
             options={
-                'ordering': ['number', 'slug'],
+                "ordering": ["number", "slug"],
             },
         ),
         migrations.CreateModel(
-            name='Skill',
+            name="Skill",
             fields=[
-                ('slug', models.SlugField(max_length=48, primary_key=True, serialize=False)),
-                ('title', models.CharField(max_length=120)),
-                ('text', models.TextField(blank=True)),
-                ('position', models.PositiveIntegerField(default=0)),
+                ("slug", models.SlugField(max_length=48, primary_key=True, serialize=False)),
+                ("title", models.CharField(max_length=120)),
+                ("text", models.TextField(blank=True)),
+                ("position", models.PositiveIntegerField(default=0)),
             ],
             options={
-                'ordering': ['position', 'slug'],
+                "ordering": ["position", "slug"],
             },
         ),
         migrations.CreateModel(
-            name='Track',
+            name="Track",
             fields=[
-                ('slug', models.SlugField(max_length=48, primary_key=True, serialize=False)),
-                ('title', models.CharField(max_length=120)),
-                ('text', models.TextField(blank=True)),
-                ('labs', models.JSONField(default=list)),
-                ('position', models.PositiveIntegerField(default=0)),
+                ("slug", models.SlugField(max_length=48, primary_key=True, serialize=False)),
+                ("title", models.CharField(max_length=120)),
+                ("text", models.TextField(blank=True)),
+                ("labs", models.JSONField(default=list)),
+                ("position", models.PositiveIntegerField(default=0)),
             ],
             options={
-                'ordering': ['position', 'slug'],
+                "ordering": ["position", "slug"],
             },
         ),
         migrations.CreateModel(
-            name='LabVersion',
+            name="LabVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('label', models.CharField(max_length=32)),
-                ('spec', models.JSONField()),
-                ('archive', models.CharField(help_text='sha256 of the blob with every file of the folder', max_length=64)),
-                ('published_at', models.DateTimeField(auto_now_add=True)),
-                ('lab', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='labs.lab')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("label", models.CharField(max_length=32)),
+                ("spec", models.JSONField()),
+                (
+                    "archive",
+                    models.CharField(help_text="sha256 of the blob with every file of the folder", max_length=64),
+                ),
+                ("published_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "lab",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="labs.lab"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-published_at', '-pk'],
+                "ordering": ["-published_at", "-pk"],
             },
         ),
         migrations.AddField(
-            model_name='lab',
-            name='current',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labs.labversion'),
+            model_name="lab",
+            name="current",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="labs.labversion",
+            ),
         ),
     ]

@@ -1,3 +1,14 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from submissions.views import actions, evidence, run_detail, run_events, run_list, submit, teach
+
+urlpatterns = [
+    path("labs/<slug:slug>/submit", submit.submit, name="submit"),
+    path("runs/", run_list.run_list, name="run_list"),
+    path("runs/<int:pk>/", run_detail.run_detail, name="run_detail"),
+    path("runs/<int:pk>/events", run_events.run_events, name="run_events"),
+    path("runs/<int:pk>/cancel", actions.run_cancel, name="run_cancel"),
+    path("runs/<int:pk>/regrade", actions.run_regrade, name="run_regrade"),
+    path("runs/<int:pk>/evidence/<str:name>", evidence.run_evidence, name="run_evidence"),
+    path("teach/", teach.teach, name="teach"),
+]

@@ -7,117 +7,203 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('labs', '0001_initial'),
+        ("labs", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Submission',
+            name="Submission",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('digest', models.CharField(help_text='sha256 over the files of the snapshot', max_length=64)),
-                ('blob', models.CharField(max_length=64)),
-                ('note', models.CharField(blank=True, max_length=120)),
-                ('filename', models.CharField(blank=True, max_length=200)),
-                ('created', models.DateTimeField(auto_now_add=True)),
-                ('lab', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to='labs.lab')),
-                ('lab_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to='labs.labversion')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='submissions', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("digest", models.CharField(help_text="sha256 over the files of the snapshot", max_length=64)),
+                ("blob", models.CharField(max_length=64)),
+                ("note", models.CharField(blank=True, max_length=120)),
+                ("filename", models.CharField(blank=True, max_length=200)),
+                ("created", models.DateTimeField(auto_now_add=True)),
+                (
+                    "lab",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="submissions", to="labs.lab"
+                    ),
+                ),
+                (
+                    "lab_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="submissions", to="labs.labversion"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="submissions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='GradingRun',
+            name="GradingRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('finished', 'Finished'), ('cancelled', 'Cancelled'), ('lost', 'Lost')], default='queued', max_length=12)),
-                ('verdict', models.CharField(blank=True, choices=[('passed', 'Passed'), ('failed', 'Failed'), ('inconclusive', 'Inconclusive'), ('not_gradable', 'Not gradable'), ('errored', 'Errored')], max_length=16)),
-                ('score', models.FloatField(blank=True, help_text='0 to 100; empty when nothing was judged', null=True)),
-                ('seed', models.CharField(max_length=40)),
-                ('reason', models.TextField(blank=True)),
-                ('advice', models.TextField(blank=True)),
-                ('image_digest', models.CharField(blank=True, max_length=128)),
-                ('grader_version', models.CharField(blank=True, max_length=32)),
-                ('fence', models.PositiveIntegerField(default=0, help_text='Grows with every claim; writes with an old one fail')),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('worker', models.CharField(blank=True, max_length=120)),
-                ('tries', models.PositiveIntegerField(default=0)),
-                ('cancel_requested', models.BooleanField(default=False)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('lab_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='labs.labversion')),
-                ('submission', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='submissions.submission')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("finished", "Finished"),
+                            ("cancelled", "Cancelled"),
+                            ("lost", "Lost"),
+                        ],
+                        default="queued",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("passed", "Passed"),
+                            ("failed", "Failed"),
+                            ("inconclusive", "Inconclusive"),
+                            ("not_gradable", "Not gradable"),
+                            ("errored", "Errored"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "score",
+                    models.FloatField(blank=True, help_text="0 to 100; empty when nothing was judged", null=True),
+                ),
+                ("seed", models.CharField(max_length=40)),
+                ("reason", models.TextField(blank=True)),
+                ("advice", models.TextField(blank=True)),
+                ("image_digest", models.CharField(blank=True, max_length=128)),
+                ("grader_version", models.CharField(blank=True, max_length=32)),
+                (
+                    "fence",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Grows with every claim; writes with an old one fail"
+                    ),
+                ),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("worker", models.CharField(blank=True, max_length=120)),
+                ("tries", models.PositiveIntegerField(default=0)),
+                ("cancel_requested", models.BooleanField(default=False)),
+                ("created", models.DateTimeField(default=django.utils.timezone.now)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "lab_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="labs.labversion"
+                    ),
+                ),
+                (
+                    "submission",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="submissions.submission"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Evidence',
+            name="Evidence",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80)),
-                ('media_type', models.CharField(max_length=80)),
-                ('visibility', models.CharField(choices=[('private', 'Learner and instructors'), ('reviewer', 'Reviewers too')], default='private', max_length=16)),
-                ('digest', models.CharField(max_length=64)),
-                ('blob', models.CharField(max_length=64)),
-                ('size', models.PositiveIntegerField(default=0, help_text='bytes')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evidence', to='submissions.gradingrun')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80)),
+                ("media_type", models.CharField(max_length=80)),
+                (
+                    "visibility",
+                    models.CharField(
+                        choices=[("private", "Learner and instructors"), ("reviewer", "Reviewers too")],
+                        default="private",
+                        max_length=16,
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64)),
+                ("blob", models.CharField(max_length=64)),
+                ("size", models.PositiveIntegerField(default=0, help_text="bytes")),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evidence",
+                        to="submissions.gradingrun",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'evidence',
-                'ordering': ['name'],
-                'constraints': [models.UniqueConstraint(fields=('run', 'name'), name='evidence_name_unique')],
+                "verbose_name_plural": "evidence",
+                "ordering": ["name"],
+                "constraints": [models.UniqueConstraint(fields=("run", "name"), name="evidence_name_unique")],
             },
         ),
         migrations.CreateModel(
-            name='CheckResult',
+            name="CheckResult",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('criterion', models.CharField(max_length=48)),
-                ('outcome', models.CharField(max_length=16)),
-                ('points', models.FloatField()),
-                ('payload', models.JSONField()),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='check_results', to='submissions.gradingrun')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("criterion", models.CharField(max_length=48)),
+                ("outcome", models.CharField(max_length=16)),
+                ("points", models.FloatField()),
+                ("payload", models.JSONField()),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="check_results",
+                        to="submissions.gradingrun",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
-                'constraints': [models.UniqueConstraint(fields=('run', 'criterion'), name='criterion_once_a_run')],
+                "ordering": ["pk"],
+                "constraints": [models.UniqueConstraint(fields=("run", "criterion"), name="criterion_once_a_run")],
             },
         ),
         migrations.CreateModel(
-            name='RunEvent',
+            name="RunEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.BigIntegerField()),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('payload', models.JSONField()),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='submissions.gradingrun')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seq", models.BigIntegerField()),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("payload", models.JSONField()),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="submissions.gradingrun"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['seq'],
-                'constraints': [models.UniqueConstraint(fields=('run', 'seq'), name='event_seq_unique')],
+                "ordering": ["seq"],
+                "constraints": [models.UniqueConstraint(fields=("run", "seq"), name="event_seq_unique")],
             },
         ),
         migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.UniqueConstraint(fields=('user', 'lab', 'number'), name='submission_number_unique'),
+            model_name="submission",
+            constraint=models.UniqueConstraint(fields=("user", "lab", "number"), name="submission_number_unique"),
         ),
         migrations.AddIndex(
-            model_name='gradingrun',
-            index=models.Index(fields=['state', 'lease_until'], name='submissions_state_f08ee9_idx'),
+            model_name="gradingrun",
+            index=models.Index(fields=["state", "lease_until"], name="submissions_state_f08ee9_idx"),
         ),
         migrations.AddIndex(
-            model_name='gradingrun',
-            index=models.Index(fields=['state', 'created'], name='submissions_state_820722_idx'),
+            model_name="gradingrun",
+            index=models.Index(fields=["state", "created"], name="submissions_state_820722_idx"),
         ),
     ]

@@ -1,0 +1,53 @@
+/* Follows a run. The server says which fragments changed; htmx fetches them. Without this file: the Refresh link. */
+(() => {
+  "use strict";
+  const page = document.getElementById("run-live");
+  if (!page || !window.EventSource || !window.htmx) return;
+  const refetch = new Set();
+  let busy = false;
+
+  // Fetch one after the other, so that a burst of events costs few requests.
+  const work = async () => {
+    if (busy) return;
+    busy = true;
+    while (refetch.size) {
+      const names = [...refetch];
+      refetch.clear();
+      for (const name of names) {
+        const at = document.querySelector("#log .log__body");
+        const follows = !at || at.scrollHeight - at.scrollTop - at.clientHeight < 40;
+        const place = at ? at.scrollTop : 0;
+        await window.htmx.ajax("GET", page.dataset.page + "?fragment=" + name, { target: "#" + name, swap: "outerHTML" });
+        const now = document.querySelector("#log .log__body");
+        if (name === "log" && now) now.scrollTop = follows ? now.scrollHeight : place;
+      }
+      await new Promise((done) => setTimeout(done, 400));
+    }
+    busy = false;
+  };
+
+  const source = new EventSource(page.dataset.events + "?after=" + page.dataset.after);
+  source.addEventListener("progress", (event) => {
+    for (const name of JSON.parse(event.data).fragments) refetch.add(name);
+    work();
+  });
+  source.addEventListener("finished", () => {
+    source.close();
+    window.location.reload();
+  });
+  // A closed stream (not a lost one, which the browser opens again by itself) means that we were signed out.
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => window.location.reload(), 5000);
+  });
+
+  // The clock runs on between two events.
+  setInterval(() => {
+    const clock = document.querySelector("#status time[data-seconds]");
+    if (!clock) return;
+    const seconds = Number(clock.dataset.seconds) + 1;
+    clock.dataset.seconds = String(seconds);
+    clock.textContent = Math.floor(seconds / 60) + ":" + String(seconds % 60).padStart(2, "0");
+    const bar = document.querySelector("#status progress");
+    if (bar) bar.value = Math.min(seconds, bar.max);
+  }, 1000);
+})();

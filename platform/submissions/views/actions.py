@@ -1,0 +1,38 @@
+"""What can be done to a run, as POST forms."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from grader.errors import SeatrialError
+from submissions import services
+from submissions.views.access import find_run
+
+
+@login_required
+@require_POST
+def run_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Cancel a run and go back to its page."""
+    run = find_run(request, pk)
+    if run.is_over:
+        messages.info(request, "This run is over already.")
+    else:
+        services.cancel(run)
+        messages.success(request, "The run is being cancelled. It costs no attempt.")
+    return redirect(run)
+
+
+@login_required
+@require_POST
+def run_regrade(request: HttpRequest, pk: int) -> HttpResponse:
+    """Grade the same source again and go to the new run."""
+    run = find_run(request, pk)
+    try:
+        return redirect(services.regrade(run, request.user))
+    except SeatrialError as error:
+        messages.error(request, f"{error.message} {error.advice}".strip())
+        return redirect(run)

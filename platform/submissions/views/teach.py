@@ -1,0 +1,68 @@
+"""The instructor's page: labs with their versions, and all runs with filters."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts.decorators import instructor_required
+from labs.models import Lab
+from submissions.models import GradingRun
+from submissions.progress import row_of
+
+PER_PAGE = 50
+OUTCOMES = ("queued", "running", "passed", "failed", "inconclusive", "not_gradable", "errored", "cancelled")
+
+
+@instructor_required
+@require_safe
+def teach(request: HttpRequest) -> HttpResponse:
+    """All labs and all runs; ``lab``, ``outcome`` and ``who`` filter by GET."""
+    lab, outcome, who = (request.GET.get(key, "")[:48] for key in ("lab", "outcome", "who"))
+    runs = _filtered(GradingRun.objects.detailed(), lab, outcome, who)
+    page = Paginator(runs, PER_PAGE).get_page(request.GET.get("page"))
+    query = request.GET.copy()
+    query.pop("page", None)
+    context = {
+        "nav_current": "teach",
+        "labs": _labs(),
+        "page": page,
+        "rows": [(row_of(run), run) for run in page],
+        "filters": {"lab": lab, "outcome": outcome, "who": who},
+        "outcomes": OUTCOMES,
+        "query": query.urlencode(),
+        "waiting": GradingRun.objects.unfinished().count(),
+    }
+    return render(request, "submissions/teach.html", context)
+
+
+def _filtered(runs: QuerySet[GradingRun], lab: str, outcome: str, who: str) -> QuerySet[GradingRun]:
+    if lab:
+        runs = runs.filter(lab_version__lab_id=lab)
+    if outcome in ("queued", "running", "cancelled"):
+        runs = runs.filter(state=outcome)
+    elif outcome in OUTCOMES:
+        runs = runs.filter(verdict=outcome)
+    if who:
+        runs = runs.filter(submission__user__handle__icontains=who)
+    return runs
+
+
+def _labs() -> list[dict[str, object]]:
+    """Each lab with its versions; a version with its runs and the rate of passes among the judged ones."""
+    rows: list[dict[str, object]] = []
+    judged = Q(runs__verdict__in=("passed", "failed", "not_gradable"))
+    for lab in Lab.objects.select_related("current"):
+        versions = lab.versions.annotate(
+            n=Count("runs"),
+            judged=Count("runs", filter=judged),
+            passed=Count("runs", filter=Q(runs__verdict="passed")),
+        )
+        for version in versions:
+            rate = round(100 * version.passed / version.judged) if version.judged else None
+            live = version.pk == lab.current_id and not lab.retired
+            rows.append({"lab": lab, "version": version, "live": live, "rate": rate})
+    return rows
