@@ -1,0 +1,173 @@
+"""A build in containment: no network, and memory, CPU, processes, time, output and disk are bounded.
+
+``RUN`` is root inside the classic builder, so everything that bounds it comes from outside: limits in the request, a
+holder container whose cgroup bounds processes, and a watch that closes the response, which ends a hung RUN.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+
+import docker
+
+from grader.build.context import DOCKERFILE, pack
+from grader.build.dockerfile import canonical
+from grader.build.holder import Holder
+from grader.build.leftovers import LABEL_BUILD, Leftovers
+from grader.build.stream import BuildStream
+from grader.build.text import neutralise
+from grader.errors import BuildFailed, DockerfileRefused, LearnerError, RunCancelled, SandboxError
+from grader.sandbox.base import BuildRequest, ImageRef
+from grader.sandbox.labels import as_labels
+
+MIB = 1 << 20
+LOOK_S = 0.5
+DISK_LOOK_S = 1.5
+PIDS = 256
+CPU_PERIOD = 100_000
+LAST_LINES = 12
+MAX_LINE = 2000
+_COLOUR = re.compile(r"\x1b\[[0-9;]{0,10}m")
+"""The engine paints standard error red."""
+_ENGINE_NOISE = re.compile(
+    r" ---> |Removing intermediate container |Step \d+/\d+ : LABEL seatrial\.|Successfully built "
+)
+
+
+def build_image(
+    client: docker.DockerClient,
+    request: BuildRequest,
+    on_line: Callable[[str], None],
+    cancelled: Callable[[], bool],
+    extra_labels: Mapping[str, str] | None = None,
+) -> ImageRef:
+    """Build the snapshot and return its image. Whatever else the build made is removed in every case.
+
+    Raises DockerfileRefused, BuildFailed, RunCancelled, or SandboxError when the engine is at fault.
+    """
+    source = request.snapshot.files.get(PurePosixPath("Dockerfile"))
+    if source is None:
+        raise DockerfileRefused(
+            "There is no Dockerfile at the root of the project.", "Add one; the starter of the lab has an example."
+        )
+    labels = {**as_labels(request.labels), **(extra_labels or {}), LABEL_BUILD: secrets.token_hex(8)}
+    plan = canonical(source.data, request.bases, labels)
+    leftovers = Leftovers(client.api, labels)
+    image: ImageRef | None = None
+    try:
+        with Holder(client.api, request, labels, PIDS) as holder, pack(request.snapshot, plan) as context:
+            stream = BuildStream(client.api, context, _params(request, holder.cgroup_parent))
+            try:
+                image = _Watch(request, leftovers, on_line, cancelled).follow(stream)
+            finally:
+                stream.close()
+        return image
+    finally:
+        leftovers.remove(keep=image.id if image else None)
+
+
+def _params(request: BuildRequest, cgroup_parent: str | None) -> dict[str, str]:
+    """The query of POST /build. docker-py's own ``build`` can't pass all of these."""
+    memory = request.memory_mb * MIB
+    limits = [
+        {"Name": "nofile", "Soft": 4096, "Hard": 4096},
+        {"Name": "core", "Soft": 0, "Hard": 0},
+        {"Name": "fsize", "Soft": request.disk_mb * MIB, "Hard": request.disk_mb * MIB},
+    ]
+    params = {
+        "dockerfile": DOCKERFILE,
+        "rm": "1",
+        "forcerm": "1",
+        "networkmode": "none",
+        "memory": str(memory),
+        "memswap": str(memory),
+        "cpuperiod": str(CPU_PERIOD),
+        "cpuquota": str(int(request.cpu * CPU_PERIOD)),
+        "shmsize": str(64 * MIB),
+        "ulimits": json.dumps(limits),
+    }
+    return {**params, "cgroupparent": cgroup_parent} if cgroup_parent else params
+
+
+class _Watch:
+    """Follows the output of one build and ends it when it breaks a bound."""
+
+    def __init__(
+        self,
+        request: BuildRequest,
+        leftovers: Leftovers,
+        on_line: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self._request, self._leftovers, self._cancelled = request, leftovers, cancelled
+        self._on_line = on_line
+        self._deadline = time.monotonic() + request.timeout_s
+        self._next_disk = time.monotonic() + DISK_LOOK_S
+        self._bytes = 0
+        self._tail: list[str] = []
+        self._image = ""
+
+    def follow(self, stream: BuildStream) -> ImageRef:
+        while (message := stream.next(LOOK_S)) is not stream.END:
+            self._look()
+            if message is not None:
+                self._take(message)
+        if stream.error is not None:
+            raise SandboxError(f"the build broke off: {stream.error}")
+        if not self._image:
+            raise SandboxError("the engine ended the build without an image")
+        return ImageRef(self._image)
+
+    def _look(self) -> None:
+        if self._cancelled():
+            raise RunCancelled("The run was cancelled.")
+        now = time.monotonic()
+        if now > self._deadline:
+            raise self._failed(
+                f"The build did not finish within {self._request.timeout_s:g} s.",
+                "A build has no network: a command that waits for one hangs. Use the packages of the base image.",
+            )
+        if now > self._next_disk:
+            self._next_disk = now + DISK_LOOK_S
+            if self._leftovers.disk_bytes() > self._request.disk_mb * MIB:
+                raise self._failed(
+                    f"The build wrote more than {self._request.disk_mb} MiB to disk.",
+                    "Write less; remove temporary files in the same RUN that makes them.",
+                )
+
+    def _take(self, message: Mapping[str, object]) -> None:
+        aux = message.get("aux")
+        if isinstance(aux, Mapping) and isinstance(aux.get("ID"), str):
+            self._image = str(aux["ID"])
+        text = str(message.get("stream") or message.get("error") or "")
+        self._bytes += len(text)
+        if self._bytes > self._request.output_kb << 10:
+            raise self._failed(
+                f"The build printed more than {self._request.output_kb} KiB of output.",
+                "Print less: use quiet flags, and never write data to the terminal.",
+            )
+        for line in neutralise(_COLOUR.sub("", text)).splitlines():
+            if line.strip() and not _ENGINE_NOISE.match(line):
+                self._tail = [*self._tail, line[:MAX_LINE]][-LAST_LINES:]
+                self._on_line(line[:MAX_LINE])
+        if "error" in message:
+            raise self._explain(neutralise(str(message["error"]))[:1000])
+
+    def _explain(self, error: str) -> LearnerError:
+        if "returned a non-zero code: 137" in error:
+            advice = f"A step was killed, most likely for using more than {self._request.memory_mb} MiB of memory."
+        elif "returned a non-zero code" in error:
+            advice = "Read the last lines of the build log. A build has no network; the base image has the packages."
+        elif error.startswith(("COPY failed", "failed to")):
+            advice = "Check the path: it counts from the root of the project, and .dockerignore is applied."
+        else:
+            advice = "Build it locally from the same base image; the message is the engine's own."
+        return self._failed(f"The build failed: {error}", advice)
+
+    def _failed(self, message: str, advice: str) -> BuildFailed:
+        return BuildFailed(message, advice)
