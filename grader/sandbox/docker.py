@@ -12,6 +12,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound
 
+from grader.build.contained import build_image
 from grader.errors import EngineUnavailable, SandboxError
 from grader.sandbox.base import BuildRequest, ImageRef, RunLabels
 from grader.sandbox.docker_errors import ENGINE_ADVICE, already_gone_is_fine, engine_call, logged
@@ -87,14 +88,10 @@ class DockerSandbox:
         raise EngineUnavailable(f"The image {name} is not there yet.", "Run `./seatrial images` to make it.")
 
     def build(self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> ImageRef:
-        from grader.build.contained import build_image
-
         with _unavailable("build"):
             return build_image(self.client, request, on_line, cancelled)
 
     def held_image(self, key: str, request: BuildRequest) -> ImageRef:
-        from grader.build.contained import build_image
-
         repository, tag = "seatrial/held", hashlib.sha256(key.encode()).hexdigest()[:12]
         api = self.client.api
         with _unavailable("hold an image"):

@@ -9,7 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from docker import APIClient
@@ -26,22 +26,21 @@ from grader.sandbox.docker_errors import (
     explain,
     learner_start,
     logged,
-    timed_out,
 )
 from grader.sandbox.docker_logs import newest
 from grader.sandbox.docker_settings import (
-    TMP,
     USER,
     data_volume_options,
+    environment,
     keeper_host_config,
     party_host_config,
     pause_host_config,
 )
+from grader.sandbox.docker_wait import kill, wait_gone
 from grader.sandbox.labels import as_labels
 
 LOG = logging.getLogger(__name__)
 PAUSE_COMMAND = ["sleep", "infinity"]
-KILL_WAIT_S = 20.0
 CANT_EXEC_WAIT_S = 0.15
 LOG_LINES = 20_000
 GONE = PartyState(running=False)
@@ -54,7 +53,7 @@ class Member:
     spec: PartySpec
     container: str
     channel: DockerChannel | None = None
-    peak: int = 0
+    usage: Usage = field(default_factory=lambda: Usage(0.0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ class DockerPod:
             )
             argv = list(party.command) if party.command is not None else None
             container = self._create(
-                party.name, party.image.id, config, argv, env=_environment(party), stdin=party.interactive
+                party.name, party.image.id, config, argv, env=environment(party), stdin=party.interactive
             )
             member = Member(party, container)
             self._launch(member)
@@ -135,7 +134,7 @@ class DockerPod:
             entrypoint=argv,
             hostname=hostname,
             user=USER,
-            environment={"HOME": TMP, **(env or {})},
+            environment=env,
             stdin_open=stdin,
             name=f"{self._prefix}-{re.sub(r'[^a-zA-Z0-9_.-]', '_', name)}",
             labels={**self._labels, "seatrial.party": name},
@@ -184,7 +183,7 @@ class DockerPod:
     def _notice_cant_exec(self, member: Member) -> None:
         """The init process tells only by its exit code that the program could not be run; a service needs longer
         than this to be ready, so nothing is lost by waiting for it."""
-        if not self._wait_gone(member.container, CANT_EXEC_WAIT_S):
+        if not wait_gone(self._api, member.container, CANT_EXEC_WAIT_S):
             return
         output = self.logs(member.spec.name, max_bytes=2000)
         if self.state(member.spec.name).exit_code in (126, 127) and "[FATAL" in output:
@@ -222,14 +221,14 @@ class DockerPod:
         container = self._member(name).container
         self.unpause(name)
         self.signal(name, "SIGTERM")
-        if not self._wait_gone(container, grace_s):
-            self._kill(container)
+        if not wait_gone(self._api, container, grace_s):
+            kill(self._api, container)
         return self.state(name)
 
     def restart(self, name: str) -> None:
         member = self._member(name)
         with engine_call(f"restart {name}"):
-            self._kill(member.container)
+            kill(self._api, member.container)
             self._launch(member)
 
     def pause(self, name: str) -> None:
@@ -261,33 +260,18 @@ class DockerPod:
         with engine_call(f"measure {name}"):
             stats = self._api.stats(member.container, stream=False, one_shot=True)
         memory = stats.get("memory_stats") or {}
-        # cgroup v2 tells no peak through this API, so ours is the highest that was seen.
-        member.peak = max(member.peak, int(memory.get("max_usage") or 0), int(memory.get("usage") or 0))
-        return Usage(int(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9, member.peak)
+        if memory:  # a stopped party has none, and what was seen before still holds
+            cpu_ns = int(stats["cpu_stats"]["cpu_usage"]["total_usage"])
+            # cgroup v2 tells no peak through this API, so ours is the highest that was seen.
+            peak = max(member.usage.memory_peak_bytes, int(memory.get("max_usage") or 0), int(memory.get("usage") or 0))
+            member.usage = Usage(cpu_ns / 1e9, peak)
+        return member.usage
 
     def _member(self, name: str) -> Member:
         try:
             return self._members[name]
         except KeyError:
             raise SandboxError(f"the pod has no party {name!r}") from None
-
-    def _kill(self, container: str) -> None:
-        with engine_call("stop a container"), already_gone_is_fine():
-            self._api.kill(container, "SIGKILL")
-        if not self._wait_gone(container, KILL_WAIT_S):
-            raise SandboxError(f"a container did not stop within {KILL_WAIT_S:g} s of SIGKILL")
-
-    def _wait_gone(self, container: str, timeout_s: float) -> bool:
-        """True as soon as it does not run any more."""
-        try:
-            with engine_call("wait for a container"), already_gone_is_fine():
-                # Seconds, and fractions of one do work.
-                self._api.wait(container, timeout=max(timeout_s, 0.001), condition="not-running")  # type: ignore[arg-type]
-        except SeatrialError as error:
-            if timed_out(error.__cause__):
-                return False
-            raise
-        return True
 
     # -- the end
 
@@ -309,8 +293,3 @@ class DockerPod:
     def _remove_container(self, container: str) -> None:
         with logged("remove a container"), engine_call("remove a container"), already_gone_is_fine():
             self._api.remove_container(container, force=True, v=True)
-
-
-def _environment(party: PartySpec) -> dict[str, str]:
-    port = {"PORT": str(party.port)} if party.port is not None else {}
-    return {**port, **party.env}

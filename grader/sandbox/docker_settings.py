@@ -83,6 +83,12 @@ def party_host_config(
     )
 
 
+def environment(party: PartySpec) -> dict[str, str]:
+    """What the party finds in its environment: a home it can write to, and the port it was given."""
+    port = {"PORT": str(party.port)} if party.port is not None else {}
+    return {"HOME": TMP, **port, **party.env}
+
+
 def data_volume_options(megabytes: int) -> dict[str, str]:
     """A volume of bounded size: it lives in memory as long as a container has it mounted."""
     uid, gid = USER.split(":")

@@ -66,7 +66,7 @@ class Sweep:
         for _ in range(MAX_ROUNDS):
             found: list[dict[str, Any]] = self._api.images(all=True, filters=_ALL)
             before = self.removed
-            dead = [i for i in found if LABEL_HELD not in (i.get("Labels") or {}) and self._dead(i.get("Labels"))]
+            dead = [i for i in found if self._dead(i.get("Labels")) and not _held(i)]
             self._each([i["Id"] for i in dead], self._remove_image)
             if self.removed == before:
                 return
@@ -98,3 +98,9 @@ class Sweep:
 
     def _remove_image(self, name: str) -> None:
         self._api.remove_image(name, force=True)
+
+
+def _held(image: dict[str, Any]) -> bool:
+    """Kept between runs: it has its key and its tag. Without a tag its worker died before it was finished."""
+    tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+    return LABEL_HELD in (image.get("Labels") or {}) and bool(tags)

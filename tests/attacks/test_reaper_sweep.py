@@ -99,9 +99,12 @@ def test_another_installation_is_left_alone_until_it_expires():
 
 def test_held_images_and_our_own_stay():
     run = podkit.labels(expires_at=1)
-    image = built({**as_labels(run), LABEL_HELD: "a-baseline"})
+    image = built({**as_labels(run), LABEL_HELD: "a-baseline"}, f"seatrial/held:{run.run_id[:12]}")
+    unfinished = built({**as_labels(run), LABEL_HELD: "a-baseline", "build": "died before it was tagged"})
     try:
         sweep()
+        assert podkit.client().images.list(filters={"label": "build=died before it was tagged"}) == []
+        assert unfinished != image
         assert podkit.client().images.get(image).id == image
         assert podkit.sandbox().image(podkit.BASE).id == podkit.image().id
     finally:
