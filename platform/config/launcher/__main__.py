@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from config.launcher.problem import EXIT_OURS, LaunchError
@@ -33,6 +34,9 @@ def main(argv: list[str]) -> int:
         print(f"\n{error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+        print("\nThis is a fault of Seatrial itself; please report it with the lines above.", file=sys.stderr)
     return EXIT_OURS
 
 
