@@ -67,7 +67,7 @@ class Collector:
         self._files[path] = SourceFile(data, executable)
 
     def snapshot(self) -> Snapshot:
-        """What was taken. A single folder around everything is taken off. Raises ArchiveRefused without a Dockerfile."""
+        """What was taken, without a single folder around it. Raises ArchiveRefused when there is no Dockerfile."""
         files = self._files
         if not files:
             raise ArchiveRefused("The archive is empty.", "Pack your project folder, with its Dockerfile.")

@@ -72,7 +72,7 @@ class _Inflated(io.RawIOBase):
 
 def _read_tar(stream: _Inflated, collector: Collector) -> None:
     try:
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK) as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK) as tar:
             for count, member in enumerate(tar):
                 _count(count, collector)
                 if member.isdir():

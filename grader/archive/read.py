@@ -26,7 +26,9 @@ def read_archive(path: Path, limits: ArchiveLimits | None = None) -> Snapshot:
         )
     command = [sys.executable, "-I", "-m", "grader.archive.child", str(path), json.dumps(asdict(limits))]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=limits.wall_s, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, check=False, capture_output=True, timeout=limits.wall_s, stdin=subprocess.DEVNULL
+        )
     except subprocess.TimeoutExpired:
         raise ArchiveRefused("Reading the archive took too long.", "Pack fewer and smaller files.") from None
     tag, payload = done.stdout[:1], done.stdout[1:]
