@@ -17,7 +17,7 @@ def newest(stream: Iterable[bytes], max_bytes: int) -> bytes:
         kept.append(piece)
         size += len(piece)
         total += len(piece)
-        while size - len(kept[0]) >= max_bytes:
+        while kept and size - len(kept[0]) >= max_bytes:
             size -= len(kept.popleft())
         if total > MAX_LOG_READ:
             break
