@@ -15,7 +15,7 @@ MAX_DEPTH = 6
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route. ``request`` and ``responses`` are samples as JSON text; ``responses`` maps a status to (text, sample)."""
+    """One route. ``request`` is a sample as JSON text; ``responses`` are rows of (status, words, sample)."""
 
     method: str
     path: str

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from django.db import models
 from django.urls import reverse
-from grader.archive import parse
 
+from grader.archive import parse
 from grader.spec import LabContent, LabSpec
 from labs import blobs
 
@@ -20,7 +20,7 @@ class Immutable(Exception):
 class ImmutableQuerySet(models.QuerySet[Any]):
     """Refuses bulk changes, which would go round ``save``."""
 
-    def update(self, **kwargs: Any) -> NoReturn:
+    def update(self, **kwargs: Any) -> NoReturn:  # noqa: ARG002
         raise Immutable("Published versions never change. Publish a new one.")
 
     def delete(self) -> NoReturn:
@@ -111,7 +111,7 @@ class LabVersion(models.Model):
             raise Immutable("Published versions never change. Publish a new one.")
         super().save(*args, **kwargs)
 
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002
         raise Immutable("Published versions are never deleted: runs cite them.")
 
     @cached_property

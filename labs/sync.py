@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.db import transaction
-from grader.archive import dump
 
+from grader.archive import dump
 from grader.errors import SpecError
 from grader.job import Snapshot
 from grader.spec import LabContent, load_lab, load_skills, load_tracks

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
-from grader.archive import pack_zip
 
+from grader.archive import pack_zip
 from grader.spec import LabContent
 from labs import progress
 from labs.blobs import BlobMissing

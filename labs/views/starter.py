@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
-from grader.archive import pack_zip
 
+from grader.archive import pack_zip
 from labs.models import Lab
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import F, Max, Q
 from django.utils import timezone
-from grader.archive import dump, read_archive
 
+from grader.archive import dump, read_archive
 from grader.errors import ArchiveRefused, SeatrialError
 from grader.result import RunResult, Verdict
 from labs import blobs

@@ -18,9 +18,9 @@ from celery import shared_task
 from django.conf import settings
 from django.db import close_old_connections, connection
 from django.utils import timezone
-from grader.archive import parse
 
 from grader import __version__, engine
+from grader.archive import parse
 from grader.errors import EngineUnavailable, SeatrialError
 from grader.job import GradingJob
 from grader.result import RunResult, Verdict

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("content", nargs="?", type=Path, help="the content folder (default: SEATRIAL_CONTENT)")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
         folder = options["content"] or Path(settings.SEATRIAL_CONTENT)
         if not folder.is_dir():
             raise CommandError(f"{folder} is not a folder. Name the content folder, or set SEATRIAL_CONTENT.")
