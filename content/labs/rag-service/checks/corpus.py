@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lab_checks.fields import (
@@ -15,11 +15,12 @@ from lab_checks.fields import (
     OFF_TOPIC,
     REPEALS,
     TIERS,
+    UNITS,
     Field,
 )
 
 FAMILY_COUNT, TIER_COUNT = 6, 3
-OMITTED, REPEALED = 0.10, 0.22
+OMITTED, REPEALED = 0.12, 0.2
 """Shares of (plan, matter) pairs that no clause regulates, and of clauses that were replaced by another."""
 
 
@@ -90,12 +91,23 @@ class Corpus:
         rng = self.rng
         parts = [rng.choice(matter.clauses).format(p=plan, v=value)]
         other = rng.choice(sorted(self.clauses)) if self.clauses else "AA-1000"
-        if rng.random() < 0.7:
+        if rng.random() < 0.3:
+            parts.append(rng.choice(UNITS))
+        if rng.random() < 0.35:
             parts.append(self._fill(rng.choice(FILLERS), other))
         if replaces:
             parts.append(self._fill(rng.choice(REPEALS), other, replaces))
         title = f"{plan}: {matter.topic}"
         return Clause(clause_id or self.new_id(), plan, matter, value, title, " ".join(parts), replaces)
+
+    def rewrite(self, clause: Clause, *, repeal: bool) -> Clause:
+        """The same clause with another value: under its own id, or as a new one that replaces it. Not yet added."""
+        value = self.value(clause.matter, other_than=clause.value)
+        text = clause.text.replace(clause.value, value)
+        if not repeal:
+            return replace(clause, value=value, text=text)
+        text += " " + self._fill(self.rng.choice(REPEALS), "", clause.id)
+        return replace(clause, id=self.new_id(), value=value, text=text, replaces=clause.id)
 
     def _fill(self, template: str, other: str, old: str = "") -> str:
         year, form = self.rng.randint(2016, 2026), f"F{self.rng.randint(10, 99)}"
@@ -147,7 +159,7 @@ class Corpus:
 
 
 def generate(rng: random.Random) -> Corpus:
-    """The insurer of one seed: 18 plans (6 families of 3 near-equal plans), about 390 clauses."""
+    """The insurer of one seed: 18 plans (6 families of 3 near-equal plans), about 400 clauses."""
     families = rng.sample(FAMILIES, len(FAMILIES))
     tiers = rng.sample(TIERS, TIER_COUNT)
     plans = [f"{family} {tier}" for family in families[:FAMILY_COUNT] for tier in tiers]

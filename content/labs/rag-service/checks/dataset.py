@@ -52,6 +52,8 @@ class Dataset:
     unanswerable: list[Question]
     oracle: Oracle | None = None
     replies: list[Reply] = field(default_factory=list)
+    in_force: dict[str, str] = field(default_factory=dict)
+    """texts by id as they were when ``replies`` were given; later criteria change clauses"""
     usage: gateway.Usage | None = None
     changed: set[str] = field(default_factory=set)
     """ids that a later criterion may no longer ask about"""
@@ -110,6 +112,7 @@ async def replies(ctx: Context, data: Dataset) -> list[Reply]:
     if not data.replies:
         await gateway.reset(ctx)
         ctx.note(f"asking {len(data.paraphrased)} paraphrased questions")
+        data.in_force = {clause.id: clause.text for clause in data.corpus.in_force()}
         data.replies = await ask_all(ctx, data.paraphrased)
         data.usage = await gateway.usage(ctx)
     return data.replies

@@ -31,6 +31,7 @@ def _field(raw: dict[str, Any]) -> Field:
 _RAW: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("wordings.yaml").read_text("utf-8"))
 
 FIELDS: tuple[Field, ...] = tuple(_field(raw) for raw in _RAW["fields"])
+UNITS: tuple[str, ...] = tuple(_RAW["units"])
 FILLERS: tuple[str, ...] = tuple(_RAW["fillers"])
 REPEALS: tuple[str, ...] = tuple(_RAW["repeals"])
 OFF_TOPIC: tuple[str, ...] = tuple(_RAW["off_topic"])

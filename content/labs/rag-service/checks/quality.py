@@ -170,7 +170,7 @@ class Abstain(Check):
 class CitationParams(Params):
     precision: float = 0.8
     supported: float = 0.9
-    answered: float = 0.5
+    answered: float = 0.3
     common: float = 0.1
 
 
@@ -200,7 +200,7 @@ class Citations(Check):
         return self._judge(data, given, rule)
 
     def _judge(self, data: Dataset, given: list[Reply], rule: Rule) -> Measurement:
-        held = {id(r): self._holding(data.corpus, r) for r in given}
+        held = {id(r): self._holding(data.in_force, r) for r in given}
         total = sum(len(r.citations) for r in given)
         precision = sum(held.values()) / max(1, total)
         supported = sum(1 for r in given if held[id(r)]) / len(given)
@@ -226,10 +226,8 @@ class Citations(Check):
             worst.response,
         )
 
-    def _holding(self, corpus: Corpus, reply: Reply) -> int:
+    def _holding(self, live: dict[str, str], reply: Reply) -> int:
         """How many citations of an answer hold its span in a clause in force; 0 for a span that is everywhere."""
-        live = corpus.in_force()
-        if sum(holds(c.text, reply.answer) for c in live) > self.params.common * len(live):
+        if sum(holds(text, reply.answer) for text in live.values()) > self.params.common * len(live):
             return 0
-        known = {c.id: c.text for c in live}
-        return sum(holds(known.get(c, ""), reply.answer) for c in reply.citations)
+        return sum(holds(live.get(c, ""), reply.answer) for c in reply.citations)
