@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -28,6 +29,16 @@ ADVICE = (
     "'apt-get install mmdebstrap' as root and try again. Elsewhere let the engine reach a registry that serves "
     f"{PULLED}, or load that image with 'docker load'."
 )
+
+
+_running: set[subprocess.Popen[str]] = set()
+
+
+@atexit.register
+def _stop_running() -> None:
+    """The program may end while a thread of it makes the image: mmdebstrap then cleans up and ends as well."""
+    for process in list(_running):
+        process.terminate()
 
 
 def root_image(client: docker.DockerClient, progress: Callable[[str], None]) -> str:
@@ -106,10 +117,15 @@ def _install_mmdebstrap(progress: Callable[[str], None]) -> None:
 
 def _run(command: list[str], seconds: float) -> None:
     """Run a host command. Raises EngineUnavailable with the end of its output when it fails or hangs."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        raise EngineUnavailable(f"{command[0]} did not end within {seconds:.0f} s.", ADVICE) from None
-    if done.returncode:
-        tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        _running.add(process)
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            raise EngineUnavailable(f"{command[0]} did not end within {seconds:.0f} s.", ADVICE) from None
+        finally:
+            _running.discard(process)
+    if process.returncode:
+        tail = "\n".join(output.strip().splitlines()[-8:])
         raise EngineUnavailable(f"'{' '.join(command[:4])} ...' failed:\n{tail}", ADVICE)

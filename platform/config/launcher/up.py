@@ -23,6 +23,8 @@ from grader.errors import SeatrialError
 
 SERVING_SECONDS = 60.0
 PYTHON = sys.executable
+AS_ROOT = "You're running the worker with superuser privileges"
+"""Celery warns of this at every start. Its risk is unpickling messages, and our tasks take nothing but JSON."""
 
 
 class Site:
@@ -41,6 +43,7 @@ class Site:
     def _environment(self) -> dict[str, str]:
         os.environ["SEATRIAL_HOME"] = str(self.home)
         os.environ.setdefault("SEATRIAL_BASE_URL", self.address)
+        os.environ.setdefault("SEATRIAL_BROKER_URL", "filesystem://localhost//")  # without a host, kombu warns
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
         return dict(os.environ)
 
@@ -125,7 +128,7 @@ class Site:
 def _children(host: str, port: int) -> dict[str, Child]:
     web = [PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
     web += ["--log-level", "warning", "--no-access-log", "--lifespan", "off", "--timeout-graceful-shutdown", "3"]
-    celery = [PYTHON, "-m", "celery", "-A", "config"]
+    celery = [PYTHON, "-W", f"ignore:{AS_ROOT}", "-m", "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--concurrency", "1", "--pool", "prefork", "--loglevel", "WARNING"]
     worker += ["--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]

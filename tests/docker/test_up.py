@@ -1,0 +1,194 @@
+"""``./seatrial up`` as a person uses it: the page answers, a second start is fast, nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import docker
+import pytest
+
+from grader.images import ensure
+
+pytestmark = pytest.mark.docker
+
+ROOT = Path(__file__).resolve().parents[2]
+STOP_SECONDS = 45.0
+
+
+class Up:
+    """One ``./seatrial up`` in a home of its own, with its output in a file."""
+
+    def __init__(self, home: Path, port: int, **env: str) -> None:
+        self.home, self.port = home, port
+        self.log = home.with_suffix(".log")
+        command = [sys.executable, str(ROOT / "seatrial"), "up", "--port", str(port), "--home", str(home)]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("SEATRIAL_", "DJANGO_"))}
+        with self.log.open("w") as out:
+            self.process = subprocess.Popen(
+                command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**clean, **env}, start_new_session=True
+            )
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def page(self, path: str = "/") -> int:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def wait_for(self, text: str, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in self.output():
+            assert self.process.poll() is None, f"it ended early:\n{self.output()}"
+            assert time.monotonic() < deadline, f"no {text!r} within {seconds} s:\n{self.output()}"
+            time.sleep(0.05)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(STOP_SECONDS)
+
+
+def processes_of(home: Path) -> list[str]:
+    """Command lines of all processes whose environment names this home."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"SEATRIAL_HOME={home}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def images() -> Iterator[docker.DockerClient]:
+    client = docker.from_env(timeout=600)
+    ensure(client, print)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[list[Up]]:
+    made: list[Up] = []
+    yield made
+    for one in made:
+        if one.process.poll() is None:
+            one.stop(signal.SIGTERM)
+
+
+def test_serves_grades_stops_and_starts_again_fast(
+    started: list[Up], tmp_path: Path, images: docker.DockerClient
+) -> None:
+    home, port = tmp_path / "home", free_port()
+    first = Up(home, port)
+    started.append(first)
+    first.wait_for("grading is ready", 120)
+    assert first.page() == 200
+    assert f"http://127.0.0.1:{port}/first/" in first.output()
+    assert json.loads((home / "engine.json").read_text())["ready"] is True
+    assert (home / "secret.key").stat().st_mode & 0o777 == 0o600
+    assert len(processes_of(home)) >= 3, "web, worker and scheduler"
+    assert first.stop() == 0
+    assert processes_of(home) == []
+    with closing(socket.socket()) as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+    installation = (home / "installation").read_text().strip()
+    filters = {"label": f"seatrial.installation={installation}"}
+    assert images.containers.list(all=True, filters=filters) == []
+    assert images.volumes.list(filters=filters) == []
+
+    began = time.monotonic()
+    second = Up(home, port)
+    started.append(second)
+    second.wait_for("serving at", 20)
+    assert time.monotonic() - began < 5
+    assert second.page() == 200
+    assert second.stop(signal.SIGINT) == 0
+    assert processes_of(home) == []
+
+
+def test_without_an_engine_the_site_serves_and_says_that_grading_is_paused(started: list[Up], tmp_path: Path) -> None:
+    up = Up(tmp_path / "home", free_port(), DOCKER_HOST="tcp://127.0.0.1:9")
+    started.append(up)
+    up.wait_for("serving at", 30)
+    up.wait_for("grading is paused", 30)
+    assert up.page() == 200
+    state = json.loads((up.home / "engine.json").read_text())
+    assert state["state"] == "unavailable"
+    assert "DOCKER_HOST" in state["message"]
+    assert state["advice"]
+    assert up.stop() == 0
+    assert processes_of(up.home) == []
+
+
+def test_a_worker_that_dies_is_started_again(started: list[Up], tmp_path: Path) -> None:
+    up = Up(tmp_path / "home", free_port())
+    started.append(up)
+    up.wait_for("grading is ready", 120)
+    pattern = f"SEATRIAL_HOME={up.home}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            ours = pattern in (entry / "environ").read_bytes().split(b"\0")
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if ours and parent == up.process.pid and b"worker" in (entry / "cmdline").read_bytes():
+                os.kill(int(entry.name), signal.SIGKILL)
+        except OSError:
+            continue
+    up.wait_for("the worker ended with code -9; starting it again", 15)
+    assert up.stop() == 0
+    assert processes_of(up.home) == []
+
+
+def test_a_second_up_on_the_same_home_and_a_busy_port_are_refused(started: list[Up], tmp_path: Path) -> None:
+    port = free_port()
+    first = Up(tmp_path / "home", port)
+    started.append(first)
+    first.wait_for("serving at", 30)
+    same_home = _run_up("--home", str(first.home), "--port", str(free_port()))
+    assert same_home.returncode == 3
+    assert f"Another './seatrial up' (process {first.process.pid})" in same_home.stderr
+    same_port = _run_up("--home", str(tmp_path / "other"), "--port", str(port))
+    assert same_port.returncode == 3
+    assert f"Port {port}" in same_port.stderr
+    assert f"--port {port + 1}" in same_port.stderr
+    assert first.page() == 200
+    assert first.stop() == 0
+
+
+def test_a_home_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    up = _run_up("--home", str(tmp_path / "file" / "home"))
+    assert up.returncode == 3
+    assert "can't be written" in up.stderr
+    assert "--home" in up.stderr
+
+
+def test_wrong_arguments_are_usage_errors() -> None:
+    for arguments in (["--port", "0"], ["--port", "http"], ["--nothing"]):
+        assert _run_up(*arguments).returncode == 2
+
+
+def _run_up(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "seatrial"), "up", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
