@@ -120,17 +120,18 @@ def sample_results(passed: bool = True) -> list[dict[str, Any]]:
         "threshold": 85,
         "summary": "The system stays above 85 % through the restart.",
     }
+    answered = {"value": 97.4 if passed else 61.0, "unit": "%", "text": "97.4 % of 600 requests"}
     return [
-        _result("contract", "Contract", "passed", 20, 20, gate=True, measured={"value": 61, "text": "61 of 61 requests as specified"},
-                rule={"op": "all", "text": "all"}),
+        _result("contract", "Contract", "passed", 20, 20, gate=True, rule={"op": "all", "text": "all"},
+                measured={"value": 61, "text": "61 of 61 requests as specified"}),
         _result("throughput", "Tokens per second at 4 streams", "passed", 30, 30, measured=ratio, series=[ttft],
                 rule={"op": "at_least", "threshold": 1.4, "unit": "ratio", "text": "at least 1.40 × R"}),
-        _result("answered", "Requests answered during a restart", "passed" if passed else "failed", 30 if passed else 0, 30,
-                measured={"value": 97.4 if passed else 61.0, "unit": "%", "text": "97.4 % of 600 requests"}, series=[wave],
+        _result("answered", "Requests answered during a restart", "passed" if passed else "failed",
+                30 if passed else 0, 30, measured=answered, series=[wave],
                 rule={"op": "at_least", "threshold": 85, "unit": "%", "text": "at least 85 %"},
                 exchange={"method": "GET", "path": "/secret-path", "response_body": "private-response-body"}),
-        _result("usage", "Usage equals the ledger", "failed", 0, 20, measured={"value": -109, "unit": "tokens", "text": "−109 tokens"},
-                rule={"op": "exact", "text": "equal"}, advice="Count the prompt too."),
+        _result("usage", "Usage equals the ledger", "failed", 0, 20, advice="Count the prompt too.",
+                measured={"value": -109, "unit": "tokens", "text": "−109 tokens"}, rule={"op": "exact", "text": "equal"}),
     ]  # fmt: skip
 
 
@@ -147,10 +148,8 @@ LAB_SPEC: dict[str, Any] = {
         "pass_score": 70,
         "gate_cap": 40,
         "criteria": [
-            {"id": "contract", "title": "Contract", "rule": "all", "weight": 20, "gate": True, "checks": [{"check": "contract"}]},
-            {"id": "throughput", "title": "Tokens per second", "rule": "1.4", "weight": 30, "checks": [{"check": "ratio"}]},
-            {"id": "answered", "title": "Answered", "rule": "85 %", "weight": 30, "checks": [{"check": "graceful"}]},
-            {"id": "usage", "title": "Usage", "rule": "equal", "weight": 20, "checks": [{"check": "functional"}]},
+            {"id": i, "title": i, "rule": "see there", "weight": w, "gate": i == "contract", "checks": [{"check": "x"}]}
+            for i, w in (("contract", 20), ("throughput", 30), ("answered", 30), ("usage", 20))
         ],
     },
 }  # fmt: skip

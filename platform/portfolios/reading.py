@@ -26,6 +26,11 @@ class Figure:
     rule: str
 
 
+def _bounded(result: dict[str, Any]) -> bool:
+    measured, rule = result.get("measured") or {}, result.get("rule") or {}
+    return measured.get("value") is not None and rule.get("op") in {"at_least", "at_most"}
+
+
 @dataclass(frozen=True)
 class System:
     """One entry with its lab, results and the story of its runs."""
@@ -48,12 +53,8 @@ class System:
 
     @cached_property
     def figures(self) -> list[Figure]:
-        """The three figures that weigh most: passed, with a number."""
-        held = [
-            r
-            for r in self.results
-            if r.get("outcome") == "passed" and (r.get("measured") or {}).get("value") is not None
-        ]
+        """The three figures that weigh most: passed, with a number that a bound was held against."""
+        held = [r for r in self.results if r.get("outcome") == "passed" and _bounded(r)]
         held.sort(key=lambda r: -float(r.get("max_points") or 0))
         return [
             Figure(

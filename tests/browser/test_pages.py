@@ -39,11 +39,12 @@ def pictures(tmp_path: Path) -> Path:
 
 def violations(page: Page) -> list[str]:
     """Run axe in the page, past its policy, and return what it found as 'rule: selector'."""
+    page.evaluate("(source) => { new Function(source)() }", AXE.read_text())
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = page.evaluate(
-        """async (source) => { new Function(source)(); return (await axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a',
-        'wcag21aa', 'wcag22aa', 'best-practice']})).violations.map(v => v.nodes.map(n => v.id + ': ' + n.target.join(' ')
-        + ' ' + (n.any[0] ? n.any[0].message : ''))).flat() }""",
-        AXE.read_text(),
+        """async (tags) => (await axe.run({runOnly: tags})).violations.flatMap(
+            (v) => v.nodes.map((n) => `${v.id}: ${n.target.join(" ")} ${n.any[0] ? n.any[0].message : ""}`))""",
+        tags,
     )
     return list(found)
 
@@ -51,6 +52,14 @@ def violations(page: Page) -> list[str]:
 def look(browser: Browser, url: str, name: str, pictures: Path, cookies: Any, themes: tuple[str, ...] = THEMES) -> None:
     """Visit the page at both widths in both themes; fail on axe's findings, overflow, script errors, policy breaks."""
     problems: list[str] = []
+
+    def fail(error: Any) -> None:
+        problems.append(f"script: {error}")
+
+    def hear(message: Any) -> None:
+        if message.type == "error" and "status of 404" not in message.text:
+            problems.append(f"console: {message.text}")
+
     for theme in themes:
         for width in WIDTHS:
             context = browser.new_context(
@@ -58,15 +67,8 @@ def look(browser: Browser, url: str, name: str, pictures: Path, cookies: Any, th
             )
             context.add_cookies(cookies)
             page = context.new_page()
-            page.on("pageerror", lambda error: problems.append(f"script: {error}"))
-            page.on(
-                "console",
-                lambda m: (
-                    problems.append(f"console: {m.text}")
-                    if m.type == "error" and "status of 404" not in m.text
-                    else None
-                ),
-            )
+            page.on("pageerror", fail)
+            page.on("console", hear)
             page.goto(url)
             page.evaluate("document.fonts.ready")
             page.screenshot(path=str(pictures / f"{name}-{width}-{theme}.png"), full_page=True)

@@ -11,12 +11,20 @@ from labs.models import Lab
 from portfolios.models import PortfolioEntry
 from submissions.models import GradingRun
 
+TERMINAL_START = "$ ./seatrial up\n$ ./seatrial lab list\n$ ./seatrial grade llm-serving path/to/project"
+TERMINAL_GRADE = """$ ./seatrial grade rag-service path/to/project
+
+# builds the container, starts it in a sealed pod, checks
+# every criterion, prints each value against its rule"""
+
 
 def home(request: HttpRequest) -> HttpResponse:
     context = {
         "labs": Lab.objects.filter(retired=False).exclude(current=None).count(),
         "runs": GradingRun.objects.filter(state=GradingRun.State.FINISHED).count(),
         "specimen": newest_public_plot(),
+        "terminal_start": TERMINAL_START,
+        "terminal_grade": TERMINAL_GRADE,
         "example_measured": {"value": 0.64, "low": 0.61, "high": 0.68, "unit": "ratio"},
         "example_rule": {"op": "at_most", "threshold": 0.30, "unit": "ratio"},
     }

@@ -6,39 +6,64 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('submissions', '0001_initial'),
+        ("submissions", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Portfolio',
+            name="Portfolio",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_public', models.BooleanField(default=False, help_text='Off: only you see the page, and the address answers 404 to others.', verbose_name='Everybody with the address may see it')),
-                ('headline', models.CharField(blank=True, help_text='One sentence under your name.', max_length=160)),
-                ('about', models.TextField(blank=True, help_text='Markdown, up to 2,000 characters.', max_length=2000)),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='portfolio', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "is_public",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Off: only you see the page, and the address answers 404 to others.",
+                        verbose_name="Everybody with the address may see it",
+                    ),
+                ),
+                ("headline", models.CharField(blank=True, help_text="One sentence under your name.", max_length=160)),
+                ("about", models.TextField(blank=True, help_text="Markdown, up to 2,000 characters.", max_length=2000)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="portfolio",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PortfolioEntry',
+            name="PortfolioEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('order', models.PositiveIntegerField(default=0)),
-                ('visible', models.BooleanField(default=True)),
-                ('created', models.DateTimeField(auto_now_add=True)),
-                ('portfolio', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='entries', to='portfolios.portfolio')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='portfolio_entries', to='submissions.gradingrun')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("order", models.PositiveIntegerField(default=0)),
+                ("visible", models.BooleanField(default=True)),
+                ("created", models.DateTimeField(auto_now_add=True)),
+                (
+                    "portfolio",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="entries", to="portfolios.portfolio"
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="portfolio_entries",
+                        to="submissions.gradingrun",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'portfolio entries',
-                'ordering': ['order', '-pk'],
-                'constraints': [models.UniqueConstraint(fields=('portfolio', 'run'), name='run_once_a_portfolio')],
+                "verbose_name_plural": "portfolio entries",
+                "ordering": ["order", "-pk"],
+                "constraints": [models.UniqueConstraint(fields=("portfolio", "run"), name="run_once_a_portfolio")],
             },
         ),
     ]

@@ -56,10 +56,10 @@ def bars_plot(data: PlotData, uid: str) -> SafeString:
         content.append(parts.text(100, y - 5, f"rule {parts.value(data.threshold, data.unit)}", "strong", "end"))
     content.append(parts.line("axis-l", 0, 100, TOP + HEIGHT, TOP + HEIGHT))
     drawing = parts.plot(uid, TOP + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content))
-    keys = [("you", "Your system")] * bool(app) + [("base", "Baseline R")] * bool(base)
+    keys = [("you", data.you)] * bool(app) + [("base", "Baseline R")] * bool(base)
     rows = [
         [f"{g:g}", *(parts.value(s[g], data.unit) if g in s else "–" for s in ((app, base) if base else (app,)))]
         for g in groups
     ]
-    head = ["Group", "Yours", *(["Baseline"] if base else [])]
+    head = ["Group", data.you, *(["Baseline"] if base else [])]
     return parts.figure(data.title, data.summary, drawing, head, rows, parts.legend(*keys))

@@ -24,9 +24,10 @@ class PlotData:
     baseline: list[Any] = field(default_factory=list)
     threshold: float | None = None
     summary: str = ""
+    you: str = "Your system"
 
 
-def plot_data(series: Series | Mapping[str, Any]) -> PlotData:
+def plot_data(series: Series | Mapping[str, Any], you: str = "Your system") -> PlotData:
     """Return the drawable part of a series. Stored JSON of older graders may lack fields; they get defaults."""
     raw = series.model_dump() if isinstance(series, Series) else dict(series)
     threshold: Any = raw.get("threshold")
@@ -38,6 +39,7 @@ def plot_data(series: Series | Mapping[str, Any]) -> PlotData:
         baseline=list(raw.get("baseline") or [])[:MOST_POINTS],
         threshold=float(threshold) if _is_number(threshold) else None,
         summary=str(raw.get("summary", "")),
+        you=you,
     )
 
 

@@ -12,7 +12,6 @@ from webui.plots import parts
 from webui.plots.data import PlotData
 
 BINS, HEIGHT, TOP, GAP = 44, 84, 26, 34
-SIDES = {"baseline": "Baseline R", "app": "Your system"}
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,10 @@ def _rule(threshold: float, axis: Axis, foot: float, unit: str) -> SafeString:
     )
 
 
-def _rows(sides: dict[str, list[float]], unit: str) -> list[list[str]]:
+def _rows(sides: dict[str, list[float]], names: dict[str, str], unit: str) -> list[list[str]]:
     levels = (0.5, 0.9, 0.95, 0.99)
     rows = [
-        [SIDES[key], *(parts.value(parts.quantile(s, p), unit) for p in levels), f"{len(s):,}"]
+        [names[key], *(parts.value(parts.quantile(s, p), unit) for p in levels), f"{len(s):,}"]
         for key, s in sides.items()
     ]
     if len(sides) == 2:
@@ -111,6 +110,7 @@ def two_histograms(data: PlotData, uid: str) -> SafeString:
     sides = {key: s for key, s in (("baseline", parts.finite(data.baseline)), ("app", parts.finite(data.app))) if s}
     if not sides:
         return SafeString("")
+    names = {"baseline": "Baseline R", "app": data.you}
     values = [v for s in sides.values() for v in s]
     axis = Axis.over([*values, *([data.threshold] if data.threshold is not None else [])])
     most = max(max(_counts(s, axis)) for s in sides.values())
@@ -126,17 +126,15 @@ def two_histograms(data: PlotData, uid: str) -> SafeString:
     ]
     for place, (key, sample) in enumerate(sides.items()):
         top = TOP + place * (HEIGHT + GAP)
-        content.append(_side(sample, SIDES[key], top, axis, most, data.unit, key == "app"))
+        content.append(_side(sample, names[key], top, axis, most, data.unit, key == "app"))
     if data.threshold is not None:
         content.append(_rule(data.threshold, axis, foot, data.unit))
     drawing = parts.plot(uid, foot + 20, data.title, data.summary or data.title, parts.join(content))
-    sub = " and ".join(
-        f"{len(s):,} {'of the baseline' if key == 'baseline' else 'of yours'}" for key, s in sides.items()
-    )
+    sub = ", ".join(f"{names[key]} n = {len(s):,}" for key, s in sides.items())
     return parts.figure(
         data.title,
         f"{sub}; {'logarithmic' if axis.log else 'linear'} axis",
         drawing,
         ["Side", "p50", "p90", "p95", "p99", "n"],
-        _rows(sides, data.unit),
+        _rows(sides, names, data.unit),
     )

@@ -100,8 +100,8 @@ def timeline_plot(data: PlotData, uid: str, bands: Sequence[Band] = ()) -> SafeS
         x = (t - start) / span * 100
         content.append(parts.text(x, TOP + HEIGHT + 16, f"{t:g}{parts.NARROW}s", "dim", parts.anchor(x)))
     drawing = parts.plot(uid, TOP + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content))
-    keys = [("you", "Your system")] * bool(app) + [("base", "Baseline R")] * bool(base)
+    keys = [("you", data.you)] * bool(app) + [("base", "Baseline R")] * bool(base)
     keys += [("rule", "Rule")] * (data.threshold is not None) + [("band", "Fault")] * bool(bands)
-    head = ["Part of the run", "Yours, mean", *(["Baseline, mean"] if base else [])]
+    head = ["Part of the run", f"{data.you}, mean", *(["Baseline, mean"] if base else [])]
     rows = _rows(app, base, start, span, data.unit)
     return parts.figure(data.title, data.summary, drawing, head, rows, parts.legend(*keys))

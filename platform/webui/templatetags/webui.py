@@ -87,9 +87,9 @@ DRAW = {"histogram": histogram.two_histograms, "timeline": timeline.timeline_plo
 
 
 @register.simple_tag(name="plot")
-def any_plot(series: Series | Mapping[str, Any]) -> SafeString:
+def any_plot(series: Series | Mapping[str, Any], you: str = "Your system") -> SafeString:
     """Draw a series by its kind. A kind that is not known draws nothing; its summary still stands in the message."""
-    data = plot_data(series)
+    data = plot_data(series, you)
     draw = DRAW.get(data.kind)
     return draw(data, parts.new_id()) if draw else SafeString("")
 

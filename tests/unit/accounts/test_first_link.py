@@ -4,11 +4,12 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
-from accounts.models import FirstLink, User
-from accounts.services import LinkEnded, make_first_instructor
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
+
+from accounts.models import FirstLink, User
+from accounts.services import LinkEnded, make_first_instructor
 
 FORM = {"handle": "Ivan", "email": "ivan@example.org", "password": "a-long-enough-word-9"}
 

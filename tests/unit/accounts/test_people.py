@@ -1,13 +1,14 @@
 """Handles and roles."""
 
 import pytest
-from accounts.decorators import instructor_required
-from accounts.models import User
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError
 from django.http import HttpResponse
 from django.test import RequestFactory
+
+from accounts.decorators import instructor_required
+from accounts.models import User
 
 
 def test_handles_are_unique_in_any_case(ada: User) -> None:
@@ -27,7 +28,11 @@ def test_bad_handles_do_not_validate(db: None, handle: str) -> None:
 
 
 def test_rights_follow_the_role(ada: User, ivan: User, rita: User) -> None:
-    assert [(u.is_instructor, u.is_reviewer) for u in (ada, ivan, rita)] == [(False, False), (True, True), (False, True)]
+    assert [(u.is_instructor, u.is_reviewer) for u in (ada, ivan, rita)] == [
+        (False, False),
+        (True, True),
+        (False, True),
+    ]
     ivan.is_active = False
     assert not ivan.is_instructor
 

@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from accounts.models import User
 from django.core import mail
 from django.test import Client
+
+from accounts.models import User
 
 PASSWORD = "a-long-enough-word-9"
 

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from config import env
 from django.core.exceptions import ImproperlyConfigured
+
+from config import env
 
 GOOD = "kJ8-vX2_pQ9wL4mN7rT1yU6iO3aS5dF0gH-zC_bV"
 
@@ -19,7 +20,7 @@ def test_envbool_reads_words(monkeypatch, word: str, value: bool) -> None:
 
 def test_envbool_refuses_other_words(monkeypatch) -> None:
     monkeypatch.setenv("X", "maybe")
-    with pytest.raises(ImproperlyConfigured, match="X is 'maybe'. Write 1 or 0"):
+    with pytest.raises(ImproperlyConfigured, match=r"X is 'maybe'\. Write 1 or 0"):
         env.envbool("X", True)
 
 
@@ -59,7 +60,13 @@ def test_databases(tmp_path: Path) -> None:
     assert lite["NAME"] == f"{tmp_path}/x.sqlite3"
     assert lite["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     big = env.database("postgres://me:p%40ss@db:5433/seatrial?sslmode=require")
-    assert (big["USER"], big["PASSWORD"], big["HOST"], big["PORT"], big["NAME"]) == ("me", "p@ss", "db", "5433", "seatrial")
+    assert (big["USER"], big["PASSWORD"], big["HOST"], big["PORT"], big["NAME"]) == (
+        "me",
+        "p@ss",
+        "db",
+        "5433",
+        "seatrial",
+    )
     assert big["OPTIONS"] == {"sslmode": "require"}
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
         env.database("mysql://x")
@@ -78,7 +85,8 @@ def start(tmp_path: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     """Load the settings in a process of their own."""
     root = Path(__file__).resolve().parents[3]
     variables = {"PATH": "/usr/bin:/bin", "SEATRIAL_HOME": str(tmp_path), **changes}
-    code = f"import sys; sys.path[:0] = [{str(root / 'platform')!r}, {str(root)!r}]; from config import settings as s; print(s.DEBUG)"
+    places = [str(root / "platform"), str(root)]
+    code = f"import sys; sys.path[:0] = {places!r}; from config import settings as s; print(s.DEBUG)"
     return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
 
 
@@ -88,7 +96,10 @@ def start(tmp_path: Path, **changes: str) -> subprocess.CompletedProcess[str]:
         ({"SEATRIAL_PRODUCTION": "1"}, "SEATRIAL_SECRET_KEY is not set"),
         ({"SEATRIAL_PRODUCTION": "1", "SEATRIAL_SECRET_KEY": "short"}, "too easy to guess"),
         ({"SEATRIAL_PRODUCTION": "1", "SEATRIAL_SECRET_KEY": GOOD, "SEATRIAL_DEBUG": "1"}, "SEATRIAL_DEBUG"),
-        ({"SEATRIAL_PRODUCTION": "1", "SEATRIAL_SECRET_KEY": GOOD, "SEATRIAL_ALLOWED_HOSTS": "*"}, "must name the hosts"),
+        (
+            {"SEATRIAL_PRODUCTION": "1", "SEATRIAL_SECRET_KEY": GOOD, "SEATRIAL_ALLOWED_HOSTS": "*"},
+            "must name the hosts",
+        ),
         ({"SEATRIAL_BASE_URL": "lab.example.org"}, "SEATRIAL_BASE_URL"),
         ({"SEATRIAL_BROKER_URL": "http://x"}, "SEATRIAL_BROKER_URL"),
     ],

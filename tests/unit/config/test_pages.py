@@ -3,14 +3,23 @@
 import json
 
 import pytest
-from accounts.models import User
-from config.celery import app
 from django.test import Client
 
-POLICY = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "frame-ancestors 'none'"]
+from accounts.models import User
+from config.celery import app
+
+POLICY = [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "frame-ancestors 'none'",
+]
 
 
-@pytest.mark.parametrize("address", ["/", "/status/", "/healthz", "/accounts/login/", "/accounts/signup/", "/no-such-page"])
+@pytest.mark.parametrize(
+    "address", ["/", "/status/", "/healthz", "/accounts/login/", "/accounts/signup/", "/no-such-page"]
+)
 def test_every_page_carries_the_policy(client: Client, db: None, address: str) -> None:
     policy = client.get(address)["Content-Security-Policy"]
     for part in POLICY:
@@ -18,7 +27,9 @@ def test_every_page_carries_the_policy(client: Client, db: None, address: str) -
     assert "unsafe" not in policy
 
 
-@pytest.mark.parametrize("address", ["/", "/status/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"])
+@pytest.mark.parametrize(
+    "address", ["/", "/status/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"]
+)
 def test_pages_have_no_inline_style_or_script(client: Client, db: None, address: str) -> None:
     page = client.get(address).content.decode()
     assert " style=" not in page

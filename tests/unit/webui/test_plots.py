@@ -1,0 +1,157 @@
+"""Plots: well-formed, with a text equivalent, safe with strangers' words, calm with odd data."""
+
+import math
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from grader.result import Series
+from webui.plots import bars, histogram, marks, parts, timeline
+from webui.plots.data import plot_data
+
+BASE, YOU = [2.9 + i % 7 * 0.1 for i in range(120)], [1.8 + i % 5 * 0.1 for i in range(120)]
+RATIO_RULE = {"op": "at_most", "threshold": 0.3, "unit": "ratio"}
+
+
+def parse(html: str) -> ET.Element:
+    """Return the markup as a tree; fails when it is not well-formed."""
+    return ET.fromstring(f"<div>{html}</div>")
+
+
+def numbers_are_finite(html: str) -> bool:
+    return not re.search(r"\b(nan|inf)\b", html, re.IGNORECASE)
+
+
+SERIES = {
+    "histogram": Series(kind="histogram", title="First token", unit="s", app=YOU, baseline=BASE, threshold=0.87,
+                        summary="Slow."),
+    "timeline": Series(
+        kind="timeline", title="Answered", unit="%", app=[(0, 99), (1, 50), (2, 100)], baseline=[(0, 80), (2, 70)],
+        threshold=95, summary="Fine."
+    ),
+    "bars": Series(kind="bars", title="Per query", unit="", app=[1, 2, 3], baseline=[2, 2, 2], summary="Mixed."),
+}  # fmt: skip
+DRAW = {"histogram": histogram.two_histograms, "timeline": timeline.timeline_plot, "bars": bars.bars_plot}
+
+
+@pytest.mark.parametrize("kind", SERIES)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_each_plot_says_in_words_what_it_shows(kind: str, as_json: bool) -> None:
+    series = SERIES[kind].model_dump(mode="json") if as_json else SERIES[kind]
+    tree = parse(DRAW[kind](plot_data(series), "p1"))
+    svg = tree.find(".//svg[@class='plot']")
+    assert svg is not None
+    assert svg.get("role") == "img"
+    ids = {e.get("id"): "".join(e.itertext()) for e in tree.iter() if e.get("id")}
+    described = [ids[i] for i in (svg.get("aria-labelledby") or "").split()]
+    assert described == [SERIES[kind].title, SERIES[kind].summary]
+    assert len(tree.findall(".//table/tbody/tr")) >= 2
+    assert svg.get("viewBox") is None
+
+
+@pytest.mark.parametrize("kind", SERIES)
+def test_words_of_strangers_are_escaped(kind: str) -> None:
+    nasty = '"><script>alert(1)</script>'
+    data = plot_data({**SERIES[kind].model_dump(), "title": nasty, "summary": nasty, "unit": nasty})
+    html = DRAW[kind](data, "p1")
+    assert "<script" not in html
+    parse(html)
+
+
+@pytest.mark.parametrize("kind", SERIES)
+def test_plots_have_no_style_attribute(kind: str) -> None:
+    assert "style=" not in DRAW[kind](plot_data(SERIES[kind]), "p1")
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [[], [1.0], [0.0, 0.0], [5.0] * 50, [math.nan, math.inf, 2.0], [-3.0, 4.0], [1e-9, 1e9], ["x", None], [[1, 2, 3]]],
+)
+@pytest.mark.parametrize("kind", SERIES)
+def test_odd_data_draws_something_or_nothing(kind: str, sample: list) -> None:
+    html = DRAW[kind](plot_data({"kind": kind, "title": "T", "unit": "s", "app": sample, "threshold": math.nan}), "p1")
+    parse(html)
+    assert numbers_are_finite(html)
+
+
+def test_the_histogram_table_has_the_quantiles() -> None:
+    rows = parse(histogram.two_histograms(plot_data(SERIES["histogram"]), "p1")).findall(".//tbody/tr")
+    cells = [["".join(c.itertext()) for c in row] for row in rows]
+    assert cells[0][0] == "Baseline R"
+    assert cells[1][:2] == ["Your system", "2.00\N{NO-BREAK SPACE}s"]
+    assert cells[2][1] == f"{parts.quantile(sorted(YOU), 0.5) / parts.quantile(sorted(BASE), 0.5):.2f}"
+
+
+def test_quantiles_are_interpolated() -> None:
+    assert parts.quantile([1, 2, 3, 4], 0.5) == 2.5
+    assert parts.quantile([7], 0.99) == 7
+    with pytest.raises(ValueError, match="no values"):
+        parts.quantile([], 0.5)
+
+
+def test_a_spike_survives_thinning() -> None:
+    calm = [(float(t), 1.0) for t in range(10_000)]
+    calm[7777] = (7777.0, 99.0)
+    thin = timeline._thin(calm)
+    assert len(thin) <= 1300
+    assert max(v for _, v in thin) == 99.0
+
+
+def test_fault_bands_carry_their_name() -> None:
+    html = timeline.timeline_plot(plot_data(SERIES["timeline"]), "p1", [(0.5, 1.5, "429 storm")])
+    assert "429 storm" in html
+    assert 'fill="url(#p1h)"' in html
+    assert 'id="p1h"' in html
+
+
+def test_ticks_are_round() -> None:
+    assert parts.linear_ticks(0, 100) == [0, 25, 50, 75, 100]
+    assert parts.log_ticks(0.4, 5) == [0.5, 1, 2, 5]
+
+
+@pytest.mark.parametrize(
+    ("v", "unit", "text"),
+    [(0.412, "s", "412 ms"), (1.872, "s", "1.87 s"), (0.0021, "s", "2.1 ms"), (97.5, "%", "97.5 %"), (1.17, "ratio", "1.17 × R"),
+     (14210, "requests", "14,210 requests")],
+)  # fmt: skip
+def test_values_are_written_as_people_do(v: float, unit: str, text: str) -> None:
+    assert parts.value(v, unit) == text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def test_the_gauge_puts_value_and_rule_on_the_right_sides() -> None:
+    html = marks.gauge({"value": 0.64, "low": 0.61, "high": 0.68, "unit": "ratio"}, RATIO_RULE)
+    tree = parse(html)
+    good, dot = tree.find(".//rect"), tree.find(".//circle")
+    assert good is not None
+    assert dot is not None
+    assert good.get("x") == "0%"
+    assert float(dot.get("cx", "").rstrip("%")) > float(good.get("width", "").rstrip("%"))
+    assert 'aria-hidden="true"' in html
+
+
+@pytest.mark.parametrize(
+    ("measured", "rule"),
+    [(None, RATIO_RULE), ({"value": 1}, None), ({"value": None}, RATIO_RULE), ({"value": 1, "unit": "s"}, RATIO_RULE),
+     ({"value": 1}, {"op": "all", "text": "all"}), ({"value": math.nan}, RATIO_RULE)],
+)  # fmt: skip
+def test_no_gauge_without_something_to_compare(measured: object, rule: object) -> None:
+    assert marks.gauge(measured, rule) == ""
+
+
+def test_the_scale_counts_and_says_so() -> None:
+    results = [
+        {"outcome": "passed", "points": 60, "max_points": 60, "gate": True},
+        {"outcome": "inconclusive", "points": 0, "max_points": 5},
+        {"outcome": "failed", "points": 0, "max_points": 35},
+    ]
+    html = marks.scale(results, 70, 40)
+    assert 'aria-label="60 points earned, 5 undecided, 35 lost. 70 are needed to pass. A failed gate would cap' in html
+    tree = parse(html)
+    assert [r.get("width") for r in tree.findall(".//rect")] == ["60%", "5%", "35%"]
+
+
+def test_a_failed_gate_is_said() -> None:
+    assert "A failed gate caps" in marks.scale(
+        [{"outcome": "failed", "points": 0, "max_points": 100, "gate": True}], 70, 40
+    )
