@@ -3,5 +3,27 @@
 from __future__ import annotations
 
 from grader.sidecars.base import SidecarKind
+from grader.sidecars.model_gateway.config import GatewayConfig
+from grader.sidecars.postgres import PostgresConfig, postgres_env
 
-KINDS: dict[str, SidecarKind] = {}
+PYTHON_IMAGE = "seatrial/probe:1"
+
+KINDS: dict[str, SidecarKind] = {
+    kind.id: kind
+    for kind in (
+        SidecarKind(
+            id="model-gateway",
+            image=PYTHON_IMAGE,
+            command=("python", "-m", "grader.sidecars.model_gateway"),
+            config_model=GatewayConfig,
+            interactive=True,
+        ),
+        SidecarKind(
+            id="postgres",
+            image="seatrial/postgres:1",
+            config_model=PostgresConfig,
+            env=postgres_env,
+            data_mb=256,
+        ),
+    )
+}

@@ -14,7 +14,7 @@ class SidecarConfig(Frozen):
     """Base of the ``config:`` models."""
 
 
-def _no_env(sidecar: Sidecar) -> dict[str, str]:
+def _no_env(_: Sidecar) -> dict[str, str]:
     return {}
 
 
