@@ -51,10 +51,9 @@ def find(slug: str) -> Lab:
 def render_lab(
     request: HttpRequest, lab: Lab, *, refusal: Refusal | None = None, fragment: str = "", status: int = 200
 ) -> HttpResponse:
-    """The whole page, or its fragment ``submit-form`` or ``run-list``. Also used by the submit view on refusal."""
+    """The whole page, or its fragment ``submit-form``. Also used by the submit view on refusal."""
     if fragment == "submit-form":
-        context = {"lab": lab, "refusal": refusal}
-        return render(request, "labs/lab_detail/_submit.html", context, status=status)
+        return render(request, "labs/lab_detail/_submit.html", {"lab": lab, "refusal": refusal}, status=status)
     version = lab.current
     assert version is not None
     try:

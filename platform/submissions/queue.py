@@ -22,8 +22,8 @@ def typical_s(lab_slug: str | None = None) -> float:
     if lab_slug:
         runs = runs.filter(lab_version__lab_id=lab_slug)
     took = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=fields.DurationField())
-    newest = runs.order_by("-pk")[:LOOK_BACK].annotate(took=took)
-    mean = newest.aggregate(mean=Avg("took"))["mean"]
+    newest = runs.order_by("-pk")[:LOOK_BACK].annotate(span=took)
+    mean = newest.aggregate(mean=Avg("span"))["mean"]
     return mean.total_seconds() if mean else FALLBACK_S
 
 

@@ -6,15 +6,17 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F, Max, Q
 from django.utils import timezone
 
-from grader.archive import dump, read_archive
+from grader.archive import ArchiveLimits, dump, read_archive
 from grader.errors import ArchiveRefused, SeatrialError
+from grader.job import Snapshot
 from grader.result import RunResult, Verdict
 from labs import blobs
 from labs.models import LabVersion
@@ -30,7 +32,7 @@ State = GradingRun.State
 LEASE = timedelta(seconds=30)
 MAX_TRIES = 3
 MAX_UNFINISHED = 2
-MAX_UPLOAD = 20 * 1024 * 1024
+MAX_UPLOAD = ArchiveLimits().packed
 
 
 class TooManyRuns(SeatrialError):
@@ -60,6 +62,18 @@ def submit(user: User, lab_version: LabVersion, upload: Path, *, filename: str =
             "Leave out models, data sets and virtual environments: the base image has them.",
         )
     snapshot = read_archive(upload)
+    if PurePosixPath("Dockerfile") not in snapshot.files:
+        raise ArchiveRefused(
+            "There is no Dockerfile at the root of the archive.",
+            "Pack the project's folder itself, with its Dockerfile, as the starter does.",
+        )
+    return accept(user, lab_version, snapshot, filename=filename, note=note)
+
+
+def accept(
+    user: User, lab_version: LabVersion, snapshot: Snapshot, *, filename: str = "", note: str = ""
+) -> GradingRun:
+    """Store a checked snapshot and queue its first run. Raises TooManyRuns."""
     blob = blobs.put(dump(snapshot))
     with transaction.atomic():
         _lock(user)
@@ -94,7 +108,7 @@ def regrade(run: GradingRun, by: User) -> GradingRun:
 
 def _lock(user: User) -> None:
     """Two requests of one user go one after the other: an UPDATE takes the row on every database."""
-    type(user).objects.filter(pk=user.pk).update(is_active=F("is_active"))
+    get_user_model().objects.filter(pk=user.pk).update(is_active=F("is_active"))
 
 
 def _refuse_too_many(user: User) -> None:

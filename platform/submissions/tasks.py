@@ -71,7 +71,7 @@ def slot() -> Iterator[bool]:
         yield True
 
 
-@shared_task(name=bell.TASK)
+@shared_task(name=bell.TASK)  # type: ignore[untyped-decorator]
 def run_grading(run_id: int) -> None:
     """Grade the oldest queued run. ``run_id`` says which one rang; it may well be another's turn."""
     with slot() as free:
@@ -117,7 +117,7 @@ def _drive(run: GradingRun, recorder: Recorder, keeper: LeaseKeeper, sandbox_of:
     )
     events = engine.run(job, sandbox_of(), installation=installation())
     write_engine_state(None)
-    with closing(events):  # type: ignore[type-var]  # a generator: closing it tears the pod down
+    with closing(events):  # closing the generator tears the pod down
         for event in events:
             recorder.record(event)
             if event.type == "run_finished":
@@ -179,7 +179,7 @@ class LeaseKeeper:
             connection.close()
 
 
-@shared_task(name="submissions.tasks.sweep")
+@shared_task(name="submissions.tasks.sweep")  # type: ignore[untyped-decorator]
 def sweep() -> None:
     """Reclaim runs of dead workers, remove what they left, and ring again for runs that wait."""
     for run_id in services.reclaim():

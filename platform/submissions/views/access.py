@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from submissions.models import GradingRun
 
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+def viewer(request: HttpRequest) -> User:
+    """Who asks. Only behind ``login_required``, which lets no anonymous user in."""
+    return cast("User", request.user)
+
 
 def find_run(request: HttpRequest, pk: int) -> GradingRun:
     """The run with everything that pages show, or 404."""
-    return get_object_or_404(GradingRun.objects.visible_to(request.user).detailed(), pk=pk)
+    return get_object_or_404(GradingRun.objects.visible_to(viewer(request)).detailed(), pk=pk)

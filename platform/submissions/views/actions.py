@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from grader.errors import SeatrialError
 from submissions import services
-from submissions.views.access import find_run
+from submissions.views.access import find_run, viewer
 
 
 @login_required
@@ -32,7 +32,7 @@ def run_regrade(request: HttpRequest, pk: int) -> HttpResponse:
     """Grade the same source again and go to the new run."""
     run = find_run(request, pk)
     try:
-        return redirect(services.regrade(run, request.user))
+        return redirect(services.regrade(run, viewer(request)))
     except SeatrialError as error:
         messages.error(request, f"{error.message} {error.advice}".strip())
         return redirect(run)

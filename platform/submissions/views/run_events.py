@@ -32,7 +32,7 @@ async def run_events(request: HttpRequest, pk: int) -> HttpResponseBase:
     user = await request.auser()
     if not user.is_authenticated:
         return HttpResponse("Sign in to follow this run.", status=403, content_type="text/plain")
-    if not await GradingRun.objects.visible_to(user).filter(pk=pk).aexists():  # type: ignore[arg-type]
+    if not await GradingRun.objects.visible_to(user).filter(pk=pk).aexists():
         raise Http404("There is no such run.")
     response = StreamingHttpResponse(_stream(pk, _last_id(request)), content_type="text/event-stream")
     response["Cache-Control"] = "no-cache, no-transform"

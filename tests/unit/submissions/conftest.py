@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from grader.job import Snapshot
 from grader.result import CheckResult, Exchange, Measured, Outcome, Rule, RunResult, Series, Verdict
 from grader.spec import LabContent, LabSpec, SourceFile
 from grader.spec.load import tree_digest
@@ -18,6 +19,12 @@ from labs.sync import publish
 from submissions import bell, services
 from submissions.models import GradingRun
 
+FILES = {
+    PurePosixPath("Dockerfile"): SourceFile(b"FROM seatrial/runtime:1\n"),
+    PurePosixPath("app.py"): SourceFile(b"print(1)\n"),
+}
+SNAPSHOT = Snapshot(FILES, tree_digest(FILES))
+CHECKS = [{"check": "contract"}]
 SPEC = {
     "id": "echo-lab",
     "number": 7,
@@ -29,8 +36,8 @@ SPEC = {
     "skills": ["serve"],
     "rubric": {
         "criteria": [
-            {"id": "contract", "title": "Contract", "rule": "all", "weight": 40, "gate": True, "checks": [{"check": "c"}]},
-            {"id": "fast", "title": "Fast enough", "rule": "at most 2 x R", "weight": 60, "hint": 1, "checks": [{"check": "l"}]},
+            {"id": "contract", "title": "Contract", "rule": "all", "weight": 40, "gate": True, "checks": CHECKS},
+            {"id": "fast", "title": "Fast enough", "rule": "at most 2 x R", "weight": 60, "hint": 1, "checks": CHECKS},
         ]
     },
 }  # fmt: skip
@@ -74,11 +81,11 @@ def archive(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make_run(version: LabVersion, archive: Path) -> Callable[..., GradingRun]:
+def make_run(version: LabVersion) -> Callable[..., GradingRun]:
     """A queued run of ``user``; further fields are set as given."""
 
     def make(user: Any, **fields: Any) -> GradingRun:
-        run = services.submit(user, version, archive, filename="project.zip", note="first try")
+        run = services.accept(user, version, SNAPSHOT, filename="project.zip", note="first try")
         if fields:
             GradingRun.objects.filter(pk=run.pk).update(**fields)
         return GradingRun.objects.get(pk=run.pk)
@@ -126,7 +133,7 @@ def failed_result() -> RunResult:
             response_body=HOSTILE,
             log=f"line one\n{HOSTILE}",
         ),
-        series=[Series(kind="histogram", title="Latency", unit="ms", app=[3.0] * 30, baseline=[1.0] * 30, summary="S.")],
+        series=[Series(kind="histogram", title="Latency", unit="ms", app=[3.0] * 30, baseline=[1.0] * 30)],
     )  # fmt: skip
     return RunResult(
         lab="echo-lab",

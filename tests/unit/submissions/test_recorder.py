@@ -107,11 +107,9 @@ def test_clean_takes_out_what_a_database_or_a_parser_refuses() -> None:
         "b": float("inf"),
         "c": ["\ud800", "ok\n\t", "\u202egnp"],
         "d": deep,
-        "e": (1, True),
     }
     out = clean(dirty)
     assert out["a\ufffd"] is None
     assert out["b"] is None
     assert out["c"] == ["\ufffd", "ok\n\t", "\ufffdgnp"]
-    assert out["e"] == [1, True]
     json.dumps(out, allow_nan=False).encode()
