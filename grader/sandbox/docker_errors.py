@@ -18,11 +18,12 @@ LOG = logging.getLogger(__name__)
 GONE = (404, 409)
 """Statuses with which the engine says that something is gone, going, or not running."""
 ENGINE_ADVICE = "Start the container engine, or set DOCKER_HOST to one that answers; `./seatrial doctor` checks it."
+# Only what nothing but the image can cause; "no such file" alone may also come from a mount or a cgroup.
 _CANT_EXEC = re.compile(
-    r"exec:|exec format error|executable file not found|no command specified|chdir to cwd|"
-    r"no such file or directory|permission denied",
-    re.IGNORECASE,
+    r'exec: "|exec format error|executable file not found|no command specified|chdir to cwd', re.IGNORECASE
 )
+_OUR_INIT = "docker-init"
+"""Bound into every container by the engine; an engine without it is not the learner's doing."""
 
 
 def explain(error: APIError) -> str:
@@ -58,7 +59,8 @@ def learner_start(what: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        if not _CANT_EXEC.search(str(error.explanation or error)):
+        said = str(error.explanation or error)
+        if _OUR_INIT in said or not _CANT_EXEC.search(said):
             raise
         raise cannot_start(f"{what}: {explain(error)}") from error
 
