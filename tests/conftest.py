@@ -131,7 +131,8 @@ def sample_results(passed: bool = True) -> list[dict[str, Any]]:
                 rule={"op": "at_least", "threshold": 85, "unit": "%", "text": "at least 85 %"},
                 exchange={"method": "GET", "path": "/secret-path", "response_body": "private-response-body"}),
         _result("usage", "Usage equals the ledger", "failed", 0, 20, advice="Count the prompt too.",
-                measured={"value": -109, "unit": "tokens", "text": "−109 tokens"}, rule={"op": "exact", "text": "equal"}),
+                measured={"value": -109, "unit": "tokens", "text": "−109 tokens"},
+                rule={"op": "exact", "text": "equal"}),
     ]  # fmt: skip
 
 

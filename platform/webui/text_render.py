@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import count
+
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
@@ -24,9 +27,9 @@ def markdown(text: str) -> SafeString:
     html = MARKDOWN.render(str(text))
     for level in (3, 2, 1):  # a brief's '# Title' becomes h2, and so on
         html = html.replace(f"<h{level}>", f"<h{level + 1}>").replace(f"</h{level}>", f"</h{level + 1}>")
-    html = html.replace(
-        "<table>", '<div class="table-wrap" tabindex="0" role="region" aria-label="Table"><table class="table">'
-    ).replace("</table>", "</table></div>")
+    number = count(1)  # two regions of a page may not have the same name
+    opening = '<div class="table-wrap" tabindex="0" role="region" aria-label="Table {}"><table class="table">'
+    html = re.sub("<table>", lambda _: opening.format(next(number)), html).replace("</table>", "</table></div>")
     html = html.replace("<pre>", '<div class="code"><pre>').replace("</pre>", "</pre></div>")
     clean = nh3.clean(html, tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"})
     clean = clean.replace("<pre>", '<pre tabindex="0">')

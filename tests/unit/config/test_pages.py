@@ -43,6 +43,13 @@ async def test_the_policy_holds_for_async_requests(async_client, db: None) -> No
     assert "script-src 'self'" in response["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize("name", ["seatrial.css", "seatrial.js", "htmx.min.js", "fonts/instrument-sans.woff2"])
+def test_static_files_are_served_without_a_web_server_in_front(client: Client, db: None, name: str) -> None:
+    response = client.get(f"/static/webui/{name}")
+    assert response.status_code == 200
+    assert len(b"".join(response)) > 1000
+
+
 def test_health(client: Client, db: None) -> None:
     response = client.get("/healthz")
     assert response.status_code == 200

@@ -112,7 +112,8 @@ def test_ticks_are_round() -> None:
 
 @pytest.mark.parametrize(
     ("v", "unit", "text"),
-    [(0.412, "s", "412 ms"), (1.872, "s", "1.87 s"), (0.0021, "s", "2.1 ms"), (97.5, "%", "97.5 %"), (1.17, "ratio", "1.17 × R"),
+    [(0.412, "s", "412 ms"), (1.872, "s", "1.87 s"), (0.0021, "s", "2.1 ms"), (97.5, "%", "97.5 %"),
+     (1.17, "ratio", "1.17 × R"),
      (14210, "requests", "14,210 requests")],
 )  # fmt: skip
 def test_values_are_written_as_people_do(v: float, unit: str, text: str) -> None:

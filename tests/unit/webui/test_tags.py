@@ -73,6 +73,12 @@ def test_wide_tables_and_code_can_be_scrolled_by_keyboard() -> None:
     assert html.count('tabindex="0"') == 2
 
 
+def test_regions_have_names_of_their_own() -> None:
+    table = "|a|b|\n|-|-|\n|1|2|\n\n"
+    html = text_render.markdown(table + "text\n\n" + table)
+    assert re.findall(r'aria-label="([^"]+)"', html) == ["Table 1", "Table 2"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(None, ""), (0.42, "0.4 s"), (22, "22 s"), (59.6, "60 s"), (141, "2 min 21 s"), (3840, "1 h 4 min")],
