@@ -24,7 +24,8 @@ from grader.images.rootfs import root_image
 
 Progress = Callable[[str], None]
 STAGE_LABEL = "seatrial.stage"
-"""On the first stages of our recipes: they hold half a gigabyte and are never used again."""
+STAGES = {"install": 0, "cache": 1}
+"""How many first stages of a kind to keep. The probe's is kept: a change of ``grader`` then installs nothing anew."""
 ADVICE = "Look at the lines above. Most often the package index or Debian's mirror could not be reached; try again."
 
 
@@ -109,9 +110,22 @@ def _build(client: docker.DockerClient, recipe: Recipe, held: dict[str, str], pr
         raise EngineUnavailable(f"The engine built {recipe.name}, but does not hold it.", ADVICE)
     if old and old != new:
         _remove(client, old)
-    for stage in client.images.list(all=True, filters={"dangling": True, "label": STAGE_LABEL}):
-        _remove(client, str(stage.id))
+    _remove_stages(client)
     return new
+
+
+def _remove_stages(client: docker.DockerClient) -> None:
+    """Remove first stages: all that are used once, and all but the newest of those that spare the next build work.
+
+    And images of ours that lost their name while something still ran on them.
+    """
+    for image in client.images.list(all=True, filters={"dangling": True, "label": DIGEST_LABEL}):
+        _remove(client, str(image.id))
+    for kind, keep in STAGES.items():
+        filters = {"dangling": True, "label": f"{STAGE_LABEL}={kind}"}
+        stages = sorted(client.images.list(all=True, filters=filters), key=lambda image: str(image.attrs["Created"]))
+        for stage in stages[: len(stages) - keep]:
+            _remove(client, str(stage.id))
 
 
 def _remove(client: docker.DockerClient, image: str) -> None:
