@@ -182,3 +182,25 @@ def test_errors_of_a_form_and_the_theme_by_keyboard(chromium, live_server, pictu
     page.keyboard.press("Escape")
     assert not page.locator(".menu").get_attribute("open")
     context.close()
+
+
+def test_pages_of_labs(chromium, live_server, pictures: Path) -> None:
+    """With the real content of the repository."""
+    from django.core.management import call_command
+    from labs.models import Lab
+
+    call_command("lab_sync")
+    look(chromium, f"{live_server.url}/labs/", "labs", pictures, [])
+    for lab in Lab.objects.exclude(current=None)[:2]:
+        look(chromium, live_server.url + lab.get_absolute_url(), f"lab-{lab.slug}", pictures, [], ("light",))
+
+
+def test_pages_of_runs(chromium, live_server, pictures: Path, client, ada, ivan, graded) -> None:
+    graded(ada, "passed")
+    failed = graded(ada, "failed")
+    queued = graded(ada, "", state="queued", score=None, started_at=None, finished_at=None)
+    cookies = session(client, ada, live_server)
+    look(chromium, f"{live_server.url}/runs/", "runs", pictures, cookies)
+    look(chromium, live_server.url + failed.get_absolute_url(), "run-failed", pictures, cookies)
+    look(chromium, live_server.url + queued.get_absolute_url(), "run-queued", pictures, cookies, ("light",))
+    look(chromium, f"{live_server.url}/teach/", "teach", pictures, session(client, ivan, live_server), ("dark",))
