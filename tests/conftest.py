@@ -120,7 +120,7 @@ def sample_results(passed: bool = True) -> list[dict[str, Any]]:
         "threshold": 85,
         "summary": "The system stays above 85 % through the restart.",
     }
-    answered = {"value": 97.4 if passed else 61.0, "unit": "%", "text": "97.4 % of 600 requests"}
+    answered = {"value": 97.4 if passed else 61.0, "unit": "%", "text": f"{97.4 if passed else 61.0} % of 600 requests"}
     return [
         _result("contract", "Contract", "passed", 20, 20, gate=True, rule={"op": "all", "text": "all"},
                 measured={"value": 61, "text": "61 of 61 requests as specified"}),
@@ -149,8 +149,9 @@ LAB_SPEC: dict[str, Any] = {
         "pass_score": 70,
         "gate_cap": 40,
         "criteria": [
-            {"id": i, "title": i, "rule": "see there", "weight": w, "gate": i == "contract", "checks": [{"check": "x"}]}
-            for i, w in (("contract", 20), ("throughput", 30), ("answered", 30), ("usage", 20))
+            {"id": r["criterion"], "title": r["title"], "rule": r["rule"]["text"], "weight": r["max_points"],
+             "gate": r["gate"], "checks": [{"check": "x"}]}
+            for r in sample_results()
         ],
     },
 }  # fmt: skip

@@ -187,6 +187,7 @@ def test_errors_of_a_form_and_the_theme_by_keyboard(chromium, live_server, pictu
 def test_pages_of_labs(chromium, live_server, pictures: Path) -> None:
     """With the real content of the repository."""
     from django.core.management import call_command
+
     from labs.models import Lab
 
     call_command("lab_sync")
