@@ -91,7 +91,7 @@ class Corpus:
         rng = self.rng
         parts = [rng.choice(matter.clauses).format(p=plan, v=value)]
         other = rng.choice(sorted(self.clauses)) if self.clauses else "AA-1000"
-        if rng.random() < 0.3:
+        if rng.random() < 0.15:
             parts.append(rng.choice(UNITS))
         if rng.random() < 0.35:
             parts.append(self._fill(rng.choice(FILLERS), other))

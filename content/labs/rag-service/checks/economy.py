@@ -96,7 +96,7 @@ class ResilienceParams(Params):
     share: float = 0.97
     faults: float = 0.15
     retry_after_s: float = 0.5
-    questions: int = 40
+    questions: int = 60
 
 
 class Resilience(Check):
