@@ -15,6 +15,8 @@ from grader.errors import EngineUnavailable
 from grader.sandbox.docker import DockerSandbox
 
 Progress = Callable[[str], None]
+SYSTEMD = Path("/run/systemd/system")
+DEBIAN = Path("/etc/debian_version")
 START_SECONDS = 40.0
 APT_SECONDS = 900.0
 INSTALL = (
@@ -58,13 +60,13 @@ class Engine:
             advice = INSTALL if not shutil.which("docker") else _RIGHTS
             raise LaunchError(f"No container engine answers: {problem}", advice)
         self._prefix = prefix
-        if not _daemon_path() and not Path("/etc/debian_version").exists():
+        if not _daemon_path() and not DEBIAN.exists():
             raise LaunchError(f"No container engine answers: {problem}", INSTALL)
         if not _daemon_path():
             progress("installing docker.io and iptables")
             apt_install(prefix, "docker.io", "iptables")
         progress("starting the container engine")
-        if Path("/run/systemd/system").is_dir():
+        if SYSTEMD.is_dir():
             _run([*prefix, "systemctl", "start", "docker"], 90.0)
             self._await(progress)
         else:

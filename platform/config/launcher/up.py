@@ -101,7 +101,7 @@ class Site:
 
     def _stop(self) -> None:
         self.stopping.set()
-        say("stopping")
+        say("stopping; a second Ctrl-C stops at once")
         write_state(self.home, "unavailable", "The worker is stopped.", "Start it again with ./seatrial up.")
         stop_all(self.children.values(), self.hurry)
         self._sweep()
