@@ -84,6 +84,8 @@ def lab_list(request: HttpRequest) -> HttpResponse:
     filters = Filters.of(request)
     track = next((t for t in tracks if t.slug == filters.track), None)
     shown = [card for card in cards if filters.admit(card, track)]
+    if track:
+        shown.sort(key=lambda card: track.labs.index(card.slug))
     context = {
         "nav_current": "labs",
         "filters": filters,
@@ -93,7 +95,8 @@ def lab_list(request: HttpRequest) -> HttpResponse:
         "skills": skills,
         "installed": sum(card.lab is not None for card in cards),
         "passed": sum(card.state == "passed" for card in cards),
-        "planned": sum(card.lab is None for card in cards),
+        "shown": sum(card.lab is not None for card in shown),
+        "planned": sum(card.lab is None for card in shown),
         "tracks": [_track_row(t, standings) for t in tracks],
         "coverage": [row for s in skills if (row := _skill_row(s, cards))],
         "carry_on": _carry_on(cards),
