@@ -6,6 +6,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import tarfile
 import tempfile
 import time
@@ -23,6 +24,8 @@ from grader.images.catalog import DIGEST_LABEL, Recipe, full_name, recipes
 from grader.images.rootfs import root_image
 
 Progress = Callable[[str], None]
+SLOW = re.compile(r"^Step \S+ : (RUN|COPY) ")
+"""Instructions that take time; the others are not worth a line."""
 STAGE_LABEL = "seatrial.stage"
 STAGES = {"install": 0, "cache": 1}
 """How many first stages of a kind to keep. The probe's is kept: a change of ``grader`` then installs nothing anew."""
@@ -165,7 +168,8 @@ def _watch(lines: Iterable[dict[str, Any]], name: str, progress: Progress) -> No
     for line in lines:
         text = str(line.get("stream", "")).strip()
         if text.startswith("Step "):
-            progress(f"  {name}: {text[:100]}")
+            if SLOW.search(text):
+                progress(f"  {name}: {text[:100]}")
         elif text:
             tail = [*tail, text][-12:]
         if "error" in line:

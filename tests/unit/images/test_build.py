@@ -31,14 +31,19 @@ def test_context_is_the_same_twice_and_holds_the_certificates(monkeypatch: pytes
 
 
 def test_a_failed_build_says_why() -> None:
-    lines = [{"stream": "Step 1/2 : FROM x\n"}, {"stream": "no space\n"}, {"error": "returned a non-zero code: 1"}]
+    lines = [
+        {"stream": "Step 1/2 : FROM x\n"},
+        {"stream": "Step 2/2 : RUN true\n"},
+        {"stream": "no space\n"},
+        {"error": "returned a non-zero code: 1"},
+    ]
     seen: list[str] = []
     with pytest.raises(EngineUnavailable) as caught:
         build._watch(lines, "seatrial/x:1", seen.append)
     assert "no space" in caught.value.message
     assert "non-zero code" in caught.value.message
     assert caught.value.advice
-    assert seen == ["  seatrial/x:1: Step 1/2 : FROM x"]
+    assert seen == ["  seatrial/x:1: Step 2/2 : RUN true"]
 
 
 def test_certificates_come_from_the_environment_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
