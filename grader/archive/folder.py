@@ -14,9 +14,13 @@ from grader.job import Snapshot
 def read_folder_snapshot(root: Path, limits: ArchiveLimits | None = None) -> Snapshot:
     """Every regular file below ``root`` but junk. Raises ArchiveRefused, also for links."""
     collector = Collector(limits or ArchiveLimits())
+    if not root.is_dir():
+        raise ArchiveRefused(f"There is no folder {str(root)!r}.", "Name the folder that holds your Dockerfile.")
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name not in JUNK)
-        for name in sorted(names):
+        # os.walk lists a link to a folder among the folders and then leaves it out without a word.
+        linked = [name for name in folders if Path(folder, name).is_symlink()]
+        for name in sorted([*names, *linked]):
             full = Path(folder, name)
             path = checked_path(full.relative_to(root).as_posix(), collector.limits)
             if path is None:

@@ -42,6 +42,8 @@ def parse(data: bytes) -> Snapshot:
     files: dict[PurePosixPath, SourceFile] = {}
     at = 4 + size
     for name, length, executable in json.loads(body[4:at]):
+        if not (isinstance(name, str) and isinstance(length, int) and length >= 0 and isinstance(executable, bool)):
+            raise ValueError("damaged snapshot")
         files[PurePosixPath(name)] = SourceFile(body[at : at + length], executable)
         at += length
     if at != len(body):

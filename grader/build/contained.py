@@ -32,6 +32,8 @@ PIDS = 256
 CPU_PERIOD = 100_000
 LAST_LINES = 12
 MAX_LINE = 2000
+SHOWN_LINE = 200
+"""Characters of a line that are repeated in the message of a failed build."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,10}m")
 """The engine paints standard error red."""
 _ENGINE_NOISE = re.compile(
@@ -170,4 +172,6 @@ class _Watch:
         return self._failed(f"The build failed: {error}", advice)
 
     def _failed(self, message: str, advice: str) -> BuildFailed:
-        return BuildFailed(message, advice)
+        before = [line[:SHOWN_LINE] for line in self._tail if line not in message]
+        shown = "\nThe last lines of output:\n" + "\n".join(before) if before else ""
+        return BuildFailed(message + shown, advice)

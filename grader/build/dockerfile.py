@@ -177,7 +177,12 @@ def _copy(state: _State, line: int, rest: str) -> None:
             raise _refused(line, f"COPY {flag[:30]} is not allowed", "Allowed: --from=STAGE and --chown=UID:GID.")
         if match.group(1) == "from" and match.group(2) not in state.stages:
             raise _refused(line, f"COPY --from={match.group(2)[:40]} is not an earlier stage", "Name one with AS.")
-    if len(words) < 2:
+    remaining = " ".join(words)
+    try:
+        listed = json.loads(remaining) if remaining.startswith("[") else words
+    except ValueError:
+        listed = words
+    if not isinstance(listed, list) or len(listed) < 2:
         raise _refused(line, "COPY needs a source and a destination", "Write COPY source destination.")
 
 
