@@ -1,25 +1,32 @@
-"""The ``postgres`` kind: PostgreSQL 17 with pgvector. /data survives a restart within the run."""
+"""PostgreSQL 17 with pgvector, as a sidecar kind."""
 
 from __future__ import annotations
+
+from pydantic import Field
 
 from grader.sidecars.base import SidecarConfig
 from grader.spec import Sidecar
 
+_NAME = r"^[a-z_][a-z0-9_]{0,62}$"
+
 
 class PostgresConfig(SidecarConfig):
-    """The one account and database of the run. Nothing outside of the pod can reach it."""
+    """Owner, password and name of the one database. Its owner may ``create extension vector``.
 
-    user: str = "app"
-    password: str = "app"  # noqa: S105 - a database that lives for one run, in a pod without a network
-    database: str = "app"
+    The image fixes the server's settings: 32 MB of shared buffers, 60 connections, no JIT.
+    """
+
+    user: str = Field("app", pattern=_NAME)
+    password: str = Field("app", min_length=1, max_length=100, pattern=r"^[!-~]+$")
+    database: str = Field("app", pattern=_NAME)
 
 
 def postgres_env(sidecar: Sidecar) -> dict[str, str]:
-    """What the image's entry script reads. The lab's own ``env`` wins, so a lab may write these names directly."""
+    """What the image reads at its first start. ``env:`` of the lab wins over ``config:``."""
     config = PostgresConfig.model_validate(sidecar.config)
     made = {
         "POSTGRES_USER": config.user,
         "POSTGRES_PASSWORD": config.password,
         "POSTGRES_DB": config.database,
     }
-    return {name: value for name, value in made.items() if name not in sidecar.env}
+    return {name: sidecar.env.get(name, value) for name, value in made.items()}

@@ -1,14 +1,16 @@
-"""The model gateway: OpenAI-compatible, deterministic, metered. Control and ledger over stdin/stdout, never the network.
+"""The model gateway: an OpenAI-compatible sidecar whose replies, prices and delays follow from the run's seed.
 
-Prompt convention of the ``reader`` model
-    The last user message holds the question in a line ``Question: ...``. Passages stand anywhere in the messages, one
-    a line, as ``[id] text``. The reply is the span and the passage it came from, ``18 months [c17]``, or ``NOT_FOUND``.
+Network (``http://models:$PORT/v1``): ``POST /chat/completions`` (JSON, or server-sent events with ``stream: true``),
+``POST /embeddings``, ``GET /models``; ``GET /healthz`` beside them. With ``keys`` in its configuration every ``/v1``
+call needs ``Authorization: Bearer <key>``. Control never crosses the network: see ``control``.
 
-Commands (``payload`` of a control command)
-    {"command": "ledger", "since": 0}   -> {"rows": [...], "next": n, "totals": {...}}
-    {"command": "faults", "rules": [{"kind": "429", "share": 0.1, "retry_after_s": 0.2}, ...]} -> {}
-    {"command": "reset"}                -> {}: empties the ledger and ends all faults
-    {"command": "ping"}                 -> {}
+How to write a prompt for ``reader``:
 
-A reply depends on the run's seed, the model, the messages and how often they were asked; nothing else.
+- Context passages stand in messages of any role, each at the start of a line: ``[id] text``. A passage ends at an
+  empty line, at the next ``[id]`` or at a ``Question:`` line.
+- The question stands in the last user message, in a line that starts with ``Question:``.
+- The reply is the answer and the id of the passage that it was taken from, ``42 days [c17]``, or ``NOT_FOUND``.
+- The window is 2,048 WordPiece tokens: passages past it are dropped, the question never is.
+
+Example of a message: ``[c17] Refunds are paid within 42 days.\\nQuestion: How many days does a refund take?``
 """

@@ -1,4 +1,4 @@
-"""``python -m grader.sidecars.model_gateway``: the first line of stdin configures it, then commands come."""
+"""``python -m grader.sidecars.model_gateway``: takes its start line, serves until stdin ends."""
 
 from __future__ import annotations
 
@@ -10,73 +10,65 @@ from typing import Any
 
 import uvicorn
 
-from grader.sidecars.model_gateway.config import GatewayConfig
-from grader.sidecars.model_gateway.embedding import Embedder
-from grader.sidecars.model_gateway.faults import Rule
-from grader.sidecars.model_gateway.server import Gateway
-
-MAX_CONNECTIONS = 200
+from grader.sidecars.model_gateway.app import Gateway
+from grader.sidecars.model_gateway.asgi import BoundedProtocol
+from grader.sidecars.model_gateway.control import MAX_LINE, parse_start, reply_to
 
 
-def obey(gateway: Gateway, payload: dict[str, Any]) -> dict[str, Any]:
-    """One command. Raises ValueError (pydantic's too) for what is none."""
-    match payload.get("command"):
-        case "ledger":
-            return gateway.ledger.reply(int(payload.get("since", 0)))
-        case "faults":
-            gateway.schedule.set([Rule.model_validate(rule) for rule in payload["rules"]])
-        case "reset":
-            gateway.ledger.reset()
-            gateway.schedule.set([])
-        case "ping":
-            pass
-        case other:
-            raise ValueError(f"there is no command {other!r}")
-    return {}
-
-
-def answer(gateway: Gateway, message: dict[str, Any]) -> dict[str, Any]:
-    """The reply line to a command line."""
-    reply: dict[str, Any] = {"type": "reply", "id": message.get("id")}
-    try:
-        return {**reply, "ok": True, "data": obey(gateway, message["payload"])}
-    except (ValueError, KeyError, TypeError) as error:
-        return {**reply, "ok": False, "error": str(error)[:500]}
-
-
-async def main() -> None:
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # nothing but the line protocol may reach stdout
-    lines: asyncio.StreamReader = asyncio.StreamReader(limit=4 << 20)
+async def serve() -> None:
+    """Never returns normally before stdin ends: the engine hanging up is the end of the run."""
+    out_fd = os.dup(1)
+    os.dup2(2, 1)  # whatever prints goes to stderr, so it can't garble the line protocol
+    lines = asyncio.StreamReader(limit=MAX_LINE)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    start = json.loads(await lines.readline())
-    embedder = Embedder()
-    embedder.vector("warm up")
-    gateway = Gateway(start["seed"], GatewayConfig.model_validate(start["config"]), embedder)
+    start = parse_start(await lines.readline())
+    gateway = Gateway(start.seed, start.config, await asyncio.to_thread(warm_embedder))
     server = uvicorn.Server(
         uvicorn.Config(
-            gateway.app(),
-            host="0.0.0.0",  # noqa: S104 - the pod has nothing but loopback addresses
-            port=start["port"],
+            gateway,
+            host="0.0.0.0",  # noqa: S104 - every address of a pod is a loopback address
+            port=start.port,
+            http=BoundedProtocol,
+            ws="none",
+            lifespan="off",
             log_level="warning",
             access_log=False,
-            lifespan="off",
-            limit_concurrency=MAX_CONNECTIONS,
+            proxy_headers=False,
             server_header=False,
+            date_header=False,
+            limit_concurrency=start.config.max_connections,
         )
     )
     serving = asyncio.create_task(server.serve())
     while not server.started:
-        await asyncio.sleep(0.02)
-    out.write(json.dumps({"type": "ready"}) + "\n")
-    out.flush()
+        await asyncio.sleep(0.01)
+        if serving.done():
+            serving.result()
+            raise RuntimeError(f"the gateway could not listen on port {start.port}")
+    write(out_fd, {"type": "ready"})
     while line := await lines.readline():
-        out.write(json.dumps(answer(gateway, json.loads(line))) + "\n")
-        out.flush()
-    server.should_exit = True
+        write(out_fd, reply_to(gateway, line))
+    server.should_exit = server.force_exit = True
     await serving
 
 
+def warm_embedder() -> Any:
+    """The embedder, used once so that the first request pays for nothing."""
+    from grader.sidecars.model_gateway.embedding import Embedder
+
+    embedder = Embedder()
+    embedder.embed(["How long does a warm start take?"])
+    embedder.count("warm")
+    return embedder
+
+
+def write(out_fd: int, message: dict[str, Any]) -> None:
+    """One line. Blocks while the pipe is full: the engine reads what it asks for."""
+    data = json.dumps(message).encode() + b"\n"
+    while data:
+        data = data[os.write(out_fd, data) :]
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(serve())

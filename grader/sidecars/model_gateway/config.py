@@ -1,24 +1,31 @@
-"""Configuration of the gateway, as a lab writes it under ``config:``."""
+"""The gateway's ``config:`` in lab.yaml. Also read inside the container, from the start line."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field
 
 from grader.sidecars.base import SidecarConfig
 
+ModelKind = Literal["reader", "stream"]
+
 
 class ModelConfig(SidecarConfig):
-    """Prices in millionths of a currency unit per 1,000 tokens; times in milliseconds, jittered by the seed."""
+    """One model: what it is, what it costs (micro-units of money per token), and how fast its tokens come."""
 
-    prompt_micro_per_1k: int = Field(150, ge=0)
-    completion_micro_per_1k: int = Field(600, ge=0)
-    ttft_ms: float = Field(20, ge=0, le=60_000)
-    itl_ms: float = Field(2, ge=0, le=10_000)
-    jitter: float = Field(0.2, ge=0, le=1, description="share of the time that the seed may add or take away")
+    kind: ModelKind = "reader"
+    prompt_price: int = Field(1, ge=0, le=1_000_000, description="micro-units per prompt token")
+    completion_price: int = Field(4, ge=0, le=1_000_000, description="micro-units per completion token")
+    ttft_ms: float = Field(60, ge=0, le=10_000, description="time to first token")
+    itl_ms: float = Field(8, ge=0, le=2_000, description="inter-token latency")
+    jitter: float = Field(0.25, ge=0, le=1, description="share by which both vary, by the seed")
 
 
 class GatewayConfig(SidecarConfig):
-    """``models`` by name; ``keys`` that are accepted (any, when empty)."""
+    """Without ``keys`` anybody may call."""
 
-    models: dict[str, ModelConfig] = Field(default_factory=lambda: {"reader": ModelConfig()})
-    keys: list[str] = []
+    models: dict[str, ModelConfig] = {"reader": ModelConfig(), "stream": ModelConfig(kind="stream", itl_ms=25)}
+    keys: list[str] = Field([], max_length=64)
+    embedding_price: int = Field(1, ge=0, le=1_000_000, description="micro-units per embedded token")
+    max_connections: int = Field(128, ge=1, le=512)

@@ -1,69 +1,62 @@
-"""all-MiniLM-L6-v2 (int8, ONNX): sentence vectors, and WordPiece counts. Paths come from the image's environment."""
+"""Sentence vectors of all-MiniLM-L6-v2 (int8 ONNX), on one thread."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-MAX_TOKENS = 256
-CACHED = 20_000
+from grader.sidecars.model_gateway import tokens
+
 DIMENSIONS = 384
+MAX_TOKENS = 256
 
 
 class Embedder:
-    """Loads once; safe to share between threads. Vectors are float32, L2-normalised, 384 wide."""
+    """Texts to unit vectors. Reads MINILM_PATH and MINILM_TOKENIZER; safe to use from several threads.
 
-    def __init__(self, threads: int = 1) -> None:
+    One text is run at a time: the model quantises activations over the whole batch, so a vector would otherwise
+    depend on its neighbours, and on a CPU padding costs more than a batch of this model brings.
+    """
+
+    def __init__(self) -> None:
         import onnxruntime
-        from tokenizers import Tokenizer
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = threads
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        # Both keep memory for speed that one short text at a time does not need.
+        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+        options.add_session_config_entry("session.disable_prepacking", "1")
         self._session = onnxruntime.InferenceSession(
             os.environ["MINILM_PATH"], options, providers=["CPUExecutionProvider"]
         )
-        self._inputs = {i.name for i in self._session.get_inputs()}
-        self._truncated, self._whole = (Tokenizer.from_file(os.environ["MINILM_TOKENIZER"]) for _ in range(2))
-        for tokenizer in (self._truncated, self._whole):
-            tokenizer.no_padding()
-        self._truncated.enable_truncation(MAX_TOKENS)
-        self._whole.no_truncation()
-        self._cache: OrderedDict[str, Any] = OrderedDict()
+        self._inputs = {node.name for node in self._session.get_inputs()}
         self._lock = threading.Lock()
 
-    def count(self, text: str) -> int:
-        """WordPiece tokens of ``text``, without special ones: the unit of the ledger."""
-        return len(self._whole.encode(text, add_special_tokens=False).ids)
-
     def embed(self, texts: Sequence[str]) -> Any:
-        """Vectors of shape (len(texts), 384). Each text by itself, so that a vector never depends on its neighbours."""
-        import numpy
+        """A float32 array of shape (len(texts), 384), rows of length 1. Text past 256 tokens is not seen."""
+        import numpy as np
 
-        if not texts:
-            return numpy.zeros((0, DIMENSIONS), numpy.float32)
-        return numpy.stack([self.vector(text) for text in texts])
+        out = np.zeros((len(texts), DIMENSIONS), np.float32)
+        for row, text in enumerate(texts):
+            with self._lock:
+                out[row] = self._one(text)
+        return out
 
-    def vector(self, text: str) -> Any:
-        """One vector of shape (384,), cached."""
-        with self._lock:
-            if text in self._cache:
-                self._cache.move_to_end(text)
-                return self._cache[text]
-        made = self._compute(text)
-        with self._lock:
-            self._cache[text] = made
-            while len(self._cache) > CACHED:
-                self._cache.popitem(last=False)
-        return made
+    def count(self, text: str) -> int:
+        """Tokens of ``text`` as the ledger counts them."""
+        return tokens.count(text)
 
-    def _compute(self, text: str) -> Any:
-        import numpy
+    def _one(self, text: str) -> Any:
+        import numpy as np
 
-        ids = numpy.array([self._truncated.encode(text).ids], numpy.int64)
-        feed = {"input_ids": ids, "attention_mask": numpy.ones_like(ids), "token_type_ids": numpy.zeros_like(ids)}
+        pieces = tokens.shared().encode(text).ids
+        if len(pieces) > MAX_TOKENS:
+            pieces = [*pieces[: MAX_TOKENS - 1], pieces[-1]]  # keep the closing [SEP]
+        ids = np.array([pieces], np.int64)
+        mask = np.ones_like(ids)
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         hidden = self._session.run(None, {k: v for k, v in feed.items() if k in self._inputs})[0]
-        pooled = hidden.mean(axis=1) if hidden.ndim == 3 else hidden
-        return (pooled / numpy.linalg.norm(pooled, axis=1, keepdims=True))[0].astype(numpy.float32)
+        pooled = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdims=True) if hidden.ndim == 3 else hidden
+        return pooled[0] / np.linalg.norm(pooled[0])

@@ -1,50 +1,64 @@
-"""The seeded fault schedule: which request is refused, hung or broken. Chosen before a body is read."""
+"""Which requests fail, and how: a seeded schedule, decided from a request's number before its body is read."""
 
 from __future__ import annotations
 
-import random
 from typing import Literal
 
 from pydantic import Field
 
 from grader.result import Frozen
+from grader.sidecars.model_gateway.seeded import fraction
 
-Kind = Literal["429", "500", "hang", "slow", "reset", "bad_json"]
+FaultKind = Literal["429", "500", "hang", "slow", "reset", "bad_json"]
+MAX_RULES = 32
 
 
-class Rule(Frozen):
-    """A share of requests within a window of request numbers, counted since the schedule was set."""
+class FaultRule(Frozen):
+    """A share of chat and embedding requests in a window fails in one way.
 
-    kind: Kind
-    share: float = Field(gt=0, le=1)
-    models: list[str] = []
-    from_index: int = 0
-    to_index: int | None = None
-    retry_after_s: float = 1.0
-    factor: float = Field(8.0, ge=1, le=100, description="of 'slow': how many times longer tokens take")
+    429 carries Retry-After; ``hang`` never answers; ``slow`` multiplies delays by ``factor``; ``reset`` cuts the
+    connection in the middle of the answer; ``bad_json`` answers 200 with half a JSON text. The windows count from
+    the moment the schedule was set; ``to`` is exclusive. A rule with ``models`` looks at the path's model, which is
+    known only after the body is read, so such a rule decides *whether* before the body and applies *if* it fits.
+    """
+
+    kind: FaultKind
+    share: float = Field(1.0, ge=0, le=1)
+    models: list[str] = Field([], max_length=16)
+    from_index: int = Field(0, ge=0)
+    to_index: int | None = Field(None, ge=0)
+    from_s: float = Field(0, ge=0)
+    to_s: float | None = Field(None, ge=0)
+    retry_after_s: float = Field(1, ge=0, le=60)
+    factor: float = Field(5, ge=1, le=100)
+
+    def covers(self, number: int, elapsed_s: float) -> bool:
+        """Whether the ``number``-th request since the schedule was set, ``elapsed_s`` later, lies in the window."""
+        before = self.to_index is None or number < self.to_index
+        return (
+            self.from_index <= number
+            and before
+            and self.from_s <= elapsed_s
+            and (self.to_s is None or elapsed_s < self.to_s)
+        )
 
 
 class Schedule:
-    """Deterministic: the n-th request under the same seed and rules meets the same fault."""
+    """Rules stand side by side: with shares of 0.1 and 0.2, 30 % of the requests fail, each in one way."""
 
-    def __init__(self, seed: str) -> None:
-        self._seed = seed
-        self._rules: list[Rule] = []
-        self._count = 0
+    def __init__(self, seed: str, rules: list[FaultRule] | None = None, *, started_at: float = 0.0) -> None:
+        """``started_at``: monotonic seconds."""
+        self._seed, self.rules, self._started_at = seed, rules or [], started_at
+        self._number = 0
 
-    def set(self, rules: list[Rule]) -> None:
-        """Replace the rules and count from 0 again. Raises ValueError when shares add up to more than 1."""
-        if sum(rule.share for rule in rules) > 1 + 1e-9:
-            raise ValueError("the shares of the rules add up to more than 1")
-        self._rules, self._count = rules, 0
-
-    def next(self) -> Rule | None:
-        """The fault of the next request, if any. ``models`` is judged later, when the body is known."""
-        index, self._count = self._count, self._count + 1
-        point = random.Random(f"{self._seed}\0faults\0{index}").random()
-        for rule in self._rules:
-            if rule.from_index <= index and (rule.to_index is None or index < rule.to_index):
-                if point < rule.share:
-                    return rule
-                point -= rule.share
+    def next(self, now: float) -> FaultRule | None:
+        """The fate of the next request. The same seed and rules give the same fates in the same order."""
+        number, self._number = self._number, self._number + 1
+        left = fraction(self._seed, "fault", number)
+        for rule in self.rules:
+            if not rule.covers(number, now - self._started_at):
+                continue
+            if left < rule.share:
+                return rule
+            left -= rule.share
         return None

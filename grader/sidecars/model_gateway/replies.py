@@ -1,87 +1,89 @@
-"""What the gateway answers and how long it takes: pure functions of seed, model, messages and attempt."""
+"""What each kind of model says: a pure function of (seed, model, messages, attempt)."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
 import re
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from grader.sidecars.model_gateway.config import GatewayConfig, ModelConfig
-from grader.sidecars.model_gateway.prompt import read_prompt
-from grader.sidecars.model_gateway.reader import NOT_FOUND, Reader, Vectors
+from grader.sidecars.model_gateway.config import ModelKind
+from grader.sidecars.model_gateway.prompt import ChatRequest, read_prompt
+from grader.sidecars.model_gateway.reader import NOT_FOUND, Reader
+from grader.sidecars.model_gateway.seeded import fraction
 
-MAX_SEEN = 50_000
+STREAM_TOKENS = 120
+_PIECE = re.compile(r"\s*\S+")
+_WORDS = re.findall(
+    r"\w+",
+    """account amount answer balance bearer branch budget cache claim client cluster cost counter credit date delay
+    deposit device draft entry event field file folder gateway index invoice item key ledger letter limit line link
+    load lock message meter model month node note number office order packet page parcel path payment pipe plan point
+    policy port price queue rate reader record region report request result route rule sample server session share
+    signal source stage state step store stream switch table ticket token total trace unit user value version volume
+    window worker zone""",
+)
+
+
+class Tools(Protocol):
+    """What models may use: the reader, and the token count of a text."""
+
+    reader: Reader
+    seed: str
+
+    def count(self, text: str) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished reply. ``pieces`` are the stream's chunks; ``delays_s`` what precedes each (the first is TTFT)."""
+    """``pieces`` are what a stream sends one by one; joined they are the text."""
 
-    text: str
     pieces: tuple[str, ...]
-    delays_s: tuple[float, ...]
-    prompt_tokens: int
-    completion_tokens: int
-    cost_micro: int
+    finish: str
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
 
 
-class Replies:
-    """Makes replies; remembers how often the same was asked, because a second try may come out otherwise."""
-
-    def __init__(self, seed: str, config: GatewayConfig, vectors: Vectors) -> None:
-        self._seed, self._config, self._vectors = seed, config, vectors
-        self._reader = Reader(vectors)
-        self._seen: Counter[str] = Counter()
-
-    def chat(self, model: str, texts: list[str], max_tokens: int) -> Reply:
-        """The reply of ``model`` (one of the configured names) to the texts of the messages."""
-        digest = hashlib.sha256(json.dumps([model, texts]).encode()).hexdigest()
-        attempt = self._seen[digest]
-        if len(self._seen) < MAX_SEEN or digest in self._seen:
-            self._seen[digest] += 1
-        text = self._read(texts)
-        pieces = tuple(re.findall(r"\S+\s*", text))[: max(1, max_tokens)]
-        text = "".join(pieces)
-        settings = self._config.models[model]
-        prompt_tokens = sum(self._vectors.count(t) for t in texts)
-        completion_tokens = self._vectors.count(text)
-        rng = random.Random(f"{self._seed}\0{digest}\0{attempt}")
-        return Reply(
-            text,
-            pieces,
-            _delays(settings, len(pieces), rng),
-            prompt_tokens,
-            completion_tokens,
-            cost_micro(settings, prompt_tokens, completion_tokens),
-        )
-
-    def _read(self, texts: list[str]) -> str:
-        prompt = read_prompt(texts)
-        if not prompt.question:
-            return NOT_FOUND
-        answer = self._reader.answer(prompt.question, prompt.passages)
-        return f"{answer.text} [{answer.passage_id}]" if answer.passage_id else NOT_FOUND
+Model = Callable[[Tools, ChatRequest, str, int], Reply]
+"""(tools, request, digest of the messages, attempt) -> reply"""
 
 
-def _delays(settings: ModelConfig, count: int, rng: random.Random) -> tuple[float, ...]:
-    means = [settings.ttft_ms, *[settings.itl_ms] * (count - 1)]
-    return tuple(mean / 1000 * (1 + settings.jitter * rng.uniform(-1, 1)) for mean in means)
+def read(tools: Tools, request: ChatRequest, _digest: str, _attempt: int) -> Reply:
+    """The extractive reader; a second attempt changes nothing."""
+    prompt = read_prompt(request.messages, tools.count)
+    text = tools.reader.answer(prompt.question, prompt.passages).reply if prompt.question else NOT_FOUND
+    return cut(tuple(_PIECE.findall(text)), request.limit)
 
 
-def cost_micro(settings: ModelConfig, prompt_tokens: int, completion_tokens: int) -> int:
-    """The price of one request, rounded up to whole millionths."""
-    total = prompt_tokens * settings.prompt_micro_per_1k + completion_tokens * settings.completion_micro_per_1k
-    return -(-total // 1000)
+def stream(tools: Tools, request: ChatRequest, digest: str, attempt: int) -> Reply:
+    """Numbered words (``0:ledger 1:queue ...``), so that a gap or a repetition can be seen; ``max_tokens`` of them."""
+    wanted = request.limit or STREAM_TOKENS
+    words = (_WORDS[int(fraction(tools.seed, digest, attempt, n) * len(_WORDS))] for n in range(wanted))
+    return Reply(tuple(f"{' ' if n else ''}{n}:{word}" for n, word in enumerate(words)), "length")
 
 
-def usage(reply: Reply) -> dict[str, Any]:
-    """The ``usage`` object of the OpenAI format."""
-    return {
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-        "total_tokens": reply.prompt_tokens + reply.completion_tokens,
-    }
+def cut(pieces: tuple[str, ...], limit: int | None) -> Reply:
+    """At most ``limit`` pieces."""
+    if limit is not None and len(pieces) > limit:
+        return Reply(pieces[:limit], "length")
+    return Reply(pieces, "stop")
+
+
+MODELS: dict[ModelKind, Model] = {"reader": read, "stream": stream}
+
+
+def completion(
+    reply_id: str, model: str, text: str, finish: str, usage: dict[str, int], created: int
+) -> dict[str, Any]:
+    """The body of a whole answer."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "logprobs": None, "finish_reason": finish}
+    head = {"id": reply_id, "object": "chat.completion", "created": created, "model": model}
+    return {**head, "choices": [choice], "usage": usage}
+
+
+def chunk(reply_id: str, model: str, delta: dict[str, str], finish: str | None, created: int) -> dict[str, Any]:
+    """One event of a stream."""
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    return {"id": reply_id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": [choice]}

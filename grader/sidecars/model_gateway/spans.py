@@ -33,7 +33,13 @@ _TIME = frozenset({"second", "minute", "hour", "day", "week", "month", "year"})
 _MONEY = frozenset({"dollar", "euro"})
 _ANY = frozenset(_UNITS)
 _STARTS = frozenset(
-    ["a", "after", "among", "any", "are", "at", "before", "by", "can", "could", "did", "do", "does", "for", "from", "has", "have", "how", "i", "if", "in", "is", "it", "may", "must", "my", "of", "on", "our", "over", "please", "shall", "should", "since", "somebody", "someone", "the", "to", "under", "until", "up", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "whose", "why", "will", "with", "within", "would"]
+    [
+        *("a", "after", "among", "any", "are", "at", "before", "by", "can", "could", "did", "do", "does", "for"),
+        *("from", "has", "have", "how", "i", "if", "in", "is", "it", "may", "must", "my", "of", "on", "our", "over"),
+        *("please", "shall", "should", "since", "somebody", "someone", "the", "to", "under", "until", "up", "was"),
+        *("we", "were", "what", "when", "where", "which", "while", "who", "whom", "whose", "why", "will", "with"),
+        *("within", "would"),
+    ]
 )
 
 
