@@ -117,11 +117,12 @@ async def test_commands() -> None:
     assert say({"command": "ledger"})["data"]["rows"] == []
 
 
-@pytest.mark.parametrize(
-    "line",
-    [b"", b"not json", b"[1]", b'{"type": "start"}', b'{"type": "command", "id": 1}', b"[" * 100_000]
-    + [json.dumps({"type": "command", "id": 1, "payload": p}).encode() for p in ({"command": "stop"}, {"command": "faults", "rules": [{"kind": "flood"}]})],
-)  # fmt: skip
+BAD_PAYLOADS: list[Any] = [{"command": "stop"}, {"command": "faults", "rules": [{"kind": "flood"}]}, None]
+BAD_LINES = [b"", b"not json", b"[1]", b'{"type": "start"}', b"[" * 100_000]
+BAD_LINES += [json.dumps({"type": "command", "id": 1, "payload": payload}).encode() for payload in BAD_PAYLOADS]
+
+
+@pytest.mark.parametrize("line", BAD_LINES)
 async def test_bad_lines_are_answered(line: bytes) -> None:
     reply = reply_to(gateway(), line)
     assert reply["ok"] is False

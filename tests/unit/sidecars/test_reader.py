@@ -13,10 +13,10 @@ from grader.sidecars.model_gateway.spans import names_of, sentences, spans
 
 PLANS = ["Harbor Basic", "Summit Gold", "Cedar Plus", "Falcon Max"]
 CLAUSES = [
-    ("The warranty of the {p} plan ends {n} months after delivery.", "How many months is the warranty of {p}?", "months"),
-    ("Refunds owed under {p} are transferred within {n} days.", "In how many days are refunds of {p} transferred?", "days"),
+    ("The warranty of {p} ends {n} months after delivery.", "How many months of warranty has {p}?", "months"),
+    ("Refunds of {p} are transferred within {n} days.", "In how many days are {p} refunds transferred?", "days"),
     ("Under {p} the deductible is {n} dollars per claim.", "How many dollars is the deductible of {p}?", "dollars"),
-]  # fmt: skip
+]
 
 
 def corpus(seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str, str]]]:
@@ -93,10 +93,11 @@ def test_prompt_convention() -> None:
 
 
 def test_question_of_the_last_user_message_counts() -> None:
-    turns = [("user", "Question: old?"), ("assistant", "NOT_FOUND"), ("user", "[c] x y.\nand new?")]
-    assert read_prompt([Message(role=r, content=c) for r, c in turns], len).question == ""  # type: ignore[arg-type]
-    turns[-1] = ("user", "[c] x y.\n\nand new?")
-    assert read_prompt([Message(role=r, content=c) for r, c in turns], len).question == "and new?"  # type: ignore[arg-type]
+    turns = [("user", "Question: old?"), ("assistant", "NOT_FOUND"), ("user", "[c] x y.\n\nand new?")]
+    messages = [Message.model_validate({"role": role, "content": content}) for role, content in turns]
+    assert read_prompt(messages, len).question == "and new?"
+    messages[-1].content = "[c] x y.\nQuestion: newer?\nand new?"
+    assert read_prompt(messages, len).question == "newer?"
 
 
 def test_text_past_the_window_is_dropped_and_the_question_kept() -> None:

@@ -1,0 +1,179 @@
+"""The sidecars as they really run: our images, in a pod without a network, a client beside them."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import podkit
+import pytest
+
+from grader.sandbox.base import Channel, PartySpec
+from grader.sandbox.docker_pod import DockerPod
+from grader.sidecars import KINDS
+from grader.sidecars.base import config_of
+from grader.spec import Sidecar
+
+pytestmark = pytest.mark.docker
+
+CLIENT = """
+import json, http.client, sys, time
+def call(method, path, body=None, key="k", stream=False):
+    c = http.client.HTTPConnection("models", 9100, timeout=20)
+    c.request(method, path, json.dumps(body) if body else None, {"Authorization": "Bearer " + key})
+    r = c.getresponse()
+    try:
+        raw = r.read()
+    except Exception as error:
+        return {"status": r.status, "error": type(error).__name__}
+    return {"status": r.status, "text": raw.decode(), "retry": r.getheader("retry-after")}
+def ask(question, **more):
+    text = CONTEXT + "\\nQuestion: " + question
+    return {"model": "reader", "messages": [{"role": "user", "content": text}], **more}
+CONTEXT = "[c17] Refunds owed under Cedar Plus are transferred within 42 days.\\n" \\
+    "[c18] {p} bears a deductible of 90 dollars per claim.".replace("{p}", "Cedar Plus")
+"""
+
+
+def sidecar_party(sidecar: Sidecar) -> PartySpec:
+    kind = KINDS[sidecar.kind]
+    return PartySpec(
+        sidecar.name,
+        "sidecar",
+        podkit.sandbox().image(kind.image),
+        port=sidecar.port,
+        command=kind.command,
+        env={"PORT": str(sidecar.port), **sidecar.env, **kind.env(sidecar)},
+        cpu=0.8,
+        memory_mb=sidecar.memory_mb,
+        pids=kind.pids,
+        tmp_mb=kind.tmp_mb,
+        data_mb=kind.data_mb,
+        interactive=kind.interactive,
+    )
+
+
+def greet(pod: DockerPod, sidecar: Sidecar) -> Channel:
+    channel = pod.open_channel(sidecar.name)
+    start = {"type": "start", "seed": "s1", "name": sidecar.name, "port": sidecar.port}
+    channel.send(json.dumps({**start, "config": config_of(KINDS[sidecar.kind], sidecar)}))
+    assert json.loads(channel.receive(60) or pod.logs(sidecar.name)) == {"type": "ready"}
+    return channel
+
+
+def command(channel: Channel, payload: dict[str, Any], number: int = 1) -> dict[str, Any]:
+    channel.send(json.dumps({"type": "command", "id": number, "payload": payload}))
+    reply = json.loads(channel.receive(20) or "{}")
+    assert (reply.get("id"), reply.get("ok")) == (number, True), reply
+    data: dict[str, Any] = reply["data"]
+    return data
+
+
+def run_client(pod: DockerPod, name: str, code: str) -> Any:
+    pod.start(podkit.party(CLIENT + code, name))
+    return podkit.result(pod, name)
+
+
+def test_gateway_answers_streams_fails_and_meters() -> None:
+    models = Sidecar(name="models", kind="model-gateway", port=9100, memory_mb=320, config={"keys": ["k"]})
+    with podkit.pod("app", "models") as pod:
+        pod.start(sidecar_party(models))
+        channel = greet(pod, models)
+        seen = run_client(
+            pod,
+            "app",
+            """
+chat = "/v1/chat/completions"
+found = {
+    "refused": call("GET", "/v1/models", key="other"),
+    "days": call("POST", chat, ask("How many days until Cedar Plus gives me my money back?")),
+    "missing": call("POST", chat, ask("How many days until Orchid Gold gives me my money back?")),
+    "streamed": call("POST", chat, ask("How many dollars do I pay myself with Cedar Plus?", stream=True)),
+    "vectors": call("POST", "/v1/embeddings", {"input": ["The cat sleeps on the sofa.",
+        "A kitten is napping on the couch.", "Bake the bread for half an hour."]}),
+}
+print("RESULT " + json.dumps(found), flush=True)
+""",
+        )
+        assert seen["refused"]["status"] == 401
+        answers = {n: json.loads(seen[n]["text"])["choices"][0]["message"]["content"] for n in ("days", "missing")}
+        assert answers == {"days": "42 days [c17]", "missing": "NOT_FOUND"}
+        events = [line[6:] for line in seen["streamed"]["text"].splitlines() if line.startswith("data: ")]
+        assert events[-1] == "[DONE]"
+        pieces = [json.loads(e)["choices"][0]["delta"].get("content", "") for e in events[:-1]]
+        assert "".join(pieces) == "90 dollars [c18]"
+        cat, kitten, bread = (d["embedding"] for d in json.loads(seen["vectors"]["text"])["data"])
+        assert len(cat) == 384
+        assert sum(x * x for x in cat) == pytest.approx(1, abs=1e-4)
+        alike, unlike = (sum(a * b for a, b in zip(cat, v, strict=True)) for v in (kitten, bread))
+        assert alike > 0.45 > 0.2 > unlike
+
+        ledger = command(channel, {"command": "ledger"})
+        metered = [r for r in ledger["rows"] if r["kind"] == "chat"]
+        assert [r["status"] for r in metered] == [200, 200, 200]
+        used = json.loads(seen["days"]["text"])["usage"]
+        assert metered[0]["prompt_tokens"] == used["prompt_tokens"] > 30
+        assert ledger["totals"]["cost_micro"] == sum(r["cost_micro"] for r in ledger["rows"]) > 0
+
+        command(channel, {"command": "reset"}, 2)
+        rules = [{"kind": "429", "to_index": 1, "retry_after_s": 2}, {"kind": "reset", "from_index": 1, "to_index": 2}]
+        command(channel, {"command": "faults", "rules": rules}, 3)
+        failed = run_client(
+            pod,
+            "app2",
+            """
+body = ask("How many days until Cedar Plus gives me my money back?")
+found = [call("POST", "/v1/chat/completions", body) for _ in range(3)]
+print("RESULT " + json.dumps(found), flush=True)
+""",
+        )
+        assert [r["status"] for r in failed] == [429, 200, 200]
+        assert failed[0]["retry"] == "2"
+        assert "error" in failed[1]
+        assert "42 days [c17]" in failed[2]["text"]
+        assert [r["fault"] for r in command(channel, {"command": "ledger"}, 4)["rows"]] == ["429", "reset", ""]
+        state = pod.state("models")
+        assert state.running
+        assert not state.oom_killed
+
+
+def test_gateway_ends_when_the_engine_hangs_up() -> None:
+    models = Sidecar(name="models", kind="model-gateway", port=9100, memory_mb=320)
+    with podkit.pod("app", "models") as pod:
+        pod.start(sidecar_party(models))
+        greet(pod, models).close()
+        assert podkit.ended(pod, "models").exit_code is not None
+
+
+def test_postgres_keeps_its_data_over_a_restart() -> None:
+    db = Sidecar(name="db", kind="postgres", port=5432, config={"user": "u", "password": "p'w", "database": "d"})
+    probe = podkit.sandbox().image("seatrial/probe:1")
+    query = """
+import json, psycopg, time
+for _ in range(100):
+    try:
+        c = psycopg.connect("postgresql://u:p'w@db:5432/d", autocommit=True)
+        break
+    except psycopg.OperationalError as error:
+        last = error
+        time.sleep(0.1)
+else:
+    raise last
+"""
+    write = query + (
+        "c.execute('create extension vector'); c.execute('create table t (v vector(2))')\n"
+        "c.execute(\"insert into t values ('[1,2]')\")\nprint('RESULT {}', flush=True)\n"
+    )
+    read = (
+        query + "print('RESULT ' + json.dumps({'v': c.execute('select v::text from t').fetchone()[0]}), flush=True)\n"
+    )
+    with podkit.pod("app", "db") as pod:
+        pod.start(sidecar_party(db))
+        pod.start(podkit.party(write, "app", image=probe, memory_mb=256))
+        podkit.result(pod, "app")
+        pod.stop("db", 10)
+        pod.restart("db")
+        time.sleep(0.5)
+        pod.start(podkit.party(read, "app2", image=probe, memory_mb=256))
+        assert podkit.result(pod, "app2") == {"v": "[1,2]"}
