@@ -133,10 +133,10 @@ def unanswered(sandbox: DockerSandbox) -> str | None:
     try:
         sandbox.client.ping()
     except EngineUnavailable as error:
-        return error.message
+        return error.message.removeprefix("No container engine answers: ")[:200]
     except Exception as error:
         # docker-py lets errors of requests, urllib3 and the socket through; all of them mean the same here.
-        return str(error)[:300]
+        return str(error)[:200]
     return None
 
 
