@@ -1,4 +1,4 @@
-"""``python -m config.launcher up|test|check``; ``./seatrial`` calls it inside the environment."""
+"""``python -m config.launcher up|test|check|sync``; ``./seatrial`` calls it inside the environment."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def main(argv: list[str]) -> int:
     test = commands.add_parser("test", help="set everything up and run all tests", description=TEST)
     test.add_argument("--quick", action="store_true", help="unit tests alone, without an engine and a browser")
     commands.add_parser("check", help="ruff, mypy and import-linter")
+    sync = commands.add_parser("sync", help="publish changed labs to the site as new versions")
+    sync.add_argument("content", nargs="?", help="the content folder (default: content/)")
     options, rest = parser.parse_known_args(argv)
     if rest and options.command != "test":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -46,6 +48,10 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
         home = options.home or Path(os.environ.get("SEATRIAL_HOME", "").strip() or ROOT / "var")
         return up(home.expanduser().resolve(), options.host, options.port)
+    if options.command == "sync":
+        from config.launcher.up import sync
+
+        return sync(options.content)
     from config.launcher import testing
 
     if options.command == "test":

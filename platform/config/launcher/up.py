@@ -18,7 +18,7 @@ from typing import Any
 from config.launcher import preflight
 from config.launcher.children import Child, stop_all
 from config.launcher.engine_watch import EngineWatch, write_state
-from config.launcher.problem import EXIT_OK, LaunchError, say
+from config.launcher.problem import EXIT_FAILED, EXIT_OK, LaunchError, say
 from grader.errors import SeatrialError
 
 SERVING_SECONDS = 60.0
@@ -167,6 +167,20 @@ def _sync_labs() -> None:
             call_command("lab_sync", stdout=io.StringIO())
         except CommandError as error:
             say(f"some labs were not published:\n{error}")
+
+
+def sync(content: str | None) -> int:
+    """Publish changed labs into a database that may be new. Returns 0, or 1 when a lab folder is broken."""
+    from django.core.management import CommandError, call_command
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    _migrate()
+    try:
+        call_command("lab_sync", *([content] if content else []))
+    except CommandError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
+    return EXIT_OK
 
 
 def _first_link(address: str) -> str:
