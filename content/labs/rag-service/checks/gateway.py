@@ -8,6 +8,7 @@ from typing import Any
 from grader.checks.base import Context
 
 NAME = "models"
+MAX_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,25 @@ class Usage:
 
 
 async def usage(ctx: Context) -> Usage:
-    """The chat calls in the ledger since the last reset."""
-    reply = await ctx.control("command", NAME, payload={"command": "ledger"})
-    rows: list[dict[str, Any]] = [row for row in reply["rows"] if row.get("kind", "chat") == "chat"]
-    answered = [row for row in rows if row.get("status", 200) == 200]
-    tokens = sum(int(row["prompt_tokens"]) for row in answered)
-    return Usage(len(rows), len(answered), len(rows) - len(answered), tokens)
+    """The chat calls in the ledger since the last reset.
+
+    The ledger keeps the newest rows only; if it dropped some, its totals speak, which count embeddings too.
+    """
+    rows: list[dict[str, Any]] = []
+    since = 0
+    while True:
+        reply = await ctx.control("command", NAME, payload={"command": "ledger", "since": since})
+        rows += reply["rows"]
+        if not reply.get("more") or len(rows) > MAX_ROWS:
+            break
+        since = reply["next"]
+    chat = [row for row in rows if row["kind"] == "chat"]
+    answered = [row for row in chat if row["status"] == 200]
+    tokens = sum(int(row["prompt_tokens"]) for row in chat)
+    totals = reply.get("totals", {})
+    if totals.get("requests", 0) > len(rows):
+        tokens = max(tokens, int(totals["prompt_tokens"]))
+    return Usage(len(chat), len(answered), len(chat) - len(answered), tokens)
 
 
 async def reset(ctx: Context) -> None:
