@@ -12,5 +12,7 @@ How to write a prompt for ``reader``:
 - The reply is the answer and the id of the passage that it was taken from, ``42 days [c17]``, or ``NOT_FOUND``.
 - The window is 2,048 WordPiece tokens: passages past it are dropped, the question never is.
 
+It peaks at some 310 MB while it loads MiniLM: give the sidecar ``memory_mb: 384`` or more.
+
 Example of a message: ``[c17] Refunds are paid within 42 days.\\nQuestion: How many days does a refund take?``
 """

@@ -25,9 +25,9 @@ class Embedder:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        # Both keep memory for speed that one short text at a time does not need.
+        # Both keep memory for speed that one short text at a time does not need. Constant folding stays on: it costs
+        # some 130 MB (weights become fp32) and makes a text seven times faster.
         options.enable_cpu_mem_arena = options.enable_mem_pattern = False
-        options.add_session_config_entry("session.disable_prepacking", "1")
         self._session = onnxruntime.InferenceSession(
             os.environ["MINILM_PATH"], options, providers=["CPUExecutionProvider"]
         )
