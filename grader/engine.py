@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 
 from grader import __version__
-from grader.deploy import Deployment
+from grader.deploy import PROBE_IMAGE, Deployment
 from grader.errors import EngineUnavailable, LearnerError, RunCancelled, SeatrialError
 from grader.events import Event, EvidenceCollected, LogLine, Phase, PhaseFinished, PhaseStarted, RunFinished
 from grader.follow import follow
@@ -16,6 +16,7 @@ from grader.job import GradingJob
 from grader.probing import Probing
 from grader.result import CheckResult, RunResult, Verdict
 from grader.sandbox.base import BuildRequest, ImageRef, RunLabels, Sandbox
+from grader.sidecars import KINDS
 from grader.verdict import score_of, verdict_of
 
 LOG = logging.getLogger(__name__)
@@ -29,12 +30,12 @@ def run(job: GradingJob, sandbox: Sandbox, *, installation: str) -> Generator[Ev
     Raises EngineUnavailable only when the engine does not answer before anything was started, so that the caller
     can keep the run in its queue.
     """
-    return _Run(job, _checked(sandbox), installation).events()
+    return _Run(job, _checked(job, sandbox), installation).events()
 
 
 def run_to_end(job: GradingJob, sandbox: Sandbox, *, installation: str, on_event: Callable[[Event], None]) -> RunResult:
     """Run one job and hand every event on. Whatever interrupts it (Ctrl-C too), the pod is torn down first."""
-    events = _Run(job, _checked(sandbox), installation).events()
+    events = _Run(job, _checked(job, sandbox), installation).events()
     try:
         for event in events:
             on_event(event)
@@ -45,8 +46,12 @@ def run_to_end(job: GradingJob, sandbox: Sandbox, *, installation: str, on_event
     raise AssertionError("the engine ended without a result")
 
 
-def _checked(sandbox: Sandbox) -> Sandbox:
+def _checked(job: GradingJob, sandbox: Sandbox) -> Sandbox:
+    """The sandbox, once the engine answers and holds every image that the run needs. Raises EngineUnavailable."""
     sandbox.check()
+    spec = job.lab.spec
+    for name in (PROBE_IMAGE, *spec.bases, *(KINDS[sidecar.kind].image for sidecar in spec.sidecars)):
+        sandbox.image(name)
     return sandbox
 
 

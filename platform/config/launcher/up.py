@@ -129,7 +129,7 @@ def _children(host: str, port: int) -> dict[str, Child]:
     web = [PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
     web += ["--log-level", "warning", "--no-access-log", "--lifespan", "off", "--timeout-graceful-shutdown", "3"]
     celery = [PYTHON, "-W", f"ignore:{AS_ROOT}", "-m", "celery", "--quiet", "-A", "config"]
-    worker = [*celery, "worker", "--concurrency", "1", "--pool", "prefork", "--loglevel", "WARNING"]
+    worker = [*celery, "worker", "--concurrency", "2", "--pool", "prefork", "--loglevel", "WARNING"]
     worker += ["--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]
     return {
