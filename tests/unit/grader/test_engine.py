@@ -1,0 +1,187 @@
+"""The engine against a scripted sandbox: every way in which a run can end, and nothing left afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from tiny import reference, tiny_lab
+
+from grader.engine import run, run_to_end
+from grader.errors import BuildFailed, EngineUnavailable, LearnerError, SandboxError
+from grader.events import EVENT, Event, PhaseFinished, RunFinished
+from grader.job import GradingJob
+from grader.probe.protocol import CheckBegun, CheckEnded, Control, Done, Fault, Listening, NotReadyNow, ReadyNow
+from grader.result import CheckResult, Outcome, RunResult, Verdict
+from grader.sandbox.fake import FakeSandbox, Script
+
+P, F, S = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
+
+
+def ended(criterion: str, outcome: Outcome, weight: float, *, gate: bool = False) -> str:
+    result = CheckResult(
+        criterion=criterion,
+        check="x",
+        title=criterion,
+        gate=gate,
+        outcome=outcome,
+        points=weight if outcome is P else 0,
+        max_points=weight,
+        message="said",
+    )
+    return CheckEnded(result=result).model_dump_json()
+
+
+def probe(after_start: Iterable[str], on_reply: Iterable[str] = ()) -> Script:
+    """A probe that says these lines once it is started, and those when a control request was answered."""
+
+    def answers(line: str) -> list[str]:
+        kind = json.loads(line)["type"]
+        if kind == "await":
+            return [Listening().model_dump_json()]
+        return list(after_start) if kind == "start" else list(on_reply)
+
+    return Script(answers=answers)
+
+
+READY = ReadyNow(seconds=1.5).model_dump_json()
+DONE = Done().model_dump_json()
+GOOD = [
+    READY,
+    CheckBegun(criterion="contract").model_dump_json(),
+    ended("contract", P, 40, gate=True),
+    ended("reverse", P, 60),
+    DONE,
+]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> GradingJob:
+    lab = tiny_lab(tmp_path)
+    return GradingJob(lab, reference(lab), "seed", run_id="run-1")
+
+
+def grade(job: GradingJob, sandbox: FakeSandbox) -> tuple[RunResult, list[Event]]:
+    events: list[Event] = []
+    result = run_to_end(job, sandbox, installation="here", on_event=events.append)
+    assert isinstance(events[-1], RunFinished)
+    assert all(EVENT.validate_json(EVENT.dump_json(event)) == event for event in events)
+    assert all(pod.destroyed for pod in sandbox.pods)
+    assert sandbox.images == {}
+    return result, events
+
+
+def test_a_passing_run(job: GradingJob) -> None:
+    result, events = grade(job, FakeSandbox({"probe": probe(GOOD)}))
+    assert (result.verdict, result.score, result.seed) == (Verdict.PASSED, 100, "seed")
+    phases = [event.phase for event in events if isinstance(event, PhaseFinished)]
+    assert phases == ["build", "deploy", "ready", "grade", "teardown"]
+
+
+def test_a_failed_gate_caps_the_score(job: GradingJob) -> None:
+    lines = [READY, ended("contract", F, 40, gate=True), ended("reverse", S, 60), DONE]
+    result, _ = grade(job, FakeSandbox({"probe": probe(lines)}))
+    assert (result.verdict, result.score) == (Verdict.FAILED, 0)
+
+
+def test_a_build_that_fails_is_the_learners(job: GradingJob) -> None:
+    sandbox = FakeSandbox()
+    sandbox.build_error = BuildFailed("step 2 failed", "mend it")
+    result, events = grade(job, sandbox)
+    assert (result.verdict, result.reason, result.advice) == (Verdict.NOT_GRADABLE, "step 2 failed", "mend it")
+    assert sandbox.pods == []
+    assert PhaseFinished in {type(e) for e in events}
+    assert any(isinstance(e, PhaseFinished) and e.phase == "build" and not e.ok for e in events)
+
+
+def test_a_service_that_never_comes_up_is_the_learners(job: GradingJob) -> None:
+    line = NotReadyNow(reason="nothing listened", advice="listen").model_dump_json()
+    result, _ = grade(job, FakeSandbox({"probe": probe([line, DONE])}))
+    assert (result.verdict, result.reason) == (Verdict.NOT_GRADABLE, "nothing listened")
+
+
+def test_an_image_that_cannot_start_is_the_learners(job: GradingJob) -> None:
+    sandbox = FakeSandbox({"probe": probe(GOOD), "app": Script(start_error=LearnerError("no program", "check CMD"))})
+    result, _ = grade(job, sandbox)
+    assert (result.verdict, result.advice) == (Verdict.NOT_GRADABLE, "check CMD")
+
+
+@pytest.mark.parametrize(
+    "lines", [[READY, Fault(message="a check raised").model_dump_json()], [READY, "garbage"]], ids=["fault", "garbage"]
+)
+def test_a_probe_that_fails_is_our_fault(lines: list[str], job: GradingJob) -> None:
+    result, _ = grade(job, FakeSandbox({"probe": probe(lines)}))
+    assert result.verdict is Verdict.ERRORED
+    assert result.score == 0
+    assert result.advice
+
+
+def test_an_engine_that_goes_away_in_the_middle_is_our_fault(job: GradingJob) -> None:
+    sandbox = FakeSandbox({"probe": Script(start_error=SandboxError("the engine said no"))})
+    assert grade(job, sandbox)[0].verdict is Verdict.ERRORED
+
+
+def test_without_an_engine_nothing_is_started(job: GradingJob) -> None:
+    sandbox = FakeSandbox()
+    sandbox.available = False
+    with pytest.raises(EngineUnavailable):
+        run(job, sandbox, installation="here")
+
+
+def test_a_cancelled_run_ends_as_cancelled(job: GradingJob) -> None:
+    asked = 0
+
+    def cancelled() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 3
+
+    sandbox = FakeSandbox({"probe": probe([READY])})
+    result, _ = grade(dataclasses.replace(job, cancelled=cancelled), sandbox)
+    assert result.verdict is Verdict.CANCELLED
+
+
+def test_closing_early_tears_down(job: GradingJob) -> None:
+    sandbox = FakeSandbox({"probe": probe([READY])})
+    events = run(job, sandbox, installation="here")
+    while not (sandbox.pods and sandbox.pods[0].parties):
+        next(events)
+    events.close()
+    assert sandbox.pods[0].destroyed
+    assert sandbox.images == {}
+
+
+CONTROLS: list[tuple[str, dict[str, object], Callable[[dict[str, object]], bool]]] = [
+    ("state", {}, lambda data: data["running"] is True),
+    ("stop", {"grace_s": 2}, lambda data: data["exit_code"] == 0),
+    ("usage", {}, lambda data: data["cpu_s"] == 0.5),
+    ("logs", {"max_bytes": 10}, lambda data: data["text"] == "the log"),
+]
+
+
+@pytest.mark.parametrize(("action", "args", "right"), CONTROLS, ids=[c[0] for c in CONTROLS])
+def test_control_is_obeyed(
+    action: str, args: dict[str, object], right: Callable[[dict[str, object]], bool], job: GradingJob
+) -> None:
+    request = Control(id=1, action=action, party="app", args=args).model_dump_json()  # type: ignore[arg-type]
+    sandbox = FakeSandbox({"probe": probe([READY, request], on_reply=GOOD[1:]), "app": Script(log="the log")})
+    result, _ = grade(job, sandbox)
+    channel = sandbox.pods[0].parties["probe"].channel
+    assert channel is not None
+    reply = json.loads(channel.sent[-1])
+    assert reply["ok"] is True
+    assert right(reply["data"])
+    assert result.verdict is Verdict.PASSED
+
+
+def test_control_of_an_unknown_party_is_refused_and_the_run_goes_on(job: GradingJob) -> None:
+    request = Control(id=1, action="state", party="nobody").model_dump_json()
+    sandbox = FakeSandbox({"probe": probe([READY, request], on_reply=GOOD[1:])})
+    result, _ = grade(job, sandbox)
+    channel = sandbox.pods[0].parties["probe"].channel
+    assert channel is not None
+    assert json.loads(channel.sent[-1])["ok"] is False
+    assert result.verdict is Verdict.PASSED
