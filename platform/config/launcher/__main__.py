@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from config.launcher.problem import EXIT_OURS, LaunchError
@@ -15,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def main(argv: list[str]) -> int:
     """Return the exit code: 0 passed, 1 failed, 2 usage, 3 our own error."""
+    if argv[:1] == ["engine"]:
+        return _guarded(lambda: _with_engine(argv[1:]))
     parser = argparse.ArgumentParser(prog="seatrial", description="Start the site, or run the tests.")
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="set everything up and start the site", description=UP)
@@ -30,8 +33,20 @@ def main(argv: list[str]) -> int:
     if rest and options.command != "test":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     os.chdir(ROOT)
+    return _guarded(lambda: _run(options, rest))
+
+
+def _with_engine(command: list[str]) -> int:
+    """For the entry script: make sure that an engine answers, then run Python with these arguments."""
+    from config.launcher.engine_run import run_with_engine
+
+    return run_with_engine(command)
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """The exit code of ``work``; what goes wrong becomes words and code 3."""
     try:
-        return _run(options, rest)
+        return work()
     except LaunchError as error:
         print(f"\n{error}", file=sys.stderr)
     except KeyboardInterrupt:
