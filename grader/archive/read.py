@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from grader.archive.limits import ArchiveLimits
 from grader.archive.store import parse
 from grader.errors import ArchiveRefused
 from grader.job import Snapshot
+
+OVERHEAD = 8 << 20
+"""Names and sizes come on top of the files themselves."""
 
 
 def read_archive(path: Path, limits: ArchiveLimits | None = None) -> Snapshot:
@@ -25,18 +29,34 @@ def read_archive(path: Path, limits: ArchiveLimits | None = None) -> Snapshot:
             f"The archive is larger than {limits.packed >> 20} MB.", "Leave out data, models and virtual environments."
         )
     command = [sys.executable, "-I", "-m", "grader.archive.child", str(path), json.dumps(asdict(limits))]
-    try:
-        done = subprocess.run(
-            command, check=False, capture_output=True, timeout=limits.wall_s, stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired:
-        raise ArchiveRefused("Reading the archive took too long.", "Pack fewer and smaller files.") from None
-    tag, payload = done.stdout[:1], done.stdout[1:]
+    tag, payload = _run_bounded(command, limits)
     if tag == b"R":
         message, advice = json.loads(payload)
         raise ArchiveRefused(str(message), str(advice))
-    if tag != b"S" or done.returncode != 0:
+    if tag != b"S":
         raise ArchiveRefused(
             "The archive could not be read within bounds.", "Pack it again with an ordinary tool, as .zip or .tar.gz."
         )
     return parse(payload)
+
+
+def _run_bounded(command: list[str], limits: ArchiveLimits) -> tuple[bytes, bytes]:
+    """The child's tag and payload; an empty tag when it failed or said more than any snapshot can be."""
+    most = limits.unpacked + OVERHEAD
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
+        assert child.stdout is not None
+        timer = threading.Timer(limits.wall_s, child.kill)
+        timer.start()
+        try:
+            said = child.stdout.read(most + 1)
+            if len(said) > most:
+                child.kill()
+            code = child.wait()
+        finally:
+            timed_out = not timer.is_alive()
+            timer.cancel()
+    if timed_out:
+        raise ArchiveRefused("Reading the archive took too long.", "Pack fewer and smaller files.")
+    return (said[:1], said[1:]) if code == 0 and len(said) <= most else (b"", b"")
