@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
 import docker
@@ -112,6 +112,7 @@ class _Watch:
         self._next_disk = time.monotonic() + DISK_LOOK_S
         self._bytes = 0
         self._tail: list[str] = []
+        self._begun = ""
         self._image = ""
 
     def follow(self, stream: BuildStream) -> ImageRef:
@@ -119,6 +120,7 @@ class _Watch:
             self._look()
             if message is not None:
                 self._take(message)
+        self._say([self._begun])
         if stream.error is not None:
             raise SandboxError(f"the build broke off: {stream.error}")
         if not self._image:
@@ -153,12 +155,21 @@ class _Watch:
                 f"The build printed more than {self._request.output_kb} KiB of output.",
                 "Print less: use quiet flags, and never write data to the terminal.",
             )
-        for line in neutralise(_COLOUR.sub("", text)).splitlines():
-            if line.strip() and not _ENGINE_NOISE.match(line):
-                self._tail = [*self._tail, line[:MAX_LINE]][-LAST_LINES:]
-                self._on_line(line[:MAX_LINE])
+        # A message is a piece of output, not a line: a line may come in several.
+        *whole, self._begun = (self._begun + text).split("\n")
+        self._say(whole)
+        if len(self._begun) > MAX_LINE or "error" in message:
+            self._say([self._begun])
+            self._begun = ""
         if "error" in message:
             raise self._explain(neutralise(str(message["error"]))[:1000])
+
+    def _say(self, lines: Iterable[str]) -> None:
+        for raw in lines:
+            for line in neutralise(_COLOUR.sub("", raw)).splitlines():
+                if line.strip() and not _ENGINE_NOISE.match(line):
+                    self._tail = [*self._tail, line[:MAX_LINE]][-LAST_LINES:]
+                    self._on_line(line[:MAX_LINE])
 
     def _explain(self, error: str) -> LearnerError:
         if "returned a non-zero code: 137" in error:
