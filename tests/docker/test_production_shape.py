@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from production import Production, postgres, redis, wait_until
+from production import Production, compose, postgres, redis, wait_until
+from site_up import ROOT
 from tiny import tiny_lab
 
 from grader.sandbox.docker import DockerSandbox
 
 pytestmark = pytest.mark.docker
+UNCONFINED = {"privileged", "pid", "ipc", "userns_mode", "devices", "cap_add", "network_mode"}
 
 SUBMIT = """
 import sys, django; django.setup()
@@ -93,3 +96,40 @@ def test_a_run_is_graded_once_by_the_worker(site: Production, content: Path) -> 
     assert done["phases"] == ["build", "deploy", "ready", "grade", "teardown"]
     assert "Traceback" not in log.read_text()
     assert site.step(CLAIM).splitlines()[-1] == "none"
+
+
+def test_only_the_worker_sees_the_engine() -> None:
+    services = compose()["services"]
+    for name, service in services.items():
+        text = json.dumps(service)
+        near = "docker.sock" in text or "DOCKER_" in text
+        assert near == (name == "worker"), f"{name} has something of the engine"
+        assert not {"privileged", "pid", "ipc", "userns_mode", "devices", "cap_add", "network_mode"} & set(service), (
+            name
+        )
+    published = {name for name, service in services.items() if service.get("ports")}
+    assert published == {"web"}, "database and queue are for the site alone"
+
+
+def test_the_site_starts_after_migrations_without_rights() -> None:
+    services = compose()["services"]
+    for name in ("web", "worker", "beat"):
+        service = services[name]
+        assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}, name
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["environment"]["SEATRIAL_PRODUCTION"] == "1", name
+        assert "home:/var/lib/seatrial" in service["volumes"], "blobs are shared by web and worker"
+    last_user = re.findall(r"^USER (.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[-1]
+    assert last_user == "10002:10002"
+
+
+def test_no_secret_has_a_default() -> None:
+    text = (ROOT / "compose.yaml").read_text()
+    for name in ("POSTGRES_PASSWORD", "SEATRIAL_SECRET_KEY", "SEATRIAL_BASE_URL", "DOCKER_GID"):
+        uses = re.findall(rf"\$\{{{name}(.{{2}})", text)
+        assert uses, name
+        assert set(uses) == {":?"}, f"{name} must stop the start when it is unset or empty"
+        assert f"\n{name}=\n" in (ROOT / ".env.example").read_text(), f"{name} is for the operator to fill in"
+    assert ".env" in (ROOT / ".dockerignore").read_text().splitlines(), "secrets must not get into the image"

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from site_up import ROOT, free_port
 
 POSTGRES_IMAGE = "seatrial/postgres:1"
@@ -22,6 +23,12 @@ REDIS_MISSING = (
     "The production shape is tested with a real Redis, and redis-server is not installed. "
     "On Debian or Ubuntu run 'apt-get install redis-server' as root, then run the test again."
 )
+
+
+def compose() -> dict[str, Any]:
+    """compose.yaml as data, with its merges done and its variables as they are written."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    return found
 
 
 @contextmanager
@@ -146,7 +153,7 @@ class Production:
     def worker(self) -> Iterator[Path]:
         """One Celery worker with the command of compose.yaml; yields its log file."""
         log = self.folder / "worker.log"
-        command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "2", "--loglevel", "info"]
+        command = [sys.executable, "-m", *compose()["services"]["worker"]["command"]]
         with log.open("w") as out:
             process = subprocess.Popen(command, env=self.env, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         try:
