@@ -147,9 +147,9 @@ class Corpus:
     def unanswerable(self, n: int) -> list[Question]:
         """Questions no clause answers: a matter this plan leaves open, a plan there is not, another subject."""
         rng = self.rng
-        open_matters = rng.sample(self.omitted, min(len(self.omitted), n // 3))
+        open_matters = rng.sample(self.omitted, min(len(self.omitted), n // 6))
         made = [Question(rng.choice(f.plain).format(p=p), plan=p, topic=f.topic) for p, f in open_matters]
-        for family in rng.sample(self.unused_families, n // 3):
+        for family in rng.sample(self.unused_families, n // 2 - n // 6 + 1):
             plan, matter = f"{family} {rng.choice(self.tiers)}", rng.choice(FIELDS)
             made.append(Question(rng.choice(matter.plain).format(p=plan), plan=plan, topic=matter.topic))
         for template in rng.sample(OFF_TOPIC, n - len(made)):
