@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import PurePosixPath
 
 import pytest
@@ -16,7 +15,7 @@ from grader.sandbox.docker_pod import DockerPod
 from grader.sandbox.fake import FakeChannel, FakePod, FakeSandbox, Script
 from grader.spec import SourceFile
 
-LABELS = RunLabels("r1", 1, "here", int(time.time()) + 100)
+LABELS = RunLabels("r1", 1, "here", 2**40)
 IMAGE = ImageRef("sha256:1")
 REQUEST = BuildRequest(Snapshot({PurePosixPath("Dockerfile"): SourceFile(b"FROM x")}, "d1"), {}, LABELS, 10)
 
