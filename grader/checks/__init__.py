@@ -18,6 +18,7 @@ TABLE: dict[str, str] = {
     "graceful_stop": "grader.checks.graceful.GracefulStop",
     "latency_ratio": "grader.checks.latency.LatencyRatio",
     "throughput_ratio": "grader.checks.throughput.ThroughputRatio",
+    "streaming": "grader.checks.streaming.Streaming",
 }
 
 

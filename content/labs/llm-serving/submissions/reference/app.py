@@ -95,10 +95,8 @@ async def whole(job: Job, request: Request) -> tuple[str, str | None]:
     """The whole answer, unless the client hangs up first."""
 
     async def collect() -> tuple[str, str | None]:
-        said, last = [], None
-        async for text, last in pieces(job):
-            said.append(text)
-        return "".join(said), last
+        made = [piece async for piece in pieces(job)]
+        return "".join(text for text, _ in made), made[-1][1]
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":

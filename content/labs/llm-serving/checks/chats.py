@@ -1,0 +1,83 @@
+"""Asking the learner's service and the baseline, and reading what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lab_checks.prompts import PATH
+
+from grader.checks.base import Context
+from grader.checks.cases import at_pointer
+from grader.checks.streaming import StreamingParams, read_stream
+from grader.probe.http import Response, Target
+
+READ = StreamingParams()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One chat. ``ttft_s`` is the time to the first text of a stream; ``usage`` is what the service claims."""
+
+    text: str
+    ttft_s: float
+    usage: dict[str, Any]
+    response: Response
+
+    @property
+    def wrong(self) -> str:
+        """Why this is no answer; empty when it is one."""
+        if self.response.error:
+            return f"got no complete answer: {self.response.error}"
+        return "" if self.response.status == 200 else f"answered {self.response.status}, expected 200"
+
+
+def baseline(ctx: Context) -> Target:
+    assert ctx.spec.baseline is not None
+    return ctx.target(ctx.spec.baseline.name)
+
+
+async def ask(target: Target, body: dict[str, Any], timeout_s: float = 60.0) -> Answer:
+    """One chat, streamed or not. Never raises for what the other side does."""
+    response = await target.request("POST", PATH, json=body, timeout_s=timeout_s)
+    if not body["stream"]:
+        document = response.json()
+        text, usage = at_pointer(document, "/choices/0/message/content"), at_pointer(document, "/usage")
+        return Answer(text if isinstance(text, str) else "", response.total_s, _mapping(usage), response)
+    stream = read_stream(response, READ)
+    usage = next((u for _, data in reversed(response.events()) if (u := _usage(data))), {})
+    return Answer(stream.text, stream.arrivals[0] if stream.arrivals else float("inf"), usage, response)
+
+
+def _usage(data: str) -> dict[str, Any]:
+    try:
+        return _mapping(at_pointer(json.loads(data), "/usage"))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+async def ask_all(target: Target, bodies: Sequence[dict[str, Any]], at_once: int) -> list[Answer]:
+    """All of them, ``at_once`` at a time, in order."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(body: dict[str, Any]) -> Answer:
+        async with gate:
+            return await ask(target, body)
+
+    return list(await asyncio.gather(*(one(b) for b in bodies)))
+
+
+async def trusted(ctx: Context, bodies: Sequence[dict[str, Any]], at_once: int = 2) -> list[Answer]:
+    """The baseline's answers. That it fails is our fault: RuntimeError."""
+    answers = await ask_all(baseline(ctx), bodies, at_once)
+    for answer in answers:
+        if answer.wrong or not answer.usage:
+            raise RuntimeError(f"the baseline failed: {answer.wrong or 'no usage'}")
+    return answers

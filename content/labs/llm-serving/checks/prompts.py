@@ -1,0 +1,162 @@
+"""Everything that is sent to the model, made from the run's seed."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from grader.checks.base import Context
+
+THINGS = [
+    "lighthouse",
+    "river",
+    "clock",
+    "garden",
+    "bridge",
+    "violin",
+    "harbour",
+    "orchard",
+    "train",
+    "castle",
+    "lantern",
+    "island",
+    "mill",
+    "library",
+    "market",
+    "glacier",
+    "bakery",
+    "forest",
+    "telescope",
+    "ferry",
+    "canyon",
+    "workshop",
+    "meadow",
+    "piano",
+    "tower",
+    "beehive",
+    "kitchen",
+    "submarine",
+    "desert",
+    "museum",
+]
+QUALITIES = [
+    "old",
+    "silent",
+    "golden",
+    "broken",
+    "distant",
+    "hidden",
+    "famous",
+    "tiny",
+    "crooked",
+    "frozen",
+    "patient",
+    "bright",
+    "lonely",
+    "wooden",
+]
+TASKS = (
+    "Tell me a long story about {}.",
+    "Describe {} in detail.",
+    "Write a letter about {}.",
+    "Explain to a child what is special about {}.",
+    "Write a report on {}.",
+)
+ODD = ("naïve café", "5 € – 10 €", "日本語", "Ωmega", "🚲 ride", "línea\nnueva", "«quoted»", "tab\there", "Straße 12b")
+SUBJECTS = [
+    "An invoice",
+    "A refund",
+    "A password reset",
+    "A delivery",
+    "A complaint",
+    "A change of address",
+    "A contract",
+    "A callback",
+]
+DEEDS = [
+    "must be confirmed in writing before {} days have passed",
+    "is handled by desk {} and by nobody else",
+    "needs the number of the order and the code {}",
+    "is never promised by telephone before step {} is done",
+    "goes to the manager when more than {} people are concerned",
+    "is closed after {} hours without an answer",
+]
+
+
+def thing(rng: random.Random) -> str:
+    """A subject that hardly repeats: a name made of syllables and a few words."""
+    name = "".join(rng.choice(("ka", "lo", "mi", "ren", "tu", "sa", "vel", "dor")) for _ in range(3)).capitalize()
+    return f"the {rng.choice(QUALITIES)} {rng.choice(THINGS)} of {name}"
+
+
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def system(text: str) -> dict[str, str]:
+    return {"role": "system", "content": text}
+
+
+def task(rng: random.Random) -> str:
+    return rng.choice(TASKS).format(thing(rng))
+
+
+def policy(rng: random.Random, sentences: int) -> str:
+    """A helpdesk's system prompt, about 18 tokens a sentence."""
+    lines = [f"{rng.choice(SUBJECTS)} {rng.choice(DEEDS).format(rng.randint(2, 99))}." for _ in range(sentences)]
+    return f"You answer for the helpdesk of {thing(rng)}. " + " ".join(lines)
+
+
+def chat(messages: list[dict[str, str]], max_tokens: int, stream: bool) -> dict[str, Any]:
+    return {"messages": messages, "max_tokens": max_tokens, "temperature": 0, "stream": stream}
+
+
+def conversations(rng: random.Random, count: int) -> list[list[dict[str, str]]]:
+    """Single questions, questions behind one shared system prompt, behind nearly the same one, and longer talks."""
+    shared = policy(rng, 6)
+    near = shared[: len(shared) // 2] + " Be brief."
+    out = []
+    for number in range(count):
+        ask = user(task(rng))
+        talk = [
+            user(task(rng)),
+            {"role": "assistant", "content": f"It is {thing(rng)}."},
+            user("Tell me more about it."),
+        ]
+        out.append(([ask], [system(shared), ask], [system(near), ask], talk)[number % 4])
+    return out
+
+
+def contract(ctx: Context) -> list[dict[str, Any]]:
+    """Both forms of an answer, then bad input."""
+    rng = ctx.rng("contract")
+    good = chat([user(task(rng))], 4, False)
+
+    def bad(title: str, **change: Any) -> dict[str, Any]:
+        return {"title": title, "path": PATH, "json": {**good, **change}, "status": "4xx"}
+
+    return [
+        {"title": "A whole answer", "path": PATH, "json": good},
+        {"title": "A streamed answer", "path": PATH, "json": {**good, "stream": True}},
+        {"title": "Only messages", "path": PATH, "json": {"messages": good["messages"], "max_tokens": 2}},
+        bad("No messages", messages=[]),
+        bad("Messages that are text", messages=task(rng)),
+        bad("An unknown role", messages=[{"role": thing(rng), "content": "Hello"}]),
+        bad("Content that is a number", messages=[{"role": "user", "content": rng.randint(1, 99)}]),
+        bad("max_tokens = 0", max_tokens=0),
+        bad("max_tokens as text", max_tokens="many"),
+        bad("More than the context holds", messages=[user(" ".join(task(rng) for _ in range(250)))]),
+        {"title": "A body that is not JSON", "path": PATH, "raw": '{"messages": [', "status": "4xx"},
+    ]
+
+
+def streams(ctx: Context) -> list[dict[str, Any]]:
+    """Answers long enough to tell streaming from sending at the end."""
+    rng = ctx.rng("streams")
+    return [
+        {"title": "A streamed answer", "path": PATH, "json": chat([user(task(rng))], 56, True), "timeout_s": 30}
+        for _ in range(8)
+    ]
+
+
+PATH = "/v1/chat/completions"

@@ -1,0 +1,89 @@
+"""The same text and the same token counts as the baseline, which runs the same weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab_checks import prompts
+from lab_checks.chats import Answer, ask_all, trusted
+
+from grader.checks.base import Check, Context
+from grader.checks.outcome import counted, every, failed, passed
+from grader.result import Measured, Measurement, Rule
+
+PROMPTS, TOKENS, SHARE = 40, 24, 0.9
+USAGES = 24
+KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
+class Greedy(Check):
+    """The first tokens of seeded prompts, eight at a time, half of them streamed."""
+
+    id = "greedy"
+
+    async def run(self, ctx: Context) -> Measurement:
+        talks = prompts.conversations(ctx.rng("greedy"), PROMPTS)
+        bodies = [prompts.chat(talk, TOKENS, number % 8 < 4) for number, talk in enumerate(talks)]
+        mine = await ask_all(ctx.app, bodies, at_once=8)
+        rule = Rule(op="at_least", threshold=SHARE, unit="share", text=f"at least {SHARE:.0%} of prompts")
+        for number, answer in enumerate(mine):
+            if answer.wrong:
+                message = f"With eight users at once, a chat {answer.wrong}."
+                return failed(message, counted(number, PROMPTS, "prompts"), rule, BUSY_ADVICE, answer.response)
+        theirs = await trusted(ctx, bodies)
+        same = [a.text == b.text for a, b in zip(mine, theirs, strict=True)]
+        share = sum(same) / PROMPTS
+        measured = Measured(value=share, unit="share", n=PROMPTS, text=f"{sum(same)} of {PROMPTS} prompts, {share:.0%}")
+        if share >= SHARE:
+            return passed("The text is the baseline's.", measured, rule)
+        odd = same.index(False)
+        message = (
+            f"{PROMPTS - sum(same)} texts differ from the baseline's. One begins {mine[odd].text[:60]!r}, the "
+            f"baseline's {theirs[odd].text[:60]!r}."
+        )
+        return failed(message, measured, rule, GREEDY_ADVICE, mine[odd].response)
+
+
+class Usage(Check):
+    """Token counts for odd characters, short answers and both forms, against the baseline's."""
+
+    id = "usage"
+
+    async def run(self, ctx: Context) -> Measurement:
+        rng = ctx.rng("usage")
+        bodies = []
+        for number in range(USAGES):
+            odd = " ".join(rng.sample(prompts.ODD, 3))
+            talk = [prompts.user(f"{prompts.task(rng)} {odd}")]
+            if number % 3 == 0:
+                talk.insert(0, prompts.system(prompts.policy(rng, 1)))
+            bodies.append(prompts.chat(talk, rng.randint(1, 24), number % 2 == 0))
+        mine, theirs = await ask_all(ctx.app, bodies, at_once=4), await trusted(ctx, bodies)
+        wrong = [(a, said) for a, b in zip(mine, theirs, strict=True) if (said := self._wrong(a, b))]
+        measured = counted(USAGES - len(wrong), USAGES, "replies")
+        if wrong:
+            return failed(f"{wrong[0][1]}.", measured, every("replies"), USAGE_ADVICE, wrong[0][0].response)
+        return passed("Every count is the tokenizer's.", measured, every("replies"))
+
+    @staticmethod
+    def _wrong(mine: Answer, theirs: Answer) -> str:
+        """The first count that is off. An answer that says something else is judged by its prompt alone."""
+        if mine.wrong:
+            return f"A chat {mine.wrong}"
+        keys = KEYS if mine.text == theirs.text else KEYS[:1]
+        for key in keys:
+            found: Any = mine.usage.get(key)
+            if found != theirs.usage[key]:
+                return f"usage.{key} is {str(found)[:40]}, the tokenizer says {theirs.usage[key]}"
+        return ""
+
+
+BUSY_ADVICE = "Serve eight requests at once; refuse only what goes beyond."
+GREEDY_ADVICE = (
+    "Take the most likely token in every step, use the ChatML template of the brief as it stands, and give every "
+    "sequence its own positions. Texts that differ only under load point to sequences that see each other's cells."
+)
+USAGE_ADVICE = (
+    "Count tokens of the model: the whole prompt with its template, and every token that was chosen except the end "
+    "token. Words and pieces of text are something else."
+)
