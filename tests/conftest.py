@@ -220,3 +220,15 @@ def published() -> Any:
         return entry
 
     return make
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Any:
+    """Our sandbox on the real engine, with our images made if any is missing. For tests marked ``docker``."""
+    from grader import images
+    from grader.sandbox.docker import DockerSandbox
+
+    found = DockerSandbox(installation="test")
+    found.check()
+    images.ensure(found.client, lambda _line: None)
+    return found

@@ -1,0 +1,52 @@
+"""Labs prove their grading on the real engine: the reference passes, a wrong submission fails on what it breaks.
+
+All of them take a while on two cores: `./seatrial lab verify --all` runs every one. Here each lab is represented by its
+reference, its starter and one wrong submission, which another one replaces whenever the lab changes.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+from site_up import ROOT
+
+from grader.prove import prove
+from grader.result import Outcome
+from grader.sandbox.docker import DockerSandbox
+from grader.spec import load_expectation, load_lab
+
+LABS = {path.parent.name: load_lab(path.parent) for path in sorted((ROOT / "content" / "labs").glob("*/lab.yaml"))}
+
+
+def chosen(lab: str) -> list[str]:
+    wrong = [name for name in LABS[lab].submissions() if name.startswith("wrong_")]
+    return ["starter", "reference", wrong[int(LABS[lab].digest[:8], 16) % len(wrong)]]
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_every_lab_has_four_wrong_submissions_that_break_different_things(lab: str) -> None:
+    content = LABS[lab]
+    wrong = {name: load_expectation(content, name) for name in content.submissions() if name.startswith("wrong_")}
+    assert len(wrong) >= 4
+    assert len({tuple(expected.fails) for expected in wrong.values()}) >= 4
+    assert all(expected.fails and expected.because for expected in wrong.values())
+    assert load_expectation(content, "reference").verdict == "passed"
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_the_brief_the_hints_and_the_rubric_fit_together(lab: str) -> None:
+    content = LABS[lab]
+    hints = {path.name.split("-")[0] for path in content.under("hints")}
+    assert {str(c.hint) for c in content.spec.rubric.criteria if c.hint} <= hints
+    assert all(file.data.startswith(b"# ") for file in content.under("hints").values())
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("lab", "submission"), [(lab, name) for lab in LABS for name in chosen(lab)])
+def test_the_proof_holds(lab: str, submission: str, sandbox: DockerSandbox) -> None:
+    seed = secrets.token_hex(6)
+    proof = prove(LABS[lab], submission, sandbox, seed=seed, on_event=lambda _event: None)
+    said = [(r.criterion, r.outcome.value, r.message) for r in proof.result.criteria if r.outcome is not Outcome.PASSED]
+    assert proof.holds, (seed, proof.problems, said)
