@@ -31,6 +31,7 @@ def test_every_lab_has_four_wrong_submissions_that_break_different_things(lab: s
     assert len(wrong) >= 4
     assert len({tuple(expected.fails) for expected in wrong.values()}) >= 4
     assert all(expected.fails and expected.because for expected in wrong.values())
+    assert all(expected.verdict == "failed" for expected in wrong.values()), "no wrong submission may pass"
     assert load_expectation(content, "reference").verdict == "passed"
 
 
