@@ -134,9 +134,7 @@ class Streaming(Check):
         return failed(message, measured, self._rule(), ADVICE, worst, series=series)
 
 
-FORM_ADVICE = (
-    "Send text/event-stream: one 'data: {...}' event for each piece of text, one with the usage, then the end mark."
-)
+FORM_ADVICE = "Send text/event-stream: a 'data: {...}' event for each piece of text, one with the usage, the end mark."
 ADVICE = (
     "Send every token when the model has made it. Look for a place that collects the answer first: a join over the "
     "generator, a synchronous call in the event loop, or a buffer on the way out."

@@ -105,7 +105,8 @@ class Disconnect(Check):
             return failed(message, measured, rule, DROP_ADVICE, turned_away[0].response)
         middle = [statistics.median(a.ttft_s for a in side) for side in (quiet, after)]
         ratio = middle[1] / middle[0]
-        message = f"First token after {middle[1] * 1000:.0f} ms once {DROPPED} clients had hung up; quiet, {middle[0] * 1000:.0f} ms."
+        shown = [f"{value * 1000:.0f} ms" for value in middle]
+        message = f"First token after {shown[1]} once {DROPPED} clients had hung up; quiet, {shown[0]}."
         measured = Measured(value=ratio, unit="ratio", n=len(after), text=f"{ratio:.2f} × quiet, n = {len(after)}")
         if ratio <= SLOWER:
             return passed(message, measured, rule)
