@@ -160,12 +160,9 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(SEATRIAL_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {"sweep": {"task": "submissions.tasks.sweep", "schedule": timedelta(seconds=15)}}
 
-# --- cache: rate limits need one that all web processes share ---------------------------------------------------------
-_shared = SEATRIAL_BROKER_URL if SEATRIAL_BROKER_URL.startswith(("redis:", "rediss:")) else ""
+# --- cache: rate limits need one that all web processes share, and that does not fail when the broker is away ----------
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _shared}
-    if _shared
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": SEATRIAL_HOME / "cache"}
 }
 
 # --- static files, security, language, log ----------------------------------------------------------------------------
