@@ -160,7 +160,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(SEATRIAL_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {"sweep": {"task": "submissions.tasks.sweep", "schedule": timedelta(seconds=15)}}
 
-# --- cache: rate limits need one that all web processes share, and that does not fail when the broker is away ----------
+# --- cache: rate limits need one that all web processes share, and that does not fail when the broker is away ---
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": SEATRIAL_HOME / "cache"}
 }

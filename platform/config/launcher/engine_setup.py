@@ -19,6 +19,11 @@ SYSTEMD = Path("/run/systemd/system")
 DEBIAN = Path("/etc/debian_version")
 START_SECONDS = 40.0
 APT_SECONDS = 900.0
+PID_FILES = {
+    "dockerd": Path("/var/run/docker.pid"),
+    "containerd": Path("/var/run/docker/containerd/containerd.pid"),
+}
+"""After a crash these name processes that are gone; once another process has that number, the engine won't start."""
 INSTALL = (
     "Install Docker Engine 20.10 or newer and start it. On Debian or Ubuntu: 'apt-get install docker.io iptables' as "
     "root, then 'systemctl start docker'. On other systems: Docker's package of your distribution, or Docker Desktop. "
@@ -76,6 +81,9 @@ class Engine:
     def _spawn(self, prefix: list[str]) -> None:
         """Without systemd the engine is a child of ours, in a session of its own, with its log in the home."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
+        for name, file in PID_FILES.items():
+            if is_stale(file, name):
+                _run([*prefix, "rm", "-f", str(file)], 10.0)
         command = [*prefix, str(_daemon_path() or "dockerd")]
         if prefix:
             command += ["--group", str(os.getgid())]  # its socket is then open to this user's group
@@ -138,6 +146,18 @@ def unanswered(sandbox: DockerSandbox) -> str | None:
         # docker-py lets errors of requests, urllib3 and the socket through; all of them mean the same here.
         return str(error)[:200]
     return None
+
+
+def is_stale(file: Path, name: str) -> bool:
+    """Whether the pid file names a process that is not ``name`` (any more)."""
+    try:
+        pid = int(file.read_text())
+    except (OSError, ValueError):
+        return file.exists()
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() != name
+    except OSError:
+        return True
 
 
 def root_prefix() -> list[str] | None:

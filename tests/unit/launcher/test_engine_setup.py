@@ -76,3 +76,15 @@ def test_docker_is_installed_where_that_is_allowed(
     engine.ensure(lambda _text: None)
     engine.stop()
     assert installed == ["docker.io", "iptables"]
+
+
+@pytest.mark.parametrize(("text", "stale"), [("{pid}", False), ("1", True), ("999999999", True), ("no number", True)])
+def test_a_pid_file_of_another_process_is_stale(tmp_path: Path, text: str, stale: bool) -> None:
+    file = tmp_path / "engine.pid"
+    file.write_text(text.format(pid=os.getpid()))
+    name = Path(f"/proc/{os.getpid()}/comm").read_text().strip()
+    assert engine_setup.is_stale(file, name) is stale
+
+
+def test_no_pid_file_is_not_stale(tmp_path: Path) -> None:
+    assert engine_setup.is_stale(tmp_path / "none", "dockerd") is False
