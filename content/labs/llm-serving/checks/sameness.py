@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from lab_checks import prompts
@@ -24,13 +25,12 @@ class Greedy(Check):
     async def run(self, ctx: Context) -> Measurement:
         talks = prompts.conversations(ctx.rng("greedy"), PROMPTS)
         bodies = [prompts.chat(talk, TOKENS, number % 8 < 4) for number, talk in enumerate(talks)]
-        mine = await ask_all(ctx.app, bodies, at_once=8)
+        mine, theirs = await asyncio.gather(ask_all(ctx.app, bodies, at_once=8), trusted(ctx, bodies))
         rule = Rule(op="at_least", threshold=SHARE, unit="share", text=f"at least {SHARE:.0%} of prompts")
         for number, answer in enumerate(mine):
             if answer.wrong:
                 message = f"With eight users at once, a chat {answer.wrong}."
                 return failed(message, counted(number, PROMPTS, "prompts"), rule, BUSY_ADVICE, answer.response)
-        theirs = await trusted(ctx, bodies)
         same = [a.text == b.text for a, b in zip(mine, theirs, strict=True)]
         share = sum(same) / PROMPTS
         measured = Measured(value=share, unit="share", n=PROMPTS, text=f"{sum(same)} of {PROMPTS} prompts, {share:.0%}")
@@ -58,7 +58,7 @@ class Usage(Check):
             if number % 3 == 0:
                 talk.insert(0, prompts.system(prompts.policy(rng, 1)))
             bodies.append(prompts.chat(talk, rng.randint(1, 24), number % 2 == 0))
-        mine, theirs = await ask_all(ctx.app, bodies, at_once=4), await trusted(ctx, bodies)
+        mine, theirs = await asyncio.gather(ask_all(ctx.app, bodies, at_once=4), trusted(ctx, bodies))
         wrong = [(a, said) for a, b in zip(mine, theirs, strict=True) if (said := self._wrong(a, b))]
         measured = counted(USAGES - len(wrong), USAGES, "replies")
         if wrong:

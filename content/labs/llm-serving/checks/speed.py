@@ -17,7 +17,7 @@ from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio
 from grader.probe.http import Target
 from grader.result import Measurement, Outcome, Series
 
-STREAMS, TOKENS, FASTER = 8, 24, 1.4
+STREAMS, TOKENS, FASTER = 8, 16, 1.3
 SENTENCES, SOONER = 22, 0.3
 
 
