@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 app = FastAPI()
 engine = Engine()
 REQUESTS = Counter("chat_requests_total", "Chat requests by outcome", ["outcome"])
-Gauge("chat_waiting", "Requests that wait for their turn").set_function(lambda: engine.jobs.qsize())
+Gauge("chat_waiting", "Requests that wait for their turn").set_function(engine.jobs.qsize)
 Gauge("chat_tokens_made", "Tokens made since the start").set_function(lambda: engine.tokens)
 
 

@@ -1,0 +1,58 @@
+"""The serving lab: its folder is whole; on the engine its reference passes and a canned text is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grader import images
+from grader.prove import prove
+from grader.sandbox.docker import DockerSandbox
+from grader.spec import load_expectation, load_lab
+
+LAB = Path(__file__).parents[2] / "content" / "labs" / "llm-serving"
+WRONG = sorted(p.name for p in (LAB / "submissions").glob("wrong_*"))
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> DockerSandbox:
+    found = DockerSandbox()
+    found.check()
+    images.ensure(found.client, lambda _line: None)
+    return found
+
+
+def test_every_criterion_is_broken_by_a_wrong_submission() -> None:
+    lab = load_lab(LAB)
+    broken = {fail for name in WRONG for fail in load_expectation(lab, name).fails}
+    assert broken == {c.id for c in lab.spec.rubric.criteria} - {"contract"}
+
+
+def test_a_wrong_submission_is_the_reference_but_for_a_few_lines() -> None:
+    reference = LAB / "submissions" / "reference"
+    for name in WRONG:
+        changed = 0
+        for file in ("app.py", "engine.py", "model.py", "Dockerfile"):
+            before = (reference / file).read_text().splitlines()
+            after = (LAB / "submissions" / name / file).read_text().splitlines()
+            changed += len(set(before) ^ set(after))
+        assert 0 < changed <= 8, name
+
+
+def test_baseline_starter_and_reference_run_the_same_weights() -> None:
+    texts = {(LAB / folder / "model.py").read_text() for folder in ("baseline", "starter", "submissions/reference")}
+    assert len(texts) == 1
+
+
+def test_hints_have_titles_and_the_rubric_names_them() -> None:
+    hints = {int(p.name.partition("-")[0]): p.read_text() for p in (LAB / "hints").glob("*.md")}
+    assert all(text.startswith("# ") for text in hints.values())
+    assert {c.hint for c in load_lab(LAB).spec.rubric.criteria} == set(hints)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", ["reference", "wrong_canned-text"])
+def test_it_holds_on_the_engine(sandbox: DockerSandbox, name: str) -> None:
+    proof = prove(load_lab(LAB), name, sandbox, seed="4a68-9980-097a", on_event=lambda _event: None)
+    assert proof.holds, proof.problems
