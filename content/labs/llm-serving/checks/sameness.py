@@ -18,18 +18,18 @@ KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 class Greedy(Check):
-    """The first tokens of seeded prompts, eight at a time, half of them streamed."""
+    """The first tokens of seeded prompts, six at a time, half of them streamed."""
 
     id = "greedy"
 
     async def run(self, ctx: Context) -> Measurement:
         talks = prompts.conversations(ctx.rng("greedy"), PROMPTS)
         bodies = [prompts.chat(talk, TOKENS, number % 8 < 4) for number, talk in enumerate(talks)]
-        mine, theirs = await asyncio.gather(ask_all(ctx.app, bodies, at_once=8), trusted(ctx, bodies))
+        mine, theirs = await asyncio.gather(ask_all(ctx.app, bodies, at_once=6), trusted(ctx, bodies))
         rule = Rule(op="at_least", threshold=SHARE, unit="share", text=f"at least {SHARE:.0%} of prompts")
         for number, answer in enumerate(mine):
             if answer.wrong:
-                message = f"With eight users at once, a chat {answer.wrong}."
+                message = f"With six users at once, a chat {answer.wrong}."
                 return failed(message, counted(number, PROMPTS, "prompts"), rule, BUSY_ADVICE, answer.response)
         same = [a.text == b.text for a, b in zip(mine, theirs, strict=True)]
         share = sum(same) / PROMPTS

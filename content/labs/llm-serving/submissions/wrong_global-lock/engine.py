@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from model import Model
 
 SLOTS = 1  # requests that run at once
-WAITING = 7  # requests that may wait for a slot; more are refused
+WAITING = 8  # requests that may wait for a slot; more are refused
 PREFIXES = 2  # system prompts that are kept
 CELLS = 6144  # KV cells of all sequences together
 CONTEXT = 2048  # prompt and answer of one request
