@@ -17,7 +17,13 @@ from grader.result import Measured, Measurement, Rule, Series
 USERS, BURST, TOKENS, SHARE = 8, 32, 16, 0.6
 DROPPED, ROUNDS, SLOWER = 16, 5, 2.0
 HELD_S, PAUSE_S = 1.0, 0.5
+OTHER_TEXT = 0.2  # share of texts that may differ by a near tie
 SECONDS = re.compile(r"[0-9]{1,4}")
+
+
+def first_s(answer: Answer) -> float:
+    """Seconds to the first text, or to the end of an answer without any."""
+    return min(answer.ttft_s, answer.response.total_s)
 
 
 def p95(values: list[float]) -> float:
@@ -32,7 +38,8 @@ class Overload(Check):
     async def run(self, ctx: Context) -> Measurement:
         rng = ctx.rng("overload")
         bodies = [prompts.chat([prompts.user(prompts.task(rng))], TOKENS, True) for _ in range(BURST)]
-        theirs = p95([a.ttft_s for a in await trusted(ctx, bodies, at_once=BURST)])
+        right = await trusted(ctx, bodies, at_once=BURST)
+        theirs = p95([first_s(a) for a in right])
         mine = [a for _ in range(2) for a in await ask_all(ctx.app, bodies, at_once=BURST)]
         accepted = [a for a in mine if not a.wrong]
         refused = [a for a in mine if a.response.status == 429]
@@ -40,11 +47,11 @@ class Overload(Check):
         rule = Rule(
             op="at_most", threshold=SHARE, unit="ratio", text=f"429 with Retry-After; p95 at most {SHARE:.2f} × R"
         )
-        if wrong := self._refusals(mine, accepted, refused):
+        if wrong := self._refusals(mine, accepted, refused) or self._texts(mine, right):
             message, shown = wrong
             measured = Measured(value=len(refused), unit="requests", n=len(mine), text=text)
             return failed(message, measured, rule, REFUSE_ADVICE, shown.response)
-        late = p95([a.ttft_s for a in accepted])
+        late = p95([first_s(a) for a in accepted])
         ratio = late / theirs
         measured = Measured(value=ratio, unit="ratio", n=len(accepted), text=f"p95 {ratio:.2f} × baseline; {text}")
         message = (
@@ -55,14 +62,14 @@ class Overload(Check):
                 kind="histogram",
                 title="Time to first token in the burst",
                 unit="s",
-                app=[a.ttft_s for a in accepted],
+                app=[first_s(a) for a in accepted],
                 threshold=theirs * SHARE,
                 summary=message,
             )
         ]
         if ratio <= SHARE:
             return passed(message, measured, rule, series=series)
-        slowest = max(accepted, key=lambda a: a.ttft_s)
+        slowest = max(accepted, key=first_s)
         return failed(message, measured, rule, REFUSE_ADVICE, slowest.response, series=series)
 
     @staticmethod
@@ -78,6 +85,15 @@ class Overload(Check):
                 return "A 429 came without Retry-After in whole seconds.", answer
         if len(accepted) < 2 * USERS:
             return f"Only {len(accepted) / 2:.0f} of a burst were accepted, {USERS} users must fit.", refused[0]
+        return None
+
+    @staticmethod
+    def _texts(mine: list[Answer], right: list[Answer]) -> tuple[str, Answer] | None:
+        """An answer that begins early with something else is no answer."""
+        pairs = zip(mine, right * 2, strict=True)
+        odd = [a for a, b in pairs if not a.wrong and a.text != b.text]
+        if len(odd) > OTHER_TEXT * sum(not a.wrong for a in mine):
+            return f"In a burst of {BURST}, {len(odd)} answers differ from the baseline's text.", odd[0]
         return None
 
 
@@ -96,14 +112,15 @@ class Disconnect(Check):
             await asyncio.sleep(PAUSE_S)
             after.append(await self._newcomer(ctx, rng))
         rule = Rule(op="at_most", threshold=SLOWER, unit="ratio", text=f"at most {SLOWER:.1f} × quiet")
-        turned_away = [a for a in (*quiet, *after) if a.wrong]
+        silent = [a for a in (*quiet, *after) if not a.text]
+        turned_away = [a for a in (*quiet, *after) if a.wrong] or (silent if len(silent) > len(after) else [])
         if turned_away:
             measured = Measured(
                 value=len(turned_away), unit="requests", n=len(after), text=f"{len(turned_away)} turned away"
             )
-            message = f"{PAUSE_S:g} s after {DROPPED} clients hung up, a chat {turned_away[0].wrong}."
+            message = f"{PAUSE_S:g} s after {DROPPED} clients hung up, a chat {turned_away[0].wrong or 'sent no text'}."
             return failed(message, measured, rule, DROP_ADVICE, turned_away[0].response)
-        middle = [statistics.median(a.ttft_s for a in side) for side in (quiet, after)]
+        middle = [statistics.median(first_s(a) for a in side) for side in (quiet, after)]
         ratio = middle[1] / middle[0]
         shown = [f"{value * 1000:.0f} ms" for value in middle]
         message = f"First token after {shown[1]} once {DROPPED} clients had hung up; quiet, {shown[0]}."

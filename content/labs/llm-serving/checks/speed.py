@@ -6,6 +6,8 @@ import asyncio
 import math
 import statistics
 import time
+from dataclasses import dataclass, field
+from os.path import commonprefix
 from typing import Any
 
 from lab_checks import prompts
@@ -19,6 +21,8 @@ from grader.result import Measurement, Outcome, Series
 
 STREAMS, TOKENS, FASTER = 8, 16, 1.3
 SENTENCES, SOONER = 22, 0.3
+MOST_PAIRS = 80  # the last look needs 60; to some requests the model has nothing to say
+OTHER_TEXT = 0.2  # share of texts that may differ by a near tie; an early first token that is wrong is none
 
 
 class Throughput(Check):
@@ -60,9 +64,9 @@ async def _slice(target: Target, bodies: list[dict[str, Any]]) -> tuple[list[Ans
 
 
 def _credited(mine: list[Answer], theirs: list[Answer]) -> float:
-    """Tokens of the answers by the baseline's count, so that nobody is believed about his own."""
+    """Tokens by the baseline's count, as far as the text is the baseline's: nobody is believed about his own."""
     return sum(
-        b.usage["completion_tokens"] * min(1.0, len(a.text) / max(1, len(b.text)))
+        b.usage["completion_tokens"] * len(commonprefix([a.text, b.text])) / max(1, len(b.text))
         for a, b in zip(mine, theirs, strict=True)
     )
 
@@ -89,51 +93,70 @@ def _say_throughput(decision: Decision, rates: tuple[list[float], list[float]], 
     return undecided(message, measured, rule, series)
 
 
+@dataclass
+class Firsts:
+    """Times to the first token in seconds, a pair for each request that the model had something to say to."""
+
+    mine: list[float] = field(default_factory=list)
+    theirs: list[float] = field(default_factory=list)
+    odd: list[Answer] = field(default_factory=list)
+    size: int = 0
+
+    def logs(self) -> list[float]:
+        return [math.log(a / b) for a, b in zip(self.mine, self.theirs, strict=True)]
+
+    def add(self, mine: Answer, theirs: Answer) -> None:
+        if math.isinf(theirs.ttft_s):
+            return
+        self.size = theirs.usage["prompt_tokens"]
+        if mine.text != theirs.text:
+            self.odd.append(mine)
+        self.mine.append(min(mine.ttft_s, mine.response.total_s))
+        self.theirs.append(theirs.ttft_s)
+
+
 class PrefixTtft(Check):
     """Single requests behind one long system prompt, alternating between the sides, after two to get to know it."""
 
     id = "prefix-ttft"
 
     async def run(self, ctx: Context) -> Measurement:
-        rng = ctx.rng("prefix")
+        rng, firsts = ctx.rng("prefix"), Firsts()
         shared = prompts.system(prompts.policy(rng, SENTENCES))
         for _ in range(2):
             await ask(ctx.app, prompts.chat([shared, prompts.user(prompts.task(rng))], 2, True))
-        logs: list[float] = []
-        times: tuple[list[float], list[float]] = ([], [])
-        size, tries = 0, 0
-        decision = decide(logs, SOONER, "at_most")
-        while decision.outcome is None and (look := next_look(len(logs))) is not None:
-            while len(logs) < look and tries < 100:
-                tries += 1
-                body = prompts.chat([shared, prompts.user(prompts.task(rng))], 2, True)
-                mine = await ask(ctx.app, body)
-                if mine.wrong:
-                    measured = ratio_measured(Decision(None, 0.0, 0.0, math.inf, len(logs)))
-                    rule = ratio_rule(SOONER, "at_most")
-                    return failed(f"A single chat {mine.wrong}.", measured, rule, SOONER_ADVICE, mine.response)
-                theirs = (await trusted(ctx, [body]))[0]
-                if math.isinf(theirs.ttft_s):
-                    continue  # the model had nothing to say to this one
-                size = theirs.usage["prompt_tokens"]
-                times[0].append(min(mine.ttft_s, mine.response.total_s))
-                times[1].append(theirs.ttft_s)
-                logs.append(math.log(times[0][-1] / times[1][-1]))
-            decision = decide(logs, SOONER, "at_most")
-        return _say_ttft(decision, times, size, mine)
+        decision = decide([], SOONER, "at_most")
+        for _ in range(MOST_PAIRS):
+            body = prompts.chat([shared, prompts.user(prompts.task(rng))], 2, True)
+            mine = await ask(ctx.app, body)
+            if mine.wrong:
+                return self._failed(f"A single chat {mine.wrong}.", decision, SOONER_ADVICE, mine)
+            firsts.add(mine, (await trusted(ctx, [body]))[0])
+            decision = decide(firsts.logs(), SOONER, "at_most")
+            if decision.outcome is not None:
+                break
+        if len(firsts.odd) > OTHER_TEXT * len(firsts.mine):
+            message = f"Behind a shared system prompt {len(firsts.odd)} of {len(firsts.mine)} texts differ from R's."
+            return self._failed(message, decision, SAME_ADVICE, firsts.odd[0])
+        return _say_ttft(decision, firsts, mine)
+
+    @staticmethod
+    def _failed(message: str, decision: Decision, advice: str, shown: Answer) -> Measurement:
+        return failed(message, ratio_measured(decision), ratio_rule(SOONER, "at_most"), advice, shown.response)
 
 
-def _say_ttft(decision: Decision, times: tuple[list[float], list[float]], size: int, shown: Answer) -> Measurement:
+def _say_ttft(decision: Decision, firsts: Firsts, shown: Answer) -> Measurement:
     measured, rule = ratio_measured(decision), ratio_rule(SOONER, "at_most")
-    middle = [statistics.median(side) * 1000 for side in times]
-    message = f"First token of a {size}-token prompt after {middle[0]:.0f} ms; the baseline needed {middle[1]:.0f} ms."
+    middle = [statistics.median(side or [0.0]) * 1000 for side in (firsts.mine, firsts.theirs)]
+    said = f"after {middle[0]:.0f} ms; the baseline needed {middle[1]:.0f} ms"
+    message = f"First token of a {firsts.size}-token prompt {said}."
     series = [
         Series(
             kind="histogram",
             title="Time to first token behind a shared system prompt",
             unit="s",
-            app=times[0],
-            baseline=times[1],
+            app=firsts.mine,
+            baseline=firsts.theirs,
             threshold=middle[1] / 1000 * SOONER,
             summary=message,
         )
@@ -152,4 +175,8 @@ FASTER_ADVICE = (
 SOONER_ADVICE = (
     "Keep the cells of the system prompt in a sequence of their own and copy them into each new sequence; compute only "
     "what follows."
+)
+SAME_ADVICE = (
+    "A copied prefix must give the text that a computed one gives. Copy only the cells of tokens that are equal, go on "
+    "at the next position, and send text only when the model has chosen it."
 )
