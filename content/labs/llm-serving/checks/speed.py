@@ -136,7 +136,8 @@ class PrefixTtft(Check):
             if decision.outcome is not None:
                 break
         if len(firsts.odd) > OTHER_TEXT * len(firsts.mine):
-            message = f"Behind a shared system prompt {len(firsts.odd)} of {len(firsts.mine)} texts are not the baseline's."
+            share = f"{len(firsts.odd)} of {len(firsts.mine)}"
+            message = f"Behind a shared system prompt {share} texts are not the baseline's."
             return self._failed(message, decision, SAME_ADVICE, firsts.odd[0])
         return _say_ttft(decision, firsts, mine)
 
