@@ -44,10 +44,18 @@ def _doctor(_: argparse.Namespace, __: Path, ___: Console) -> int:
     return doctor.main()
 
 
+def _interrupt(_number: int, _frame: object) -> None:
+    """Ends the command once, politely. A second signal must not cut the tearing down short: Ctrl-C reaches the whole
+    process group, and the launcher passes it on besides."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    # A polite end on SIGTERM too: the same clean-up as Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     console = Console(stderr=True, highlight=False)
     arguments = parser().parse_args(argv)
     try:
