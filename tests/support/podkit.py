@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import textwrap
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import docker
+from docker.errors import APIError
 
 from grader import images
 from grader.sandbox.base import ImageRef, PartySpec, PartyState, RunLabels
@@ -102,6 +104,15 @@ def result(where: DockerPod, name: str = "app", within_s: float = 40) -> dict[st
     assert lines, f"{name} gave no result: {log[-2000:]}"
     found: dict[str, Any] = json.loads(lines[-1].removeprefix("RESULT "))
     return found
+
+
+def remove_images(label: str) -> None:
+    """Remove every image with a label. One that others stand on goes only after them, so it takes several rounds."""
+    api = client().api
+    for _ in range(10):
+        for leftover in api.images(all=True, filters={"label": label}):
+            with contextlib.suppress(APIError):
+                api.remove_image(leftover["Id"], force=True)
 
 
 def left(run: RunLabels) -> list[str]:
