@@ -324,3 +324,22 @@ def test_hidden_data_depends_on_the_seed_and_on_nothing_else() -> None:
     assert len(texts[0]) > 40
     assert len(texts[0] & texts[1]) <= 1  # the follow-up question of longer talks is fixed
     assert prompts.policy(first.rng("p"), 22) != prompts.policy(other.rng("p"), 22)
+
+
+@pytest.mark.parametrize(
+    ("mine", "right", "steps", "same"),
+    [
+        ("one two", "one two", [], True),
+        ("one three", "one two", [(4, 2.0), (7, 0.01)], True),
+        ("one three", "one two", [(4, 0.01), (7, 2.0)], False),
+        ("one", "one two", [(3, 2.0), (7, 0.01)], True),
+        ("one two three", "one two", [(4, 2.0), (7, 2.0), (7, 0.01)], True),
+        ("", "one two", [(4, 2.0), (7, 0.01)], False),
+        ("one three", "one two", [], False),
+    ],
+)
+def test_only_a_near_tie_forgives_another_text(mine: str, right: str, steps: Any, same: bool) -> None:
+    chats = importlib.import_module("lab_checks.chats")
+    response = Response("POST", "/", {}, b"", "app", 0.0, 0.0)
+    answers = [chats.Answer(text, 0.0, {"steps": steps}, response) for text in (mine, right)]
+    assert chats.agrees(*answers) is same

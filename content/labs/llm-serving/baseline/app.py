@@ -55,9 +55,10 @@ def job_of(chat: Chat) -> Job:
     return Job(engine.model.tokenize(turns(chat.messages) + "<|im_start|>assistant\n"), chat.max_tokens)
 
 
-def usage(job: Job) -> dict[str, int]:
-    made = job.count
-    return {"prompt_tokens": len(job.prompt), "completion_tokens": made, "total_tokens": len(job.prompt) + made}
+def usage(job: Job) -> dict[str, Any]:
+    """The counts, and the steps for whoever wants to know how close a choice was."""
+    made, asked = job.count, len(job.prompt)
+    return {"prompt_tokens": asked, "completion_tokens": made, "total_tokens": asked + made, "steps": job.steps}
 
 
 async def pieces(job: Job) -> AsyncIterator[tuple[str, str | None]]:

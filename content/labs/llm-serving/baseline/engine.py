@@ -5,7 +5,8 @@ import codecs
 import queue
 import threading
 
-from model import Model
+import numpy as np
+from model import Model, ffi, lib
 
 CONTEXT = 2048
 
@@ -19,9 +20,24 @@ class Job:
         self.events: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
         self.cancelled = False
         self.count = 0
+        self.length = 0
+        self.steps: list[tuple[int, float]] = []
+        """For each choice: where its text ends, and how much better than the second best it was (logits)."""
 
-    def tell(self, text: str, finish: str | None) -> None:
+    def tell(self, text: str, finish: str | None, margin: float) -> None:
+        self.length += len(text)
+        self.steps.append((self.length, round(margin, 4)))
         self.loop.call_soon_threadsafe(self.events.put_nowait, (text, finish))
+
+
+def choose(model: Model, index: int) -> tuple[int, float]:
+    """The most likely token of a step, and its lead over the next one in logits."""
+    row = lib.llama_get_logits_ith(model.context, index)
+    logits = np.frombuffer(ffi.buffer(row, model.size * 4), np.float32)
+    best = int(logits.argmax())
+    lead = logits[best]
+    logits[best] = -np.inf
+    return best, float(lead - logits.max())
 
 
 class Engine:
@@ -54,17 +70,17 @@ class Engine:
             part = job.prompt[done : done + model.batch_size]
             done += len(part)
             model.decode([(t, done - len(part) + i, 0, i == len(part) - 1) for i, t in enumerate(part)])
-        token = model.best(len(part) - 1)
+        token, margin = choose(model, len(part) - 1)
         while not job.cancelled:
             if model.is_end(token):
-                return job.tell(text.decode(b"", True), "stop")
+                return job.tell(text.decode(b"", True), "stop", margin)
             job.count += 1
             self.tokens += 1
             last = job.count == job.max_tokens
-            job.tell(text.decode(model.piece(token), last), "length" if last else None)
+            job.tell(text.decode(model.piece(token), last), "length" if last else None, margin)
             if last:
                 return None
             model.decode([(token, done, 0, True)])
             done += 1
-            token = model.best(0)
+            token, margin = choose(model, 0)
         return None

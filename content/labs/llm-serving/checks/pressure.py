@@ -8,7 +8,7 @@ import re
 import statistics
 
 from lab_checks import prompts
-from lab_checks.chats import Answer, ask, ask_all, trusted
+from lab_checks.chats import Answer, agrees, ask, ask_all, trusted
 
 from grader.checks.base import Check, Context
 from grader.checks.outcome import failed, passed
@@ -17,7 +17,7 @@ from grader.result import Measured, Measurement, Rule, Series
 USERS, BURST, TOKENS, SHARE = 8, 32, 16, 0.6
 DROPPED, ROUNDS, SLOWER = 16, 5, 2.0
 HELD_S, PAUSE_S = 1.0, 0.5
-OTHER_TEXT = 0.2  # share of texts that may differ by a near tie
+OTHER_TEXT = 0.1  # share of texts that may differ
 SECONDS = re.compile(r"[0-9]{1,4}")
 
 
@@ -91,7 +91,7 @@ class Overload(Check):
     def _texts(mine: list[Answer], right: list[Answer]) -> tuple[str, Answer] | None:
         """An answer that begins early with something else is no answer."""
         pairs = zip(mine, right * 2, strict=True)
-        odd = [a for a, b in pairs if not a.wrong and a.text != b.text]
+        odd = [a for a, b in pairs if not a.wrong and not agrees(a, b)]
         if len(odd) > OTHER_TEXT * sum(not a.wrong for a in mine):
             return f"In a burst of {BURST}, {len(odd)} answers differ from the baseline's text.", odd[0]
         return None

@@ -63,6 +63,7 @@ TASKS = (
     "Write a report on {}.",
 )
 ODD = ("naïve café", "5 € – 10 €", "日本語", "Ωmega", "🚲 ride", "línea\nnueva", "«quoted»", "tab\there", "Straße 12b")
+SYLLABLES = ("ka", "lo", "mi", "ren", "tu", "sa", "vel", "dor")
 SUBJECTS = [
     "An invoice",
     "A refund",
@@ -85,7 +86,7 @@ DEEDS = [
 
 def thing(rng: random.Random) -> str:
     """A subject that hardly repeats: a name made of syllables and a few words."""
-    name = "".join(rng.choice(("ka", "lo", "mi", "ren", "tu", "sa", "vel", "dor")) for _ in range(3)).capitalize()
+    name = "".join(rng.choice(SYLLABLES) for _ in range(3)).capitalize()
     return f"the {rng.choice(QUALITIES)} {rng.choice(THINGS)} of {name}"
 
 
@@ -99,6 +100,12 @@ def system(text: str) -> dict[str, str]:
 
 def task(rng: random.Random) -> str:
     return rng.choice(TASKS).format(thing(rng))
+
+
+def short(rng: random.Random) -> str:
+    """A question of few tokens, so that nearly all the work is in the answer."""
+    name = "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(3, 4))).capitalize()
+    return rng.choice(("Who was {}?", "Describe {}.", "What is {} known for?", "Tell me about {}.")).format(name)
 
 
 def policy(rng: random.Random, sentences: int) -> str:

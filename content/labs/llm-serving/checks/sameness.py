@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 
 from lab_checks import prompts
-from lab_checks.chats import Answer, ask_all, trusted
+from lab_checks.chats import Answer, agrees, ask_all, trusted
 
 from grader.checks.base import Check, Context
 from grader.checks.outcome import counted, every, failed, passed
 from grader.result import Measured, Measurement, Rule
 
-PROMPTS, TOKENS, SHARE = 40, 24, 0.75
+PROMPTS, TOKENS, SHARE = 40, 24, 0.9
 USAGES = 24
 KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
@@ -31,7 +31,7 @@ class Greedy(Check):
             if answer.wrong:
                 message = f"With six users at once, a chat {answer.wrong}."
                 return failed(message, counted(number, PROMPTS, "prompts"), rule, BUSY_ADVICE, answer.response)
-        same = [a.text == b.text for a, b in zip(mine, theirs, strict=True)]
+        same = [agrees(a, b) for a, b in zip(mine, theirs, strict=True)]
         share = sum(same) / PROMPTS
         measured = Measured(value=share, unit="share", n=PROMPTS, text=f"{sum(same)} of {PROMPTS} prompts, {share:.0%}")
         if share >= SHARE:

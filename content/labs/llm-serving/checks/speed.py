@@ -7,11 +7,10 @@ import math
 import statistics
 import time
 from dataclasses import dataclass, field
-from os.path import commonprefix
 from typing import Any
 
 from lab_checks import prompts
-from lab_checks.chats import Answer, ask, baseline, trusted
+from lab_checks.chats import Answer, agrees, ask, baseline, trusted
 
 from grader.checks.base import Check, Context
 from grader.checks.outcome import failed, passed, undecided
@@ -22,7 +21,7 @@ from grader.result import Measurement, Outcome, Series
 STREAMS, TOKENS, FASTER = 8, 16, 1.3
 SENTENCES, SOONER = 22, 0.3
 MOST_PAIRS = 80  # the last look needs 60; to some requests the model has nothing to say
-OTHER_TEXT = 0.2  # share of texts that may differ by a near tie; an early first token that is wrong is none
+OTHER_TEXT = 0.1  # share of texts that may differ; an early first token that is wrong is none
 
 
 class Throughput(Check):
@@ -37,7 +36,7 @@ class Throughput(Check):
         decision = decide(logs, FASTER, "at_least")
         while decision.outcome is None and (look := next_look(len(logs))) is not None:
             while len(logs) < look:
-                bodies = [prompts.chat([prompts.user(prompts.task(rng))], TOKENS, True) for _ in range(STREAMS)]
+                bodies = [prompts.chat([prompts.user(prompts.short(rng))], TOKENS, True) for _ in range(STREAMS)]
                 mine, my_s = await _slice(ctx.app, bodies)
                 theirs, their_s = await _slice(baseline(ctx), bodies)
                 if refused := next((a for a in mine if a.wrong), None):
@@ -64,11 +63,9 @@ async def _slice(target: Target, bodies: list[dict[str, Any]]) -> tuple[list[Ans
 
 
 def _credited(mine: list[Answer], theirs: list[Answer]) -> float:
-    """Tokens by the baseline's count, as far as the text is the baseline's: nobody is believed about his own."""
-    return sum(
-        b.usage["completion_tokens"] * len(commonprefix([a.text, b.text])) / max(1, len(b.text))
-        for a, b in zip(mine, theirs, strict=True)
-    )
+    """Tokens by the baseline's count, for texts that agree with it: nobody is believed about his own."""
+    pairs = zip(mine, theirs, strict=True)
+    return float(sum(b.usage["completion_tokens"] for a, b in pairs if agrees(a, b)))
 
 
 def _say_throughput(decision: Decision, rates: tuple[list[float], list[float]], shown: Answer) -> Measurement:
@@ -109,7 +106,7 @@ class Firsts:
         if math.isinf(theirs.ttft_s):
             return
         self.size = theirs.usage["prompt_tokens"]
-        if mine.text != theirs.text:
+        if not agrees(mine, theirs):
             self.odd.append(mine)
         self.mine.append(min(mine.ttft_s, mine.response.total_s))
         self.theirs.append(theirs.ttft_s)
