@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 _home = tempfile.mkdtemp(prefix="seatrial-test-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["SEATRIAL_HOME"] = _home
+os.environ["SEATRIAL_SLOT_DIR"] = _home
 os.environ["SEATRIAL_SECRET_KEY"] = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
 for _name in ("DATABASE_URL", "SEATRIAL_BROKER_URL", "SEATRIAL_PRODUCTION", "SEATRIAL_DEBUG", "SEATRIAL_BASE_URL"):
     os.environ.pop(_name, None)

@@ -17,6 +17,7 @@ from grader.engine import run_to_end
 from grader.errors import SpecError
 from grader.job import GradingJob
 from grader.result import Outcome, RunResult, Verdict
+from grader.slots import machine_slot
 
 EXIT = {
     Verdict.PASSED: 0,
@@ -42,7 +43,8 @@ def run(arguments: argparse.Namespace, content: Path, console: Console) -> int:
     console.print(f"{lab.spec.title} ({lab.spec.id} {lab.spec.version}, {lab.digest[:12]})", markup=False)
     run_id = f"cli-{secrets.token_hex(6)}"
     job = GradingJob(lab, snapshot, arguments.seed or new_seed(), run_id, only=frozenset(arguments.only))
-    result = run_to_end(job, sandbox, installation=INSTALLATION, on_event=Reporter(console))
+    with machine_slot(lambda line: console.print(line, style="bright_black")):
+        result = run_to_end(job, sandbox, installation=INSTALLATION, on_event=Reporter(console))
     explain(result, console)
     if arguments.json:
         text = json.dumps(as_json(result), indent=2, ensure_ascii=False)

@@ -15,6 +15,7 @@ from grader.cli import skeleton
 from grader.cli.session import Reporter, find_lab, new_seed, open_sandbox
 from grader.errors import SpecError
 from grader.prove import Proof, prove
+from grader.slots import machine_slot
 from grader.spec import LabSpec, load_lab
 
 
@@ -82,7 +83,8 @@ def _verify(arguments: argparse.Namespace, content: Path, console: Console) -> i
                 continue
             console.print(f"{lab.spec.id} / {name}", style="bold")
             seed = arguments.seed or new_seed()
-            proofs.append(prove(lab, name, sandbox, seed=seed, on_event=Reporter(console, build_log=False)))
+            with machine_slot(lambda line: console.print(line, style="bright_black")):
+                proofs.append(prove(lab, name, sandbox, seed=seed, on_event=Reporter(console, build_log=False)))
             console.print(f"  {proofs[-1].summary()}", markup=False)
     Console().print(_table(proofs))
     if arguments.json:

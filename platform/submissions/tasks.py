@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from grader.errors import EngineUnavailable, SeatrialError
 from grader.job import GradingJob
 from grader.result import RunResult, Verdict
 from grader.sandbox.base import Sandbox
+from grader.slots import try_slot
 from labs import blobs
 from submissions import bell, services
 from submissions.models import GradingRun
@@ -57,24 +57,10 @@ def installation() -> str:
     return path.read_text().strip()
 
 
-@contextmanager
-def slot() -> Iterator[bool]:
-    """One run per machine: ratios need a quiet one. The lock goes with the process, also after kill -9."""
-    path = Path(settings.SEATRIAL_HOME) / f"grading-{socket.gethostname()}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-
-
 @shared_task(name=bell.TASK)  # type: ignore[untyped-decorator]
 def run_grading(run_id: int) -> None:
     """Grade the oldest queued run. ``run_id`` says which one rang; it may well be another's turn."""
-    with slot() as free:
+    with try_slot() as free:
         if not free:
             return
         run = services.claim(f"{socket.gethostname()}:{os.getpid()}")

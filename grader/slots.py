@@ -1,0 +1,58 @@
+"""Slots: how many runs may share this machine. Ratios hold on a busy machine, within reason; two cores a run is that.
+
+A slot is a lock on a file, so it goes with the process that holds it, also after kill -9. Terminal, worker and
+benches take the same ones; ``SEATRIAL_SLOT_DIR`` names another folder than the temporary one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+CORES_PER_RUN = 2
+POLL_S = 0.5
+
+
+def slot_count() -> int:
+    """One run per two cores, at least one. ``SEATRIAL_SLOTS`` says otherwise."""
+    return max(1, int(os.environ.get("SEATRIAL_SLOTS") or (os.cpu_count() or 1) // CORES_PER_RUN))
+
+
+def _paths() -> list[Path]:
+    folder = Path(os.environ.get("SEATRIAL_SLOT_DIR") or tempfile.gettempdir())
+    return [folder / f"seatrial-slot-{os.getuid()}-{number}.lock" for number in range(slot_count())]
+
+
+@contextmanager
+def try_slot() -> Iterator[bool]:
+    """Take a slot if one is free; the value says whether one was."""
+    with ExitStack() as held:
+        for path in _paths():
+            file = held.enter_context(path.open("a"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield True
+            return
+        yield False
+
+
+@contextmanager
+def machine_slot(say: Callable[[str], None]) -> Iterator[None]:
+    """Wait for a slot. ``say`` gets one line if there is something to wait for."""
+    told = False
+    while True:
+        with try_slot() as free:
+            if free:
+                yield
+                return
+        if not told:
+            say("waiting: another run is measured on this machine")
+            told = True
+        time.sleep(POLL_S)
