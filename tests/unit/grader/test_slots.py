@@ -35,7 +35,10 @@ def test_no_more_slots_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_killed_process_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEATRIAL_SLOTS", "1")
-    code = "import time; from grader.slots import machine_slot\nwith machine_slot(print): print('held', flush=True); time.sleep(60)"
+    code = (
+        "import time; from grader.slots import machine_slot\n"
+        "with machine_slot(print): print('held', flush=True); time.sleep(60)"
+    )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
