@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from grader.errors import EngineUnavailable, LearnerError, RunCancelled, SandboxError, SeatrialError
 from grader.job import GradingJob, Snapshot
-from grader.probe.protocol import UP, Awaited, AwaitParties, Fault, Listening, Up
+from grader.probe.protocol import KEY_HEADER, UP, Awaited, AwaitParties, Fault, Listening, Up
 from grader.sandbox.base import BuildRequest, Channel, ImageRef, PartySpec, Pod, RunLabels, Sandbox
 from grader.sidecars import KINDS
 from grader.sidecars.base import config_of
@@ -30,6 +31,7 @@ class Deployment:
         self.job, self.sandbox, self.labels = job, sandbox, labels
         self.spec = job.lab.spec
         self.usage_json = ""
+        self.baseline_key = secrets.token_hex(16)
         self._pod: Pod | None = None
         self._probe: Channel | None = None
         self._channels: dict[str, Channel] = {}
@@ -102,6 +104,7 @@ class Deployment:
         if sidecar is self.spec.baseline:
             limits = self.spec.limits
             common |= {"tmp_mb": limits.tmp_mb, "pids": limits.pids}
+            env["BASELINE_KEY"] = self.baseline_key
             return PartySpec(name=sidecar.name, role="baseline", image=image, env=env, **common)
         kind = KINDS[sidecar.kind]
         return PartySpec(
@@ -145,7 +148,10 @@ class Deployment:
 
     def _await_listening(self, parties: list[Sidecar], cancelled: Callable[[], bool]) -> None:
         wanted = {
-            s.name: Awaited(port=s.port, ready_path="/readyz" if s is self.spec.baseline else None) for s in parties
+            s.name: Awaited(port=s.port, ready_path="/readyz", closed=True)
+            if s is self.spec.baseline
+            else Awaited(port=s.port)
+            for s in parties
         }
         self.probe.send(AwaitParties(parties=wanted, timeout_s=SIDECARS_READY_S).model_dump_json())
         message = self.from_probe(SIDECARS_READY_S + 30, cancelled)
@@ -153,6 +159,11 @@ class Deployment:
             raise SandboxError(f"the probe said {message.type} where it should say listening")
         if message.missing:
             raise SandboxError(f"{message.missing[0]} did not come up: {self._tail(message.missing[0])}")
+        if message.open:
+            raise SandboxError(
+                f"the lab's {message.open[0]} serves requests without {KEY_HEADER}",
+                f"It has to answer 403 unless the header {KEY_HEADER} holds its $BASELINE_KEY: learners could use it.",
+            )
 
     def _tail(self, name: str) -> str:
         return self.pod.logs(name, max_bytes=2000)[-1000:]

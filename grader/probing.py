@@ -70,6 +70,7 @@ class Probing:
             seed=self.job.seed,
             ports={spec.service.name: spec.service.port, **{p.name: p.port for p in parties}},
             files=files,
+            baseline_key=self.deployment.baseline_key,
             only=sorted(self.job.only),
             deadline_s=spec.limits.run_s,
         )

@@ -7,7 +7,7 @@ import traceback
 
 from grader.probe.context import ProbeContext
 from grader.probe.protocol import AwaitParties, Done, Fault, Listening, NotReadyNow, ReadyNow, Start
-from grader.probe.readiness import await_app, await_parties
+from grader.probe.readiness import await_app, await_parties, strangers_served
 from grader.probe.runner import grade
 from grader.probe.wire import Wire
 
@@ -15,7 +15,8 @@ from grader.probe.wire import Wire
 async def _serve(wire: Wire) -> None:
     first = await wire.receive()
     assert isinstance(first, AwaitParties)
-    wire.send(Listening(missing=await await_parties(first.parties, first.timeout_s)))
+    missing = await await_parties(first.parties, first.timeout_s)
+    wire.send(Listening(missing=missing, open=[] if missing else await strangers_served(first.parties)))
     start = await wire.receive()
     assert isinstance(start, Start)
     ctx = ProbeContext(start, wire)

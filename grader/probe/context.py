@@ -15,7 +15,7 @@ from typing import Any
 from grader.checks import find
 from grader.checks.base import Check
 from grader.probe.http import Target
-from grader.probe.protocol import Log, Start
+from grader.probe.protocol import KEY_HEADER, Log, Start
 from grader.probe.wire import Wire
 from grader.spec import CheckUse, LabSpec
 
@@ -32,7 +32,8 @@ class ProbeContext:
         self._wire = wire
         self._files = {path: base64.b64decode(text) for path, text in start.files.items()}
         # Names are resolved once: a lookup for each connection would be measured as latency.
-        self._targets = {n: Target(n, socket.gethostbyname(n), port) for n, port in start.ports.items()}
+        keys = {start.spec.baseline.name: {KEY_HEADER: start.baseline_key}} if start.spec.baseline else {}
+        self._targets = {n: Target(n, socket.gethostbyname(n), port, keys.get(n)) for n, port in start.ports.items()}
         _install(self._files)
 
     @property

@@ -224,10 +224,12 @@ class _Connection(asyncio.Protocol):
 class Target:
     """One party of the pod that speaks HTTP, with a pool of kept-alive connections."""
 
-    def __init__(self, name: str, host: str, port: int) -> None:
+    def __init__(self, name: str, host: str, port: int, headers: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.host = host
         self.port = port
+        self.headers = dict(headers or {})
+        """Sent with every request, e.g. the key of the baseline."""
         self._idle: list[_Connection] = []
 
     async def request(
@@ -254,7 +256,7 @@ class Target:
             fields["Content-Type"] = "application/json"
         if payload or method in ("POST", "PUT", "PATCH"):
             fields["Content-Length"] = str(len(payload))
-        fields.update(headers or {})
+        fields.update({**self.headers, **(headers or {})})
         response = Response(method, path, fields, payload, self.name, time.perf_counter(), time.time())
         head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()) + "\r\n"
         try:

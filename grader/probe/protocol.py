@@ -13,12 +13,19 @@ from pydantic import Field, TypeAdapter
 from grader.result import CheckResult, Exchange, Frozen
 from grader.spec import LabSpec
 
+KEY_HEADER = "X-Baseline-Key"
+"""The pod's parties share one loopback: without a key a learner's service could let the baseline do its work."""
+
 
 class Awaited(Frozen):
-    """A party to wait for: TCP accepts, and ``ready_path`` answers 200 where there is one."""
+    """A party to wait for: TCP accepts, and ``ready_path`` answers 200 where there is one.
+
+    ``closed``: to be held against letting anybody in who has no key.
+    """
 
     port: int
     ready_path: str | None = None
+    closed: bool = False
 
 
 class AwaitParties(Frozen):
@@ -35,6 +42,7 @@ class Start(Frozen):
     seed: str
     ports: dict[str, int]
     files: dict[str, str]
+    baseline_key: str
     only: list[str] = []
     deadline_s: float
 
@@ -48,10 +56,12 @@ class Reply(Frozen):
 
 
 class Listening(Frozen):
-    """Answer to AwaitParties; ``missing`` names the parties that did not come up in time."""
+    """Answer to AwaitParties; ``missing`` names the parties that did not come up in time, ``open`` those that should
+    be closed and served a stranger."""
 
     type: Literal["listening"] = "listening"
     missing: list[str] = []
+    open: list[str] = []
 
 
 class ReadyNow(Frozen):

@@ -14,6 +14,7 @@ from grader.spec import LabSpec
 
 POLL_S = 0.1
 LISTEN_STATE = "0A"
+FORBIDDEN = 403
 
 
 async def await_parties(parties: dict[str, Awaited], timeout_s: float) -> list[str]:
@@ -40,6 +41,17 @@ async def await_parties(parties: dict[str, Awaited], timeout_s: float) -> list[s
     for task in tasks.values():
         task.cancel()
     return missing
+
+
+async def strangers_served(parties: dict[str, Awaited]) -> list[str]:
+    """Names of the parties that should be closed and did not answer 403 to a request without their key."""
+    found = []
+    for name, awaited in parties.items():
+        if awaited.closed:
+            target = Target(name, name, awaited.port)
+            if (await target.request("POST", "/anything", json={}, timeout_s=10, fresh=True)).status != FORBIDDEN:
+                found.append(name)
+    return found
 
 
 @dataclass(slots=True)
