@@ -1,0 +1,107 @@
+"""The rubric's order, its gates, its time, and the repetition of what stayed undecided."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from grader.checks.base import Check
+from grader.checks.outcome import counted, every, failed, passed, undecided
+from grader.probe import runner
+from grader.probe.protocol import CheckEnded
+from grader.result import CheckResult, Outcome
+from grader.spec import CheckUse, Criterion, Limits, Rubric
+
+ONE = (counted(1, 1, "requests"), every("requests"))
+
+
+class Scripted(Check):
+    """Gives the outcomes of a list, one a measurement; each takes ``seconds``."""
+
+    id = "scripted"
+
+    def __init__(self, outcomes: list[Outcome], seconds: float = 0.0) -> None:
+        self.outcomes, self.seconds, self.ran = outcomes, seconds, 0
+
+    async def run(self, ctx: Any) -> Any:
+        await asyncio.sleep(self.seconds)
+        outcome = self.outcomes[min(self.ran, len(self.outcomes) - 1)]
+        self.ran += 1
+        if outcome is Outcome.INCONCLUSIVE:
+            return undecided("noise", *ONE)
+        if outcome is Outcome.FAILED:
+            return failed("wrong", *ONE, advice="mend it")
+        return passed("right", *ONE)
+
+
+def grade(monkeypatch: pytest.MonkeyPatch, checks: dict[str, Scripted], deadline_s: float = 30.0) -> list[CheckResult]:
+    """Run a rubric with one criterion per check; names that begin with 'gate' are gates."""
+    monkeypatch.setattr(runner, "make_check", lambda use: checks[use.check])
+    criteria = [
+        Criterion(id=name, title=name, rule="r", weight=100 / len(checks), gate=name.startswith("gate"), checks=[use])
+        for name, use in ((name, CheckUse(check=name)) for name in checks)
+    ]
+    spec = SimpleNamespace(rubric=Rubric(criteria=criteria), limits=Limits(), service=SimpleNamespace(name="app"))
+
+    async def control(action: str, party: str, **_: Any) -> dict[str, Any]:
+        return {"running": True, "text": ""}
+
+    ctx: Any = SimpleNamespace(spec=spec, control=control, note=lambda _text: None)
+    sent: list[Any] = []
+    start: Any = SimpleNamespace(deadline_s=deadline_s, only=[])
+    asyncio.run(runner.grade(start, ctx, SimpleNamespace(send=sent.append)))  # type: ignore[arg-type]
+    return [message.result for message in sent if isinstance(message, CheckEnded)]
+
+
+def test_the_undecided_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Scripted([Outcome.INCONCLUSIVE, Outcome.PASSED])
+    [result] = grade(monkeypatch, {"ratio": check})
+    assert (result.outcome, check.ran, result.data["measured_again"]) == (Outcome.PASSED, 2, 1)
+
+
+def test_a_repetition_may_fail_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    [result] = grade(monkeypatch, {"ratio": Scripted([Outcome.INCONCLUSIVE, Outcome.FAILED])})
+    assert result.outcome is Outcome.FAILED
+
+
+def test_what_stays_undecided_says_so_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Scripted([Outcome.INCONCLUSIVE])
+    [result] = grade(monkeypatch, {"ratio": check})
+    assert (result.outcome, check.ran) == (Outcome.INCONCLUSIVE, 1 + runner.REPEATS)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.FAILED])
+def test_what_is_decided_is_measured_once(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+    check = Scripted([outcome])
+    grade(monkeypatch, {"ratio": check})
+    assert check.ran == 1
+
+
+def test_no_repetition_runs_out_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Scripted([Outcome.INCONCLUSIVE], seconds=0.4)
+    began = time.perf_counter()
+    [result] = grade(monkeypatch, {"ratio": check}, deadline_s=0.8)
+    assert (result.outcome, check.ran) == (Outcome.INCONCLUSIVE, 1)
+    assert time.perf_counter() - began < 30
+
+
+def test_behind_a_failed_gate_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Scripted([Outcome.PASSED])
+    results = grade(monkeypatch, {"gate-one": Scripted([Outcome.FAILED]), "late": late})
+    assert [r.outcome for r in results] == [Outcome.FAILED, Outcome.SKIPPED]
+    assert late.ran == 0
+
+
+def test_an_undecided_gate_does_not_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = grade(monkeypatch, {"gate-one": Scripted([Outcome.INCONCLUSIVE]), "late": Scripted([Outcome.PASSED])})
+    assert [r.outcome for r in results] == [Outcome.INCONCLUSIVE, Outcome.PASSED]
+
+
+def test_a_check_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    [result] = grade(monkeypatch, {"slow": Scripted([Outcome.PASSED], seconds=60)}, deadline_s=0.2)
+    assert (result.outcome, result.points) == (Outcome.FAILED, 0)
+    assert "time limit" in result.message
