@@ -59,8 +59,10 @@ async def _judge_again(
         if measurement.outcome is not Outcome.INCONCLUSIVE or deadline - now < SAFETY * took:
             break
         ctx.note(f"{criterion.title}: undecided after {took:.0f} s; measuring again ({repeat} of {REPEATS})")
-        measurement, check_id = await _judge(criterion, checks, ctx, deadline)
-        measurement = measurement.model_copy(update={"data": {**measurement.data, "measured_again": repeat}})
+        again, check_id = await _judge(criterion, checks, ctx, deadline)
+        if time.perf_counter() >= deadline:
+            break  # cut short by our own repetition: what was seen before stands
+        measurement = again.model_copy(update={"data": {**again.data, "measured_again": repeat}})
     return measurement, check_id
 
 

@@ -89,6 +89,16 @@ def test_no_repetition_runs_out_of_time(monkeypatch: pytest.MonkeyPatch) -> None
     assert time.perf_counter() - began < 30
 
 
+def test_a_repetition_that_is_cut_short_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slower(Scripted):
+        async def run(self, ctx: Any) -> Any:
+            self.seconds = 60.0 * self.ran
+            return await super().run(ctx)
+
+    [result] = grade(monkeypatch, {"ratio": Slower([Outcome.INCONCLUSIVE])}, deadline_s=0.3)
+    assert result.outcome is Outcome.INCONCLUSIVE
+
+
 def test_behind_a_failed_gate_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     late = Scripted([Outcome.PASSED])
     results = grade(monkeypatch, {"gate-one": Scripted([Outcome.FAILED]), "late": late})
