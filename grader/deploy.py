@@ -154,6 +154,8 @@ class Deployment:
             for s in parties
         }
         self.probe.send(AwaitParties(parties=wanted, timeout_s=SIDECARS_READY_S).model_dump_json())
+        if not parties:
+            return  # nobody to wait for: the probe's start-up and the learner's go on at the same time
         message = self.from_probe(SIDECARS_READY_S + 30, cancelled)
         if not isinstance(message, Listening):
             raise SandboxError(f"the probe said {message.type} where it should say listening")

@@ -12,7 +12,18 @@ from grader.deploy import Deployment
 from grader.errors import NotReady, RunCancelled, SandboxError, SeatrialError
 from grader.events import CheckFinished, CheckStarted, Event, LogLine
 from grader.job import GradingJob
-from grader.probe.protocol import CheckBegun, CheckEnded, Control, Done, Log, NotReadyNow, ReadyNow, Reply, Start
+from grader.probe.protocol import (
+    CheckBegun,
+    CheckEnded,
+    Control,
+    Done,
+    Listening,
+    Log,
+    NotReadyNow,
+    ReadyNow,
+    Reply,
+    Start,
+)
 
 SILENCE_MARGIN_S = 30.0
 MAX_LOG_BYTES = 65536
@@ -31,6 +42,8 @@ class Probing:
         deadline = time.monotonic() + self.limits.ready_s + SILENCE_MARGIN_S
         while True:
             message = self.deployment.from_probe(deadline - time.monotonic(), self.cancelled)
+            if isinstance(message, Listening):
+                continue  # a pod without other parties: the answer was not waited for
             if isinstance(message, ReadyNow):
                 return message.seconds
             if isinstance(message, NotReadyNow):
