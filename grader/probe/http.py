@@ -16,6 +16,7 @@ from typing import Any
 
 import httptools
 
+from grader.probe import head
 from grader.result import Exchange
 
 MAX_BODY = 1 << 20
@@ -251,17 +252,13 @@ class Target:
         that hangs up). ``fresh`` forbids a kept-alive connection.
         """
         payload = body if body is not None else (b"" if json is None else jsonlib.dumps(json).encode())
-        fields = {"Host": self.name, "Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "Mozilla/5.0"}
-        if json is not None and body is None:
-            fields["Content-Type"] = "application/json"
-        if payload or method in ("POST", "PUT", "PATCH"):
-            fields["Content-Length"] = str(len(payload))
-        fields.update({**self.headers, **(headers or {})})
+        own = {head.CONTENT_TYPE: "application/json"} if json is not None and body is None else {}
+        fields = head.fields(self.name, method, payload, self.headers, {**own, **(headers or {})})
         response = Response(method, path, fields, payload, self.name, time.perf_counter(), time.time())
-        head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()) + "\r\n"
+        section = head.encode(method, path, fields)
         try:
             async with asyncio.timeout(timeout_s):
-                await self._exchange(response, head.encode("latin-1"), max_body, stop_when, fresh)
+                await self._exchange(response, section, max_body, stop_when, fresh)
         except TimeoutError:
             response.error = f"no complete answer within {timeout_s:g} s"
         except OSError as error:
