@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from grader.checks.base import Context
+from grader.load.targeter import Answer, Request, json_request
 from grader.probe.http import Response, Target
 from grader.result import Frozen
 
@@ -56,15 +57,33 @@ def problem(case: Case, response: Response) -> str:
     if response.error:
         return f"got no complete answer: {response.error}"
     assert response.status is not None
-    if not _status_fits(case.status, response.status):
-        return f"answered {response.status}, expected {case.status}"
+    return _judge(case, response.status, response.json)
+
+
+def _judge(case: Case, status: int, document: Callable[[], Any]) -> str:
+    if not _status_fits(case.status, status):
+        return f"answered {status}, expected {case.status}"
     if case.expect:
-        document = response.json()
+        found_document = document()
         for pointer, wanted in case.expect.items():
-            found = at_pointer(document, pointer)
+            found = at_pointer(found_document, pointer)
             if found != wanted:
                 return f"{pointer} is {_shown(found)}, expected {_shown(wanted)}"
     return ""
+
+
+def loaded(case: Case) -> Request:
+    """The same case as a request of the load generator, with the same judgement of its answer."""
+
+    def validate(answer: Answer) -> str:
+        return _judge(case, answer.status, answer.json)
+
+    if case.raw is None and case.json_body is not None:
+        return json_request(case.method, case.path, case.json_body, headers=case.headers, validate=validate)
+    headers = dict(case.headers)
+    if case.raw is not None:
+        headers.setdefault("Content-Type", "application/json")
+    return Request(case.method, case.path, (case.raw or "").encode(), headers, validate)
 
 
 def _status_fits(wanted: int | str, status: int) -> bool:

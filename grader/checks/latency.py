@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import statistics
-import time
 from typing import Literal
 
 from pydantic import Field
 
 from grader.checks.base import Check, Context, Params
-from grader.checks.cases import Case, collect, problem, send
+from grader.checks.cases import Case, collect, loaded, problem, send
 from grader.checks.outcome import failed, passed, undecided
-from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
-from grader.probe.http import Response, Target
+from grader.load.compare import Comparison, Plan, Statistic, Value, compare
+from grader.load.ratio import ratio_measured, ratio_rule
+from grader.probe.http import Target
 from grader.result import Measurement, Outcome, Series
+
+MOST_RATE = 400.0
+SHOWN = 2000
 
 
 class LatencyParams(Params):
-    """``rate_per_s`` counts both sides together; a window holds ``per_window`` requests of each side."""
+    """How to measure. ``rate_per_s`` counts both sides together; a window holds ``per_window`` requests of each side.
+
+    Without ``rate_per_s`` the rate is chosen so that the baseline is busy for ``utilisation`` of its time, by what a
+    request costs it right now: an absolute rate means something else on every machine.
+    """
 
     cases: list[Case] = []
     cases_from: str = ""
     threshold: float = Field(gt=0)
     op: Literal["at_most", "at_least"] = "at_most"
-    rate_per_s: float = Field(20, gt=0, le=2000)
-    per_window: int = Field(10, ge=1, le=1000)
-    warm_requests: int = Field(8, ge=0, le=1000)
+    statistic: Statistic = "p50"
+    value: Value = Field("latency", description="'ttft': until the first token of a stream")
+    rate_per_s: float | None = Field(None, gt=0, le=2000)
+    utilisation: float = Field(0.2, gt=0, le=0.8)
+    per_window: int = Field(20, ge=2, le=1000)
+    warm_s: float = Field(2.0, ge=0, le=30)
+    budget_s: float = Field(45.0, gt=0, le=600)
     advice: str = "Profile one request: the time from send to the last byte is what counts."
 
 
@@ -38,70 +48,71 @@ class LatencyRatio(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         assert ctx.spec.baseline is not None, "latency_ratio needs a lab with a baseline"
-        cases = collect(ctx, self.params.cases, self.params.cases_from)
+        p = self.params
+        cases = collect(ctx, p.cases, p.cases_from)
         sides = (ctx.app, ctx.target(ctx.spec.baseline.name))
-        for number in range(self.params.warm_requests):
-            for side in sides:
-                await send(side, cases[number % len(cases)])
-        samples: tuple[list[float], list[float]] = ([], [])
-        logs: list[float] = []
+        plan = Plan(
+            threshold=p.threshold,
+            op=p.op,
+            rate=p.rate_per_s or 2 * p.utilisation / await _cost_s(sides[1], cases),
+            per_window=p.per_window,
+            statistic=p.statistic,
+            value=p.value,
+            warm_s=p.warm_s,
+            budget_s=p.budget_s,
+        )
+        requests = [loaded(case) for case in cases]
+        seen = await compare(sides, lambda pair: requests[pair % len(requests)], plan)
+        if seen.wrong is not None:
+            return await self._wrong(seen, cases, ctx.app)
+        return self._say(seen)
+
+    async def _wrong(self, seen: Comparison, cases: list[Case], app: Target) -> Measurement:
+        """A wrong answer under load; the same request is sent once more, to have an exchange to show."""
+        assert seen.wrong is not None
+        side, pair, said = seen.wrong
+        case = cases[pair % len(cases)]
         rule = ratio_rule(self.params.threshold, self.params.op)
-        while (look := next_look(len(logs))) is not None:
-            while len(logs) < look:
-                window, wrong = await self._window(cases, sides, len(logs))
-                if wrong is not None:
-                    case, response, said = wrong
-                    message = f"Under load, {case.name()}: {said}."
-                    decision = Decision(None, 0.0, 0.0, math.inf, len(logs))
-                    return failed(message, ratio_measured(decision), rule, self.params.advice, response)
-                for kept, new in zip(samples, window, strict=True):
-                    kept.extend(new)
-                logs.append(math.log(statistics.median(window[0]) / statistics.median(window[1])))
-            decision = decide(logs, self.params.threshold, self.params.op)
-            if decision.outcome is not None:
-                break
-        return self._say(decision, samples)
+        if side == 1:
+            return undecided(f"The baseline itself failed under load: {said}.", ratio_measured(seen.decision), rule)
+        shown = await send(app, case)
+        message = f"Under load, {case.name()}: {said}."
+        return failed(message, ratio_measured(seen.decision), rule, self.params.advice, shown)
 
-    async def _window(
-        self, cases: list[Case], sides: tuple[Target, Target], number: int
-    ) -> tuple[tuple[list[float], list[float]], tuple[Case, Response, str] | None]:
-        """One window of alternating requests; latencies in seconds from the scheduled send."""
-        count = self.params.per_window * 2
-        start = time.perf_counter() + 0.01
-
-        async def one(index: int) -> tuple[int, float, Case, Response]:
-            due = start + index / self.params.rate_per_s
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            case = cases[(number * self.params.per_window + index // 2) % len(cases)]
-            response = await send(sides[index % 2], case)
-            return index % 2, (response.done_at or math.inf) - due, case, response
-
-        out: tuple[list[float], list[float]] = ([], [])
-        for side, latency, case, response in await asyncio.gather(*(one(i) for i in range(count))):
-            if said := problem(case, response):
-                if side == 1:
-                    raise RuntimeError(f"the baseline failed under load: {said}")
-                return out, (case, response, said)
-            out[side].append(latency)
-        return out, None
-
-    def _say(self, decision: Decision, samples: tuple[list[float], list[float]]) -> Measurement:
-        measured, rule = ratio_measured(decision), ratio_rule(self.params.threshold, self.params.op)
-        middle = [statistics.median(side) for side in samples]
-        message = f"The median answer took {middle[0] * 1000:.1f} ms, the baseline's {middle[1] * 1000:.1f} ms."
+    def _say(self, seen: Comparison) -> Measurement:
+        measured = ratio_measured(seen.decision)
+        rule = ratio_rule(self.params.threshold, self.params.op)
+        if seen.client_failed or not seen.log_ratios:
+            void = f"{seen.void} of {seen.windows} windows are void"
+            return undecided(f"{void}: the load generator could not keep to its schedule.", measured, rule)
+        middle = [statistics.median(side) for side in seen.values]
+        what = "first token" if self.params.value == "ttft" else "answer"
+        message = f"The median {what} took {middle[0] * 1000:.1f} ms, the baseline's {middle[1] * 1000:.1f} ms."
         series = [
             Series(
                 kind="histogram",
-                title="Latency",
+                title="Time to first token" if self.params.value == "ttft" else "Latency",
                 unit="s",
-                app=samples[0][:2000],
-                baseline=samples[1][:2000],
+                app=list(seen.values[0][:SHOWN]),
+                baseline=list(seen.values[1][:SHOWN]),
                 threshold=middle[1] * self.params.threshold,
                 summary=message,
             )
         ]
-        if decision.outcome is Outcome.PASSED:
+        if seen.decision.outcome is Outcome.PASSED:
             return passed(message, measured, rule, series=series)
-        if decision.outcome is Outcome.FAILED:
+        if seen.decision.outcome is Outcome.FAILED:
             return failed(message, measured, rule, self.params.advice, series=series)
         return undecided(message, measured, rule, series)
+
+
+async def _cost_s(baseline: Target, cases: list[Case]) -> float:
+    """Median seconds that one request takes the baseline when it has nothing else to do."""
+    times = []
+    for number in range(12):
+        case = cases[number % len(cases)]
+        response = await send(baseline, case)
+        if said := problem(case, response):
+            raise RuntimeError(f"the baseline failed: {said}")
+        times.append(response.total_s)
+    return max(statistics.median(times[2:]), 2 / MOST_RATE if math.isfinite(times[-1]) else 1.0)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
+import statistics
 import time
 from typing import Literal
 
 from pydantic import Field
 
 from grader.checks.base import Check, Context, Params
-from grader.checks.cases import Case, collect, problem, send
+from grader.checks.cases import Case, collect, loaded, send
 from grader.checks.outcome import failed, passed, undecided
+from grader.load.closed import ClosedLoop
 from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
-from grader.probe.http import Response, Target
+from grader.load.targeter import Request
 from grader.result import Measurement, Outcome
 
 
@@ -26,7 +27,39 @@ class ThroughputParams(Params):
     op: Literal["at_most", "at_least"] = "at_least"
     clients: int = Field(8, ge=1, le=256)
     slice_s: float = Field(0.5, gt=0.05, le=10)
+    budget_s: float = Field(60.0, gt=0, le=600)
     advice: str = "Serve several requests in one step of the model instead of one after the other."
+
+
+class Rates:
+    """Right answers per second of both sides, slice by slice. ``wrong``: (side, number of the case, what was wrong)."""
+
+    def __init__(self, app: ClosedLoop, baseline: ClosedLoop, requests: list[Request], slice_s: float) -> None:
+        self.loops, self.requests, self.slice_s = (app, baseline), requests, slice_s
+        self.rates: tuple[list[float], list[float]] = ([], [])
+        self.sent = 0
+        self.wrong: tuple[int, int, str] | None = None
+
+    async def pair(self, *, keep: bool = True) -> bool:
+        """One slice on each side. False when a side gave a wrong answer."""
+        got = []
+        for side, loop in enumerate(self.loops):
+            seen = await loop.slice(self._request, self.sent, self.slice_s)
+            if seen.wrong is not None:
+                self.wrong = (side, seen.wrong[0] % len(self.requests), seen.wrong[1])
+                return False
+            got.append(seen)
+        self.sent += max(seen.right for seen in got)
+        if keep:
+            for kept, seen in zip(self.rates, got, strict=True):
+                kept.append(seen.rate)
+        return True
+
+    def _request(self, number: int) -> Request:
+        return self.requests[number % len(self.requests)]
+
+    def log_ratios(self) -> list[float]:
+        return [math.log(mine / theirs) for mine, theirs in zip(*self.rates, strict=True)]
 
 
 class ThroughputRatio(Check):
@@ -37,51 +70,36 @@ class ThroughputRatio(Check):
     async def run(self, ctx: Context) -> Measurement:
         assert ctx.spec.baseline is not None, "throughput_ratio needs a lab with a baseline"
         cases = collect(ctx, self.params.cases, self.params.cases_from)
-        app, baseline = ctx.app, ctx.target(ctx.spec.baseline.name)
         rule = ratio_rule(self.params.threshold, self.params.op)
-        await self._slice(app, cases)
-        await self._slice(baseline, cases)
-        logs: list[float] = []
-        rates: tuple[list[float], list[float]] = ([], [])
-        while (look := next_look(len(logs))) is not None:
-            while len(logs) < look:
-                mine, wrong = await self._slice(app, cases)
-                if wrong is not None:
-                    case, response, said = wrong
-                    measured = ratio_measured(Decision(None, 0.0, 0.0, math.inf, len(logs)))
-                    return failed(f"Under load, {case.name()}: {said}.", measured, rule, self.params.advice, response)
-                theirs, broken = await self._slice(baseline, cases)
-                if broken is not None:
-                    raise RuntimeError(f"the baseline failed under load: {broken[2]}")
-                rates[0].append(mine)
-                rates[1].append(theirs)
-                logs.append(math.log(mine / theirs))
-            decision = decide(logs, self.params.threshold, self.params.op)
-            if decision.outcome is not None:
-                break
-        mean = [sum(side) / len(side) for side in rates]
-        message = f"{mean[0]:.1f} answers a second at {self.params.clients} clients; the baseline gave {mean[1]:.1f}."
+        async with (
+            ClosedLoop(ctx.app, self.params.clients) as app,
+            ClosedLoop(ctx.target(ctx.spec.baseline.name), self.params.clients) as baseline,
+        ):
+            rates = Rates(app, baseline, [loaded(case) for case in cases], self.params.slice_s)
+            decision = await self._decide(rates)
+        if rates.wrong is not None:
+            side, number, said = rates.wrong
+            if side == 1:
+                return undecided(f"The baseline itself failed under load: {said}.", ratio_measured(decision), rule)
+            case = cases[number]
+            message = f"Under load, {case.name()}: {said}."
+            return failed(message, ratio_measured(decision), rule, self.params.advice, await send(ctx.app, case))
+        mine, theirs = (statistics.fmean(side) for side in rates.rates)
+        message = f"{mine:.1f} answers a second at {self.params.clients} clients; the baseline gave {theirs:.1f}."
         if decision.outcome is Outcome.PASSED:
             return passed(message, ratio_measured(decision), rule)
         if decision.outcome is Outcome.FAILED:
             return failed(message, ratio_measured(decision), rule, self.params.advice)
         return undecided(message, ratio_measured(decision), rule)
 
-    async def _slice(self, target: Target, cases: list[Case]) -> tuple[float, tuple[Case, Response, str] | None]:
-        """Answers a second of one slice, counted until the last answer, and the first wrong one."""
-        began = time.perf_counter()
-        until = began + self.params.slice_s
-        wrong: list[tuple[Case, Response, str]] = []
-
-        async def client(number: int) -> int:
-            done = 0
-            while time.perf_counter() < until and not wrong:
-                case = cases[(number + done * self.params.clients) % len(cases)]
-                response = await send(target, case)
-                if said := problem(case, response):
-                    wrong.append((case, response, said))
-                done += 1
-            return done
-
-        done = sum(await asyncio.gather(*(client(n) for n in range(self.params.clients))))
-        return done / (time.perf_counter() - began), (wrong[0] if wrong else None)
+    async def _decide(self, rates: Rates) -> Decision:
+        decision = Decision(None, 1.0, 0.0, math.inf, 0)
+        until = time.perf_counter() + self.params.budget_s
+        if not await rates.pair(keep=False):  # warm
+            return decision
+        while decision.outcome is None and (look := next_look(len(rates.rates[0]))) is not None:
+            while len(rates.rates[0]) < look:
+                if time.perf_counter() > until or not await rates.pair():
+                    return decision
+            decision = decide(rates.log_ratios(), self.params.threshold, self.params.op)
+        return decision

@@ -19,6 +19,7 @@ from grader.checks.functional import Functional, FunctionalParams
 from grader.checks.health import Health, HealthParams
 from grader.checks.latency import LatencyParams, LatencyRatio
 from grader.checks.throughput import ThroughputParams, ThroughputRatio
+from grader.load import compare
 from grader.probe.http import Target
 from grader.probe.readiness import Readiness
 from grader.result import Outcome
@@ -169,8 +170,9 @@ async def test_functional() -> None:
 
 
 @pytest.mark.parametrize(("service", "outcome"), [(Service, Outcome.PASSED), (Slow, Outcome.FAILED)])
-async def test_latency_ratio(service: type[Service], outcome: Outcome) -> None:
-    params = {"cases": [case()], "threshold": 3.0, "rate_per_s": 100, "per_window": 4}
+async def test_latency_ratio(service: type[Service], outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {"cases": [case()], "threshold": 3.0, "rate_per_s": 100, "per_window": 4, "warm_s": 0.1}
+    monkeypatch.setattr(compare, "MIN_WINDOW_S", 0.08)
     with context(service) as ctx:
         found = await LatencyRatio(LatencyParams.model_validate(params)).run(ctx)
     assert found.outcome is outcome, found.message
@@ -187,7 +189,7 @@ async def test_throughput_ratio(service: type[Service], outcome: Outcome) -> Non
 async def test_a_service_that_dies_under_load_fails() -> None:
     with context(WrongContentType) as ctx:
         ctx.app = Target("app", "127.0.0.1", 9)
-        params = LatencyParams.model_validate({"cases": [case()], "threshold": 1.0})
+        params = LatencyParams.model_validate({"cases": [case()], "threshold": 1.0, "warm_s": 0.1})
         found = await LatencyRatio(params).run(ctx)
     assert found.outcome is Outcome.FAILED
     assert "could not connect" in found.message
