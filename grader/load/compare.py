@@ -24,6 +24,9 @@ from grader.result import Outcome
 MIN_WINDOW_S = 0.5
 VOID_SHARE = 0.2
 """More void windows than this: the generator did not keep time, and nothing can be said."""
+LATE_SHARE = 0.2
+"""A request that the generator itself sent late is left out, on whichever side it fell; a window with more of them than
+this is void. (At 50 requests a window the p99 of GRADING.md would be its one latest request.)"""
 ENOUGH = 10
 """So many windows before the share of void ones means anything."""
 Statistic = Literal["p50", "p95", "mean"]
@@ -121,13 +124,14 @@ def _note_wrong(out: Comparison, samples: Samples, first_pair: int) -> bool:
 def _add_windows(out: Comparison, samples: Samples, plan: Plan) -> None:
     """One log ratio per window that is not void."""
     for window in samples.windows(plan.window_s):
-        mine, theirs = (_values(window, side, plan) for side in (0, 1))
-        if len(mine) < plan.per_window // 2 or len(theirs) < plan.per_window // 2:
+        if len(window) < plan.per_window:
             continue  # the end of the stream
         out.windows += 1
-        if percentile(window.lag_s, 99) > LATE_S:
+        on_time = window.pick(i for i, lag_s in enumerate(window.lag_s) if lag_s <= LATE_S)
+        if len(on_time) < (1 - LATE_SHARE) * len(window):
             out.void += 1
             continue
+        mine, theirs = (_values(on_time, side, plan) for side in (0, 1))
         out.values[0].extend(mine)
         out.values[1].extend(theirs)
         out.log_ratios.append(math.log(_reduced(mine, plan) / _reduced(theirs, plan)))
