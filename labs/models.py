@@ -49,6 +49,7 @@ class Track(models.Model):
     title = models.CharField(max_length=120)
     text = models.TextField(blank=True)
     labs = models.JSONField(default=list)
+    planned = models.JSONField(default=dict, help_text="titles of labs that are not written yet, by slug")
     position = models.PositiveIntegerField(default=0)
 
     class Meta:

@@ -10,7 +10,7 @@ from django.db import transaction
 from grader.archive import dump
 from grader.errors import SpecError
 from grader.job import Snapshot
-from grader.spec import LabContent, load_lab, load_skills, load_tracks
+from grader.spec import LabContent, load_lab, load_planned, load_skills, load_tracks
 from labs import blobs
 from labs.models import Lab, LabVersion, Skill, Track
 
@@ -85,11 +85,18 @@ def _sync_skills(content_dir: Path, report: Report) -> None:
 
 def _sync_tracks(content_dir: Path, report: Report) -> None:
     try:
-        tracks = load_tracks(content_dir)
+        tracks, titles = load_tracks(content_dir), load_planned(content_dir)
     except SpecError as error:
         report.errors.append(error.message)
         return
     for position, track in enumerate(tracks):
-        defaults = {"title": track.title, "text": track.text, "labs": track.labs, "position": position}
+        planned = {slug: titles[slug] for slug in track.labs if slug in titles}
+        defaults = {
+            "title": track.title,
+            "text": track.text,
+            "labs": track.labs,
+            "planned": planned,
+            "position": position,
+        }
         Track.objects.update_or_create(slug=track.id, defaults=defaults)
     Track.objects.exclude(slug__in=[t.id for t in tracks]).delete()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
+
+import uvloop
 
 from grader.probe.context import ProbeContext
 from grader.probe.protocol import AwaitParties, Done, Fault, Listening, NotReadyNow, ReadyNow, Start
@@ -41,4 +42,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    # A third less CPU per request than asyncio's own loop: less of the machine is the probe's, more the learner's.
+    uvloop.run(main())

@@ -1,6 +1,6 @@
 """Labs as data: the models, and how a lab folder is read."""
 
-from grader.spec.load import LabContent, SourceFile, load_expectation, load_lab, load_skills, load_tracks
+from grader.spec.load import LabContent, SourceFile, load_expectation, load_lab, load_planned, load_skills, load_tracks
 from grader.spec.models import (
     CheckUse,
     Criterion,
@@ -29,6 +29,7 @@ __all__ = [
     "Track",
     "load_expectation",
     "load_lab",
+    "load_planned",
     "load_skills",
     "load_tracks",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from grader.errors import SpecError
 from grader.spec.models import Expectation, LabSpec, Skill, Track
@@ -164,6 +164,16 @@ def load_skills(content: Path) -> list[Skill]:
     """``content/skills.yaml``. Raises SpecError."""
     path = content / "skills.yaml"
     return parse(_Skills, path.read_text("utf-8"), str(path)).skills
+
+
+class _Planned(RootModel[dict[str, str]]):
+    pass
+
+
+def load_planned(content: Path) -> dict[str, str]:
+    """``planned.yaml`` of a content folder: titles of labs that nobody has written yet, by id. Raises SpecError."""
+    path = content / "planned.yaml"
+    return dict(parse(_Planned, path.read_text("utf-8"), str(path)).root) if path.is_file() else {}
 
 
 def load_tracks(content: Path) -> list[Track]:

@@ -19,9 +19,10 @@ STATES = {"open": "Not started", "failed": "Failed", "inconclusive": "Inconclusi
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One row: an installed lab with its spec, or a planned one with its slug only."""
+    """One row: an installed lab with its spec, or a planned one with its slug and, if it is known, its title."""
 
     slug: str
+    title: str = ""
     lab: Lab | None = None
     spec: LabSpec | None = None
     skills: tuple[str, ...] = ()
@@ -63,7 +64,8 @@ class Filters:
         if track and card.slug not in track.labs:
             return False
         if card.spec is None:
-            return not any((self.q and self.q.lower() not in card.slug, self.skill, self.level, self.state))
+            text = f"{card.slug} {card.title}".lower()
+            return not any((self.q and self.q.lower() not in text, self.skill, self.level, self.state))
         spec = card.spec
         text = " ".join((spec.title, spec.summary, spec.id, *card.skills)).lower()
         return (
@@ -112,12 +114,19 @@ def _cards(tracks: list[Track], titles: Mapping[str, str], standings: Mapping[st
     """Installed labs by number, then what tracks name and nobody has installed yet."""
     labs = Lab.objects.filter(retired=False, current__isnull=False).select_related("current")
     cards = [
-        Card(lab.slug, lab, lab.spec, tuple(titles.get(s, s) for s in lab.spec.skills), standings.get(lab.slug))
+        Card(
+            lab.slug,
+            lab.spec.title,
+            lab,
+            lab.spec,
+            tuple(titles.get(s, s) for s in lab.spec.skills),
+            standings.get(lab.slug),
+        )
         for lab in labs
     ]
     known = {card.slug for card in cards}
-    planned = dict.fromkeys(slug for track in tracks for slug in track.labs if slug not in known)
-    return cards + [Card(slug) for slug in planned]
+    planned = {slug: track.planned.get(slug, "") for track in tracks for slug in track.labs if slug not in known}
+    return cards + [Card(slug, title) for slug, title in planned.items()]
 
 
 def _track_row(track: Track, standings: Mapping[str, Standing]) -> dict[str, object]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from grader.result import CheckResult, Exchange
 from grader.spec import Criterion
@@ -22,6 +23,8 @@ PHASES = (
 )
 SHOWN_LINES = 500
 MAX_ARGUMENT = 4096
+URL_SAFE = "/?[]@!$&'()*+,;=:%~{}|^`\"<>\\"
+"""What a path may hold as it was sent; spaces, control characters and other alphabets are percent-encoded."""
 SKIPPED_HEADERS = frozenset({"host", "content-length", "connection", "accept-encoding", "transfer-encoding"})
 
 
@@ -177,15 +180,21 @@ def curl_of(exchange: Exchange, run: GradingRun) -> str:
     """A command for one's own container. Every part that came from outside is quoted for the shell."""
     port = run.lab_version.spec_model.service.port
     path = exchange.path if exchange.path.startswith("/") else "/" + exchange.path
-    parts = ["curl -i -N --max-time 60"]
+    parts = ["curl -i -N -g --max-time 60"]  # -g: brackets and braces in the path mean themselves
     if exchange.method != "GET":
         parts.append(f"-X {shlex.quote(exchange.method)}")
     for name, value in exchange.request_headers.items():
         if name.lower() not in SKIPPED_HEADERS:
             parts.append(f"-H {shlex.quote(f'{name}: {value}')}")
     if exchange.request_body:
-        parts.append(f"--data-binary {shlex.quote(exchange.request_body[:MAX_ARGUMENT])}")
-    parts.append(shlex.quote(f"http://localhost:{port}{path}"))
+        if "content-type" not in {name.lower() for name in exchange.request_headers}:
+            parts.append("-H 'Content-Type:'")  # else curl says it is a form
+        # Not --data-binary: a body that begins with @ would be read as the name of a file.
+        parts.append(f"--data-raw {shlex.quote(exchange.request_body[:MAX_ARGUMENT])}")
+    parts.append(shlex.quote(f"http://localhost:{port}{quote(path, safe=URL_SAFE)}"))
+    if len(exchange.request_body) >= MAX_ARGUMENT:
+        parts.append("# the body was longer; only its beginning is kept")
+        return " \\\n  ".join(parts[:-1]) + f"\n{parts[-1]}"
     return " \\\n  ".join(parts)
 
 

@@ -11,4 +11,5 @@ urlpatterns = [
     path("runs/<int:pk>/regrade", actions.run_regrade, name="run_regrade"),
     path("runs/<int:pk>/evidence/<str:name>", evidence.run_evidence, name="run_evidence"),
     path("teach/", teach.teach, name="teach"),
+    path("teach/versions/<int:pk>/", teach.teach_version, name="teach_version"),
 ]

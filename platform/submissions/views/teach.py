@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from accounts.decorators import instructor_required
-from labs.models import Lab
+from grader.prove import STARTER
+from grader.spec import load_expectation
+from labs.models import Lab, LabVersion
 from submissions.models import GradingRun
 from submissions.progress import row_of
 
@@ -37,6 +39,19 @@ def teach(request: HttpRequest) -> HttpResponse:
         "waiting": GradingRun.objects.unfinished().count(),
     }
     return render(request, "submissions/teach.html", context)
+
+
+@instructor_required
+@require_safe
+def teach_version(request: HttpRequest, pk: int) -> HttpResponse:
+    """One lab version: its rubric beside the submissions that prove it and what each must fail."""
+    version = get_object_or_404(LabVersion.objects.select_related("lab", "lab__current"), pk=pk)
+    content = version.content
+    proofs = [("starter", STARTER), *((name, load_expectation(content, name)) for name in content.submissions())]
+    broken = {criterion for _, expected in proofs for criterion in expected.fails}
+    rubric = [(c, c.id in broken) for c in version.spec_model.rubric.criteria]
+    context = {"nav_current": "teach", "version": version, "proofs": proofs, "rubric": rubric}
+    return render(request, "submissions/teach_version.html", context)
 
 
 def _filtered(runs: QuerySet[GradingRun], lab: str, outcome: str, who: str) -> QuerySet[GradingRun]:

@@ -108,10 +108,11 @@ def scale(results: Sequence[Any], pass_score: float, gate_cap: float) -> SafeStr
     """Return the ruler from 0 to 100 with what was earned, what is undecided, what was lost, and the pass mark."""
     t = tally(results)
     factor, x, out = 100 / t.total, 0.0, []
+    counted = gate_cap if t.gate_failed else 100.0
     for points in t.got:
-        width = points * factor
-        out.append(_piece("got", x, width))
-        x += width
+        end = x + points * factor
+        out += _earned(x, end, counted)
+        x = end
         out.append(parts.line("cut", x, x, 14, 28))
     for css, points in (("undecided", t.undecided), ("lost", t.lost)):
         if points:
@@ -123,7 +124,7 @@ def scale(results: Sequence[Any], pass_score: float, gate_cap: float) -> SafeStr
     ]
     out.append(_scale_text(0, "0"))
     if abs(gate_cap - pass_score) >= 24 and 8 <= gate_cap <= 92:
-        out.append(_scale_text(gate_cap, f"{gate_cap:g} gate cap"))
+        out.append(_scale_text(gate_cap, f"{gate_cap:g} gate cap", "strong" if t.gate_failed else "dim"))
     if pass_score <= 86:
         out.append(_scale_text(100, "100"))
     out.append(parts.line("mark", pass_score, pass_score, 8, 36))
@@ -131,6 +132,16 @@ def scale(results: Sequence[Any], pass_score: float, gate_cap: float) -> SafeStr
     return format_html(
         '<svg class="scale" role="img" aria-label="{}">{}</svg>', _scale_words(t, pass_score, gate_cap), parts.join(out)
     )
+
+
+def _earned(x: float, end: float, counted: float) -> list[SafeString]:
+    """Points from ``x`` to ``end``: those beyond what counts after a failed gate are drawn as not counted."""
+    out = []
+    if x < counted:
+        out.append(_piece("got", x, min(end, counted) - x))
+    if end > counted:
+        out.append(_piece("capped", max(x, counted), end - max(x, counted)))
+    return out
 
 
 def _piece(css: str, x: float, width: float) -> SafeString:
@@ -148,7 +159,10 @@ def _scale_text(x: float, words: str, css: str = "dim") -> SafeString:
 
 def _scale_words(t: Tally, pass_score: float, gate_cap: float) -> str:
     undecided = f" {t.undecided:g} undecided," if t.undecided else ""
-    cap = "A failed gate caps" if t.gate_failed else "A failed gate would cap"
+    cap = "A failed gate would cap"
+    if t.gate_failed:
+        beyond = max(0.0, sum(t.got) * 100 / t.total - gate_cap)
+        cap = f"{beyond:g} of the earned points do not count: a failed gate caps" if beyond else "A failed gate caps"
     return (
         f"{sum(t.got):g} points earned,{undecided} {t.lost:g} lost. {pass_score:g} are needed to pass. "
         f"{cap} the score at {gate_cap:g}."

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from grader.events import CheckFinished, CheckStarted, LogLine, PhaseFinished, PhaseStarted
-from grader.result import Outcome, RunResult, Verdict
+from grader.result import Exchange, Outcome, RunResult, Verdict
 from submissions import present, services
 from submissions.models import GradingRun
 from submissions.recorder import Recorder
@@ -148,11 +151,49 @@ def test_the_curl_is_one_safe_command(me: Client, ada: Any, make_run: Make, fail
     exchange = failed_result.criteria[1].exchange
     assert exchange is not None
     words = shlex.split(present.curl_of(exchange, run).replace("\\\n", ""))
-    assert words[:4] == ["curl", "-i", "-N", "--max-time"]
+    assert words[:5] == ["curl", "-i", "-N", "-g", "--max-time"]
     assert "X-Odd: it's $(id)" in words
-    assert "http://localhost:8080/echo?q='; rm -rf ~ #" in words
+    assert "http://localhost:8080/echo?q=';%20rm%20-rf%20~%20%23" in words
     assert '{"text": "it\'s"}' in words
     assert "rm" not in words
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body"),
+    [
+        ("POST", "/v1/chat", {"Content-Type": "application/json"}, '{"q": "it\'s \\"so\\"\\n$(id) `id` ünï 日本"}'),
+        ("POST", "/raw?x=[1]&y={a,b}", {"X-Odd": "a'b\"c", "Authorization": "Bearer k-1"}, "@/etc/passwd\nsecond line"),
+        ("GET", "/search?q=caf%C3%A9&k=5", {}, ""),
+        ("DELETE", "/docs/a-1", {"Content-Type": "application/json"}, ""),
+    ],
+)
+def test_the_curl_does_what_the_probe_did(
+    ada: Any, make_run: Make, method: str, path: str, headers: dict[str, str], body: str
+) -> None:
+    seen: list[tuple[str, str, dict[str, str], bytes]] = []
+
+    class Echo(BaseHTTPRequestHandler):
+        def parse_request(self) -> bool:
+            if super().parse_request():
+                size = int(self.headers.get("Content-Length") or 0)
+                seen.append((self.command, self.path, dict(self.headers), self.rfile.read(size)))
+                self.send_response(204)
+                self.end_headers()
+            return False
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Echo)
+    Thread(target=server.handle_request, daemon=True).start()
+    exchange = Exchange(method=method, path=path, request_headers=headers, request_body=body)
+    command = present.curl_of(exchange, make_run(ada)).replace(":8080/", f":{server.server_port}/")
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    server.server_close()
+    assert done.returncode == 0, done.stderr
+    assert seen[0][:2] == (method, path)
+    assert seen[0][3] == body.encode()
+    assert headers.items() <= seen[0][2].items()
+    assert ("Content-Type" in seen[0][2]) == ("Content-Type" in headers)
 
 
 def test_the_change_since_the_last_run_is_shown(me: Client, ada: Any, make_run: Make, failed_result: RunResult) -> None:

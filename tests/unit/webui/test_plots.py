@@ -152,6 +152,23 @@ def test_the_scale_counts_and_says_so() -> None:
     assert [r.get("width") for r in tree.findall(".//rect")] == ["60%", "5%", "35%"]
 
 
+def test_points_beyond_the_cap_of_a_failed_gate_do_not_look_earned() -> None:
+    results = [
+        {"outcome": "passed", "points": 25, "max_points": 25},
+        {"outcome": "passed", "points": 60, "max_points": 60},
+        {"outcome": "failed", "points": 0, "max_points": 15, "gate": True},
+    ]
+    html = marks.scale(results, 96, 40)
+    pieces = [(r.get("class"), r.get("x"), r.get("width")) for r in parse(html).findall(".//rect")]
+    assert pieces == [
+        ("got", "0%", "25%"),
+        ("got", "25%", "15%"),
+        ("capped", "40%", "45%"),
+        ("lost", "85%", "15%"),
+    ]
+    assert "45 of the earned points do not count" in html
+
+
 def test_a_failed_gate_is_said() -> None:
     assert "A failed gate caps" in marks.scale(
         [{"outcome": "failed", "points": 0, "max_points": 100, "gate": True}], 70, 40
