@@ -2,90 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from chromium_kit import launched, look, picture_folder, session
+from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-WIDTHS = (1440, 390)
-THEMES = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    folder = Path(os.environ.get("SEATRIAL_SCREENSHOTS") or tmp_path / "screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def violations(page: Page) -> list[str]:
-    """Run axe in the page, past its policy, and return what it found as 'rule: selector'."""
-    page.evaluate("(source) => { new Function(source)() }", AXE.read_text())
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = page.evaluate(
-        """async (tags) => (await axe.run({runOnly: tags})).violations.flatMap(
-            (v) => v.nodes.map((n) => `${v.id}: ${n.target.join(" ")} ${n.any[0] ? n.any[0].message : ""}`))""",
-        tags,
-    )
-    return list(found)
-
-
-def look(browser: Browser, url: str, name: str, pictures: Path, cookies: Any, themes: tuple[str, ...] = THEMES) -> None:
-    """Visit the page at both widths in both themes; fail on axe's findings, overflow, script errors, policy breaks."""
-    problems: list[str] = []
-
-    def fail(error: Any) -> None:
-        problems.append(f"script: {error}")
-
-    def hear(message: Any) -> None:
-        if message.type == "error" and "status of 404" not in message.text:
-            problems.append(f"console: {message.text}")
-
-    for theme in themes:
-        for width in WIDTHS:
-            context = browser.new_context(
-                viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce", bypass_csp=True
-            )
-            context.add_cookies(cookies)
-            page = context.new_page()
-            page.on("pageerror", fail)
-            page.on("console", hear)
-            page.goto(url)
-            page.evaluate("document.fonts.ready")
-            page.screenshot(path=str(pictures / f"{name}-{width}-{theme}.png"), full_page=True)
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            if wide > 0:
-                problems.append(f"{width} {theme}: {wide} px too wide")
-            problems += [f"{width} {theme}: {v}" for v in violations(page)]
-            context.close()
-    assert not problems, "\n".join(problems)
-
-
-def session(client: Any, user: Any, live_server: Any) -> list[dict[str, str]]:
-    """Return the cookie of a signed-in user."""
-    if user is None:
-        return []
-    client.force_login(user)
-    return [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
+    return picture_folder(tmp_path)
 
 
 VISITOR = {
@@ -204,4 +140,5 @@ def test_pages_of_runs(chromium, live_server, pictures: Path, client, ada, ivan,
     look(chromium, f"{live_server.url}/runs/", "runs", pictures, cookies)
     look(chromium, live_server.url + failed.get_absolute_url(), "run-failed", pictures, cookies)
     look(chromium, live_server.url + queued.get_absolute_url(), "run-queued", pictures, cookies, ("light",))
-    look(chromium, f"{live_server.url}/teach/", "teach", pictures, session(client, ivan, live_server), ("dark",))
+    cookies = session(client, ivan, live_server)
+    look(chromium, f"{live_server.url}/teach/", "teach", pictures, cookies, ("dark",))

@@ -1,0 +1,93 @@
+"""Chromium for tests: Debian's browser, axe, pictures, and a look at a page in both themes and at every width."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+AXE = Path(__file__).parents[1] / "browser/node_modules/axe-core/axe.min.js"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+WIDTHS = (1440, 390)
+NARROW = 320
+"""Nothing may need sideways scrolling here either (WCAG 1.4.10); no picture is taken."""
+THEMES = ("light", "dark")
+
+
+@contextlib.contextmanager
+def launched() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def picture_folder(tmp_path: Path) -> Path:
+    """Where pictures go: ``SEATRIAL_SCREENSHOTS`` keeps them."""
+    folder = Path(os.environ.get("SEATRIAL_SCREENSHOTS") or tmp_path / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def violations(page: Page) -> list[str]:
+    """Run axe in the page, past its policy, and return what it found as 'rule: selector'."""
+    page.evaluate("(source) => { new Function(source)() }", AXE.read_text())
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = page.evaluate(
+        """async (tags) => (await axe.run({runOnly: tags})).violations.flatMap(
+            (v) => v.nodes.map((n) => `${v.id}: ${n.target.join(" ")} ${n.any[0] ? n.any[0].message : ""}`))""",
+        tags,
+    )
+    return list(found)
+
+
+def look(browser: Browser, url: str, name: str, pictures: Path, cookies: Any, themes: tuple[str, ...] = THEMES) -> None:
+    """Visit the page at both widths in both themes; fail on axe's findings, overflow, script errors, policy breaks."""
+    problems: list[str] = []
+
+    def fail(error: Any) -> None:
+        problems.append(f"script: {error}")
+
+    def hear(message: Any) -> None:
+        if message.type == "error" and "status of 404" not in message.text:
+            problems.append(f"console: {message.text}")
+
+    for theme in themes:
+        for width in WIDTHS:
+            context = browser.new_context(
+                viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce", bypass_csp=True
+            )
+            context.add_cookies(cookies)
+            page = context.new_page()
+            page.on("pageerror", fail)
+            page.on("console", hear)
+            page.goto(url)
+            page.evaluate("document.fonts.ready")
+            page.screenshot(path=str(pictures / f"{name}-{width}-{theme}.png"), full_page=True)
+            problems += [f"{theme}: {said}" for said in too_wide(page, width)]
+            problems += [f"{width} {theme}: {v}" for v in violations(page)]
+            if width == min(WIDTHS):
+                page.set_viewport_size({"width": NARROW, "height": 800})
+                problems += [f"{theme}: {said}" for said in too_wide(page, NARROW)]
+            context.close()
+    assert not problems, "\n".join(problems)
+
+
+def too_wide(page: Page, width: int) -> list[str]:
+    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [f"{over} px too wide at {width}"] if over > 0 else []
+
+
+def session(client: Any, user: Any, live_server: Any) -> list[dict[str, str]]:
+    """Return the cookie of a signed-in user."""
+    if user is None:
+        return []
+    client.force_login(user)
+    return [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
