@@ -158,7 +158,7 @@ class Known:
     truth: dict[str, tuple[float, float]]
 
 
-RATE = 200
+RATE, EASY_RATE = 200, 1000
 KNOWN = (
     Known("/fixed", "fixed 20 ms", 10, {"p50": (20, 0.03)}),
     Known("/bimodal", "92 % 5 ms, 8 % 200 ms", 10, {"p95": (200, 0.02), "p99": (200, 0.02)}),
@@ -220,19 +220,28 @@ def sustained(first: float, holds: Callable[[float], bool]) -> float:
 
 
 def beside_k6(stage: Stage) -> list[Row]:
-    """Rates that each keeps up for 4 s on one core, every answer validated the same way."""
+    """Rates that each keeps up for 4 s on one core, every answer validated the same way.
+
+    Ours keeps up when no request was sent more than 100 ms late; k6 when its 800 users sufficed, which forgives it a
+    queue of 800 requests. CPU per request is measured at one rate for both: it depends less on who else is busy.
+    """
 
     def ours(rate: float) -> bool:
         seen = stage.generate("/fast", rate, 4)
-        return not seen["errors"] and not seen["late"]
+        return not seen["errors"] and seen["lag"]["p100"] < 100
 
     def theirs(rate: float) -> bool:
         seen = stage.second_opinion("/fast", rate, 4, one_core=True)
         return not seen["dropped"] and not seen["wrong"] and seen["sent"] >= 0.995 * seen["asked"]
 
-    k6, mine = sustained(1000, theirs), sustained(4000, ours)
+    k6, mine = sustained(1500, theirs), sustained(4000, ours)
     ratio = mine / k6 if k6 else 0.0
-    text = f"{ratio:.1f} ({mine:,.0f} and {k6:,.0f} req/s)"
+    cost = [
+        stage.generate("/fast", EASY_RATE, 4)["cpu_s"],
+        stage.second_opinion("/fast", EASY_RATE, 4, one_core=True)["cpu_s"],
+    ]
+    cost_text = "{:.0f} and {:.0f}".format(*(1e6 * seconds / EASY_RATE / 4 for seconds in cost))
+    text = f"{ratio:.1f} ({mine:,.0f} and {k6:,.0f} req/s; {cost_text} µs of CPU a request)"
     return [figure("sustained validated rate per core beside k6", "at least 2.5 times", text, ratio >= 2.5)]
 
 

@@ -76,7 +76,7 @@ async def test_tokens_are_counted_and_their_gaps_measured() -> None:
     # the median is robust against a moment of another process; the sums telescope, so they are close too
     assert sorted(samples.token_gaps())[12] == pytest.approx(truth[12], abs=0.01)
     for i in range(6):
-        assert 0.03 <= samples.ttft_s[i] < samples.latency_s[i]
+        assert 0.02 < samples.ttft_s[i] < samples.latency_s[i]  # loops wake up to a millisecond early
         assert sum(samples.gaps(i)) <= samples.latency_s[i]
     assert samples.tokens_per_s() > 0
     assert samples.goodput(ttft_s=60, gap_s=60) == 1.0
