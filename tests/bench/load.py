@@ -212,23 +212,31 @@ def streams(stage: Stage) -> list[Row]:
 
 
 def sustained(first: float, holds: Callable[[float], bool]) -> float:
-    """The highest rate, in steps of 15 %, that is kept in one of three attempts; 0 when not even the first is."""
-    kept, rate = 0.0, first
-    while any(holds(rate) for _ in range(TRIES)):
-        kept, rate = rate, round(rate * 1.15)
+    """The highest rate, in steps of a fifth, that is kept in one of three attempts; 0 when there is none.
+
+    Two steps in a row must fail before the search ends: on a shared machine one may fail because of a neighbour.
+    """
+    kept, rate, missed = 0.0, first, 0
+    while missed < 2:
+        if any(holds(rate) for _ in range(TRIES)):
+            kept, missed = rate, 0
+        else:
+            missed += 1
+        rate = round(rate * 1.2)
     return kept
 
 
 def beside_k6(stage: Stage) -> list[Row]:
     """Rates that each keeps up for 4 s on one core, every answer validated the same way.
 
-    Ours keeps up when no request was sent more than 100 ms late; k6 when its 800 users sufficed, which forgives it a
-    queue of 800 requests. CPU per request is measured at one rate for both: it depends less on who else is busy.
+    Ours keeps up when the measurement counts (the client was in time, p99 of its scheduling error within 5 ms); k6
+    when its 800 users sufficed, which forgives it a queue of 800 requests. CPU per request is measured at one rate for
+    both: it depends less on who else is busy.
     """
 
     def ours(rate: float) -> bool:
         seen = stage.generate("/fast", rate, 4)
-        return not seen["errors"] and seen["lag"]["p100"] < 100
+        return not seen["errors"] and not seen["late"]
 
     def theirs(rate: float) -> bool:
         seen = stage.second_opinion("/fast", rate, 4, one_core=True)

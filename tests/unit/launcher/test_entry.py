@@ -54,6 +54,8 @@ def test_lab_sync_goes_to_the_site_and_other_lab_commands_to_the_grader(entry: M
     assert entry.command_line(["grade", "--help"]) == ["-m", "grader.cli", "grade", "--help"]
     assert entry.command_line(["lab", "list"]) == ["-m", "grader.cli", "lab", "list"]
     assert entry.command_line(["manage", "migrate"])[1:] == ["migrate"]
+    assert entry.command_line(["bench", "load"]) == [*with_engine[:3], "-m", "tests.bench.run", "load"]
+    assert entry.command_line(["bench", "--help"]) == ["-m", "tests.bench.run", "--help"]
     assert entry.command_line(["nothing"]) is None
 
 
