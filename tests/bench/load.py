@@ -129,23 +129,27 @@ def best(stage: Stage, name: str, attempt: Callable[[], list[Row]]) -> list[Row]
         if not missed:
             break
     rows = max(found, key=lambda rows: sum(row["holds"] for row in rows))
-    return [{**row, "attempts": [each[i]["seen"] for each in found]} for i, row in enumerate(rows)]
+    for i, row in enumerate(rows):
+        row["attempts"] = [each[i]["seen"] for each in found]
+    return [{**row, "seen": f"{row['seen']}; best of {len(found)}"} if len(found) > 1 else row for row in rows]
 
 
 def full_speed(stage: Stage) -> list[Row]:
     seen = stage.generate("/fast", 8000, 10)
     right = seen["sent"] - sum(seen["errors"].values())
     lag, rss = seen["lag"]["p99"], seen["rss_mb"]
+    spread = f"{lag:.3f} ms (median {seen['lag']['p50']:.3f}, largest {seen['lag']['p100']:.1f})"
     return [
         figure("8,000 req/s for 10 s on one core: validated and right", "all 80,000", f"{right:,}", right == 80_000),
-        figure("scheduling error at 8,000 req/s, p99", "under 1 ms", f"{lag:.3f} ms", lag < 1),
+        figure("scheduling error at 8,000 req/s, p99", "under 1 ms", spread, lag < 1),
         figure("memory of the generator after that (peak RSS)", "under 60 MB", f"{rss:.1f} MB", rss < 60),
     ]
 
 
 def half_speed(stage: Stage) -> list[Row]:
-    lag = stage.generate("/fast", 500, 5)["lag"]["p50"]
-    return [figure("scheduling error at 500 req/s, median", "under 0.15 ms", f"{lag:.3f} ms", lag < 0.15)]
+    seen = stage.generate("/fast", 500, 5)["lag"]
+    text = f"{seen['p50']:.3f} ms (p99 {seen['p99']:.3f})"
+    return [figure("scheduling error at 500 req/s, median", "under 0.15 ms", text, seen["p50"] < 0.15)]
 
 
 @dataclass(frozen=True, slots=True)
