@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_BODY = 1 << 20
 MAX_HEADERS = 32 << 10
 MAX_HEADER_COUNT = 200
+MAX_WIRE = 16 << 20
+"""Bytes of one response as they come: pieces of one byte cost five more, and trailers may follow."""
 _ESTABLISHED = 1
 _INFO = getattr(socket, "TCP_INFO", None)
 
@@ -48,7 +50,7 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self.quiet_since = time.perf_counter()
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        self._head_bytes = self._status = self._size = 0
+        self._head_bytes = self._wire_bytes = self._status = self._size = 0
         self._first_at = 0.0
         self._head_done = self._complete = self._surplus = self._keep = False
         self._headers: list[tuple[bytes, bytes]] = []
@@ -96,6 +98,7 @@ class Connection(asyncio.Protocol):
             return
         if not self._first_at:
             self._first_at = at
+        self._wire_bytes += len(data)
         if not self._head_done:
             self._head_bytes += len(data)
         try:
@@ -108,6 +111,8 @@ class Connection(asyncio.Protocol):
             self._finish(at)
         elif not self._head_done and self._head_bytes > MAX_HEADERS:
             self.drop("the header section is too large")
+        elif self._wire_bytes > MAX_WIRE:
+            self.drop(f"the response is larger than {MAX_WIRE} bytes")
         elif self.pool.streaming and self._fresh:
             self._chunks.append((at, b"".join(self._fresh)))
             self._fresh = []
@@ -177,7 +182,7 @@ class Connection(asyncio.Protocol):
 
     def _reset(self) -> None:
         """Ready for the next answer. The lists go to the answer, so they are made anew."""
-        self._head_bytes = self._status = self._size = 0
+        self._head_bytes = self._wire_bytes = self._status = self._size = 0
         self._first_at = 0.0
         self._head_done = self._complete = self._surplus = self._keep = False
         self._headers, self._fresh, self._chunks = [], [], []

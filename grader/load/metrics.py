@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from grader.load.histogram import Histogram
+
 LATE_S = 0.005
 """A measurement is void when the client's own scheduling error is larger than this at p99 (GRADING.md)."""
 Points = list[tuple[float, float]]
@@ -94,6 +96,10 @@ class Samples:
             self.latency_s if side is None else [t for t, s in zip(self.latency_s, self.side, strict=True) if s == side]
         )
         return percentile(values, q)
+
+    def histogram(self, side: int | None = None) -> Histogram:
+        """The latencies in the form in which they are exported as evidence and merged."""
+        return Histogram(t for t, of in zip(self.latency_s, self.side, strict=True) if side in (None, of))
 
     def errors(self, side: int | None = None) -> dict[str, int]:
         """How often each error happened, the most frequent first."""

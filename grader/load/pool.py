@@ -82,8 +82,7 @@ class Pool:
         """Hang up on a flight whose time is over. One that still waits for a connection is passed over later."""
         if flight.connection is not None:
             flight.connection.drop(error)
-        else:
-            self.results.failed(flight, error)
+        self.results.failed(flight, error)
 
     def close(self) -> None:
         """Drop everything."""
@@ -175,7 +174,7 @@ class Pool:
 
     async def _connect(self) -> Connection:
         """Raises OSError when no address answers."""
-        loop, problem = asyncio.get_running_loop(), OSError("the name could not be resolved")
+        loop, problem = asyncio.get_running_loop(), "the name could not be resolved"
         for family, address in self._addresses:
             sock = socket.socket(family, socket.SOCK_STREAM)
             try:
@@ -184,7 +183,8 @@ class Pool:
                 await loop.sock_connect(sock, address)
                 _, connection = await loop.create_connection(partial(Connection, self, sock), sock=sock)
             except OSError as error:
-                problem = error
+                # Its text only: an exception kept in a variable is a circle, and nothing collects circles now.
+                problem = error.strerror or str(error)
                 sock.close()
                 continue
             except BaseException:
@@ -192,4 +192,4 @@ class Pool:
                 raise
             self._all.add(connection)
             return connection
-        raise problem
+        raise OSError(0, problem)

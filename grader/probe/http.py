@@ -23,6 +23,8 @@ MAX_BODY = 1 << 20
 MAX_HEADERS = 32 << 10
 SHOWN_BODY = 4096
 MAX_HEADER_COUNT = 200
+MAX_WIRE = 32 << 20
+"""Bytes of one response as they come: pieces of one byte cost five more, and trailers may follow."""
 
 StopWhen = Callable[[bytes], bool]
 
@@ -120,7 +122,7 @@ class _Connection(asyncio.Protocol):
     def send(self, response: Response, head: bytes, max_body: int, stop_when: StopWhen | None) -> asyncio.Future[None]:
         assert self.transport is not None
         self._response, self._max_body, self._stop_when = response, max_body, stop_when
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._body_bytes = self._wire_bytes = 0
         self._head_done = self._until_eof = self.keep = False
         self._parser = httptools.HttpResponseParser(self)
         self._done = asyncio.get_running_loop().create_future()
@@ -157,6 +159,10 @@ class _Connection(asyncio.Protocol):
         if response.first_byte_at is None:
             response.first_byte_at = now
         self._now = now
+        self._wire_bytes += len(data)
+        if self._wire_bytes > MAX_WIRE:
+            self.drop(f"the response is larger than {MAX_WIRE} bytes")
+            return
         if not self._head_done:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEADERS + MAX_BODY:

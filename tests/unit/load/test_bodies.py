@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
-from loadkit import Seen, always, answer, serving
+from loadkit import Seen, always, answer, port_nobody_listens_on, serving
 
+from grader.load import connection as connection_module
 from grader.load import pool as pool_module
 from grader.load.attack import attack
 from grader.load.metrics import Samples
 from grader.load.pacer import constant, step
+from grader.load.quiet import quiet_collector
 from grader.load.targeter import Answer, Request
+from grader.probe.http import Target
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -135,6 +139,20 @@ async def test_slow_bodies_together_are_bounded(monkeypatch: pytest.MonkeyPatch)
         samples = await attack([served.target], constant(100, 0.2), lambda _: Request("GET", "/"), timeout_s=5)
     assert samples.errors().keys() == {"the answers under way are together larger than the load generator can hold"}
     assert 1 <= sum(1 for text in samples.error if not text) <= 3
+
+
+async def test_trailers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "MAX_WIRE", 1 << 16)
+    samples, _ = await run(CHUNKED + b"5\r\nhello\r\n0\r\nT: " + b"x" * (1 << 18))
+    assert samples.errors() == {"the response is larger than 65536 bytes": 10}
+
+
+async def test_requests_that_fail_leave_no_circles_while_nothing_collects() -> None:
+    target = Target("app", "127.0.0.1", port_nobody_listens_on())
+    await attack([target], constant(100, 0.1), lambda _: Request("GET", "/"))
+    with quiet_collector():
+        await attack([target], constant(200, 1), lambda _: Request("GET", "/"))
+        assert gc.collect() < 200  # one circle a request would be several hundred objects
 
 
 async def test_a_stale_connection_is_tried_once_more_and_a_fresh_one_is_not() -> None:

@@ -50,6 +50,7 @@ def test_sides_are_told_apart() -> None:
     assert samples.errors(0) == {}
     assert samples.errors(1) == {"wrong": 1}
     assert list(samples.of(1).index) == [1, 3]
+    assert (len(samples.histogram()), len(samples.histogram(1)), samples.histogram(1).failed) == (4, 2, 1)
     assert samples.of(1).error == ["", "wrong"]
 
 

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
+from grader.probe import http
 from grader.probe.http import MAX_BODY, Target
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -176,3 +179,11 @@ async def test_nobody_listens() -> None:
     async with serving(answering(OK_HI)) as target:
         pass
     assert "could not connect" in (await target.request("GET", "/")).error
+
+
+async def test_endless_trailers_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MAX_WIRE", 1 << 16)
+    endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: " + b"x" * (1 << 18)
+    async with serving(answering(endless)) as target:
+        response = await target.request("GET", "/")
+    assert response.error == "the response is larger than 65536 bytes"
