@@ -104,6 +104,14 @@ def measure(name: str, units: int, threshold: float, runs: int, say: Callable[[s
     return tally
 
 
+def said(tally: Tally, wrong: Outcome) -> str:
+    """Wrong verdicts, inconclusive ones, and how long a verdict took."""
+    undecided = tally.count(Outcome.INCONCLUSIVE)
+    seconds = f"median {statistics.median(tally.seconds):.0f} s, longest {max(tally.seconds):.0f} s"
+    ratios = f"ratios {min(tally.ratios):.2f} to {max(tally.ratios):.2f}"
+    return f"{tally.count(wrong)}; {undecided} inconclusive; {seconds}; {ratios}"
+
+
 def figures(aa: Tally, slow: Tally, fast: Tally) -> list[dict[str, Any]]:
     """The rows of one machine state: asked, seen, holds."""
     middle = statistics.median(aa.ratios)
@@ -128,11 +136,10 @@ def figures(aa: Tally, slow: Tally, fast: Tally) -> list[dict[str, Any]]:
             {
                 "figure": f"{tally.name}: wrong verdicts in {len(tally.outcomes)} runs",
                 "asked": "0",
-                "seen": tally.count(wrong),
+                "seen": said(tally, wrong),
                 "holds": tally.count(wrong) == 0,
-                "inconclusive": tally.count(Outcome.INCONCLUSIVE),
-                "seconds": [round(q, 1) for q in (statistics.median(tally.seconds), max(tally.seconds))],
-                "spread": [round(min(tally.ratios), 3), round(max(tally.ratios), 3)],
+                "ratios": [round(ratio, 3) for ratio in tally.ratios],
+                "seconds": [round(seconds, 1) for seconds in tally.seconds],
             }
         )
     return rows

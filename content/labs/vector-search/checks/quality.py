@@ -1,0 +1,148 @@
+"""Recall against the exact scan, with and without filters, and the wall between tenants."""
+
+from __future__ import annotations
+
+import statistics
+
+from lab_checks import corpus as corpora
+from lab_checks.asking import Days, Found, K, Loaded, loaded, searched
+
+from grader.checks.base import Check, Context
+from grader.checks.outcome import counted, failed, passed
+from grader.result import Measured, Measurement, Rule, Series
+
+QUERIES, LEAST = 60, 0.95
+WINDOW_DAYS = 25
+MET = 40
+
+
+async def recalls(
+    ctx: Context, data: Loaded, label: str, plan: list[tuple[int, Days | None]]
+) -> tuple[list[float], Found | None]:
+    """recall@10 of one search per (tenant, days), and the worst answer."""
+    rng = corpora.generator(ctx.rng(label))
+    values: list[float] = []
+    worst: Found | None = None
+    for tenant, days in plan:
+        rows = data.corpus.rows(tenant, days)
+        v = corpora.near(data.corpus, int(rng.choice(rows)), rng)
+        truth = data.corpus.exact(tenant, v, K, days)
+        found = await searched(ctx, data, tenant, v, days)
+        values.append(len(set(found.ids) & set(truth)) / len(truth))
+        if worst is None or values[-1] <= min(values[:-1], default=1.0):
+            worst = found
+    return values, worst
+
+
+def judged(values: dict[str, list[float]], worst: Found | None, advice: str, said: str) -> Measurement:
+    """Passed when the mean recall of every group reaches ``LEAST``."""
+    means = {name: statistics.fmean(group) for name, group in values.items()}
+    name = min(means, key=lambda key: means[key])
+    low = means[name]
+    n = sum(len(group) for group in values.values())
+    text = ", ".join(f"{key} {mean:.2f}" for key, mean in means.items())
+    measured = Measured(value=round(low, 4), unit="recall", n=n, text=f"recall@10: {text}, n = {n}")
+    rule = Rule(op="at_least", threshold=LEAST, unit="recall", text=f"at least {LEAST:g} of the exact scan")
+    message = f"Of the ten nearest vectors, {said} returned {low:.0%} on average ({name})."
+    bars = [
+        Series(
+            kind="bars",
+            title=f"recall@10, {key}: searches by the share they found",
+            unit="searches",
+            app=[(share / 10, float(sum(round(v * 10) == share for v in group))) for share in range(11)],
+            summary=f"{sum(v == 1 for v in group)} of {len(group)} searches found all ten.",
+        )
+        for key, group in values.items()
+    ]
+    if low >= LEAST:
+        return passed(message, measured, rule, series=bars)
+    if worst is not None and worst.wrong:
+        message += f" One of them {worst.wrong}."
+    return failed(message, measured, rule, advice, worst.response if worst else None, series=bars)
+
+
+class Recall(Check):
+    """Searches without a filter in the large tenant."""
+
+    id = "recall"
+
+    async def run(self, ctx: Context) -> Measurement:
+        data = await loaded(ctx)
+        if isinstance(data, Measurement):
+            return data
+        values, worst = await recalls(ctx, data, "recall", [(0, None)] * QUERIES)
+        advice = (
+            "Compare by cosine: the stored vectors and the queries have any length. With an index, let a search look "
+            "at more candidates than it returns (hnsw.ef_search)."
+        )
+        return judged({"large tenant": values}, worst, advice, "searches")
+
+
+class Filters(Check):
+    """Small tenants, and narrow windows of days in the large one."""
+
+    id = "filters"
+
+    async def run(self, ctx: Context) -> Measurement:
+        data = await loaded(ctx)
+        if isinstance(data, Measurement):
+            return data
+        rng = ctx.rng("filters")
+        small: list[tuple[int, Days | None]] = [(1 + n % corpora.SMALL_TENANTS, None) for n in range(QUERIES // 2)]
+        starts = [rng.randrange(corpora.DAYS - WINDOW_DAYS) for _ in range(QUERIES // 2)]
+        windows: list[tuple[int, Days | None]] = [(0, (day, day + WINDOW_DAYS - 1)) for day in starts]
+        tenants, worst_tenant = await recalls(ctx, data, "small", small)
+        days, worst_day = await recalls(ctx, data, "windows", windows)
+        advice = (
+            "An index that finds its 40 nearest first and filters afterwards keeps next to nothing of a small tenant. "
+            "Filter first: scan exactly when few rows fit, walk the index iteratively when many do, or give tenants "
+            "indexes of their own."
+        )
+        worst = worst_tenant if statistics.fmean(tenants) < statistics.fmean(days) else worst_day
+        return judged({"2 % tenants": tenants, "25 days": days}, worst, advice, "filtered searches")
+
+
+class Tenants(Check):
+    """No search of the whole run may have returned another tenant's id; then the same vectors are asked around."""
+
+    id = "tenants"
+
+    async def run(self, ctx: Context) -> Measurement:
+        data = await loaded(ctx)
+        if isinstance(data, Measurement):
+            return data
+        owners = dict(zip(data.corpus.ids, (data.corpus.tenants[o] for o in data.corpus.owner), strict=True))
+        rng = corpora.generator(ctx.rng("tenants"))
+        for _ in range(MET):
+            v = corpora.near(data.corpus, int(rng.integers(0, len(data.corpus.ids))), rng)
+            start = int(rng.integers(0, corpora.DAYS - 200))
+            # The same question by several tenants in a row, as a cache would love it.
+            for tenant in rng.permutation(len(data.corpus.tenants))[:3]:
+                await searched(ctx, data, int(tenant), v)
+                await searched(ctx, data, int(tenant), v, (start, start + 199))
+        foreign = [(response, i) for tenant, ids, response in data.seen for i in ids if owners.get(i, tenant) != tenant]
+        answered = sum(bool(ids) for _, ids, _ in data.seen)
+        rule = Rule(op="none", unit="ids", text="no id of another tenant")
+        if answered < 0.9 * len(data.seen):
+            silent = next(response for _, ids, response in data.seen if not ids)
+            message = f"{len(data.seen) - answered} of {len(data.seen)} searches returned nothing at all."
+            advice = "Every tenant has vectors and must find them."
+            return failed(message, counted(answered, len(data.seen), "searches"), rule, advice, silent)
+        measured = Measured(
+            value=len(foreign),
+            unit="ids",
+            n=len(data.seen),
+            text=f"{len(foreign)} foreign ids in {len(data.seen)} searches",
+        )
+        if not foreign:
+            return passed("No search returned another tenant's vector.", measured, rule)
+        advice = (
+            "The tenant belongs into the WHERE clause of every search, and into the key of everything that is cached."
+        )
+        return failed(
+            f"A search returned {foreign[0][1]!r}, which belongs to another tenant.",
+            measured,
+            rule,
+            advice,
+            foreign[0][0],
+        )

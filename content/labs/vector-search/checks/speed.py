@@ -1,0 +1,197 @@
+"""The median search against the exact scan, and against itself while a bulk load runs."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import statistics
+from array import array
+from typing import Any
+
+import numpy as np
+from lab_checks import corpus as corpora
+from lab_checks.asking import BATCH, K, Loaded, ids_of, loaded, query, search, write
+
+from grader.checks.base import Check, Context, Params
+from grader.checks.outcome import failed, passed, undecided
+from grader.load.compare import Plan, compare
+from grader.load.ratio import ratio_measured, ratio_rule
+from grader.load.targeter import Answer, Request, json_request
+from grader.result import Measured, Measurement, Outcome, Rule, Series
+
+UTILISATION, LEAST = 0.2, 0.9
+PHASES, MOST_PHASES, PHASE_SEARCHES = 5, 10, 20
+
+
+class Recalled:
+    """What answers under load held of the truth: fast and wrong is wrong, but one unlucky search is no verdict."""
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+
+    def request(self, data: Loaded, v: np.ndarray) -> Request:
+        truth = set(data.corpus.exact(0, v, K))
+
+        def validate(answer: Answer) -> str:
+            if answer.status != 200:
+                return f"answered {answer.status}, expected 200"
+            ids = ids_of(answer.json())
+            if ids is None or len(set(ids)) != K or len(ids) != K:
+                return f"did not return {K} different hits"
+            self.shares.append(len(truth & set(ids)) / K)
+            return ""
+
+        return json_request("POST", "/search", query(data.corpus.tenants[0], v), validate=validate)
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.shares) if self.shares else 1.0
+
+
+def vectors(ctx: Context, data: Loaded, label: str, count: int) -> list[np.ndarray]:
+    """Queries of the large tenant."""
+    rng = corpora.generator(ctx.rng(label))
+    rows = data.corpus.rows(0)
+    return [corpora.near(data.corpus, int(rng.choice(rows)), rng) for _ in range(count)]
+
+
+class MedianParams(Params):
+    threshold: float = 0.5
+    per_window: int = 10
+
+
+class Median(Check):
+    """p50 as a ratio to the exact scan's, single requests alternating."""
+
+    id = "speed"
+    params_model = MedianParams
+    params: MedianParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        data = await loaded(ctx)
+        if isinstance(data, Measurement):
+            return data
+        assert ctx.spec.baseline is not None
+        r = ctx.target(ctx.spec.baseline.name)
+        recalled = Recalled()
+        many = [recalled.request(data, v) for v in vectors(ctx, data, "speed", 400)]
+        cost = statistics.median([await _seconds(r, request) for request in many[:10]])
+        plan = Plan(self.params.threshold, "at_most", 2 * UTILISATION / cost, self.params.per_window)
+        seen = await compare((ctx.app, r), lambda pair: many[pair % len(many)], plan)
+        measured, rule = ratio_measured(seen.decision), ratio_rule(self.params.threshold, "at_most")
+        advice = (
+            "Give the vectors an index (USING hnsw ... vector_cosine_ops) and look with EXPLAIN whether it is used."
+        )
+        if seen.wrong is not None:
+            side, pair, said = seen.wrong
+            if side == 1:
+                return undecided(f"The exact scan itself failed under load: {said}.", measured, rule)
+            shown = await ctx.app.request("POST", "/search", body=many[pair % len(many)].body, timeout_s=10)
+            return failed(f"Under load, a search {said}.", measured, rule, advice, shown)
+        # Half of the answers are the scan's own, which hold all ten.
+        if (share := 2 * recalled.mean - 1) < LEAST:
+            message = f"Under load, searches returned {share:.0%} of the ten nearest on average."
+            return failed(message, measured, rule, "A search under load has to find what a quiet one finds.")
+        if seen.client_failed or not seen.log_ratios:
+            return undecided("The load generator could not keep to its schedule.", measured, rule)
+        mine, theirs = (statistics.median(side) for side in seen.values)
+        message = f"The median search took {mine * 1000:.1f} ms, the exact scan's {theirs * 1000:.1f} ms."
+        series = [_histogram(seen.values, theirs * self.params.threshold, message)]
+        if seen.decision.outcome is Outcome.PASSED:
+            return passed(message, measured, rule, series=series)
+        if seen.decision.outcome is Outcome.FAILED:
+            return failed(message, measured, rule, advice, series=series)
+        return undecided(message, measured, rule, series)
+
+
+def _histogram(values: tuple[array[float], array[float]], threshold: float, message: str) -> Series:
+    return Series(
+        kind="histogram",
+        title="Time of a search",
+        unit="s",
+        app=list(values[0][:2000]),
+        baseline=list(values[1][:2000]),
+        threshold=threshold,
+        summary=message,
+    )
+
+
+async def _seconds(target: Any, request: Request) -> float:
+    headers = {"Content-Type": "application/json"}
+    response = await target.request("POST", request.path, body=request.body, headers=headers, timeout_s=20)
+    if response.status != 200:
+        raise RuntimeError(f"the exact scan answered {response.status} {response.error}")
+    return float(response.total_s)
+
+
+class BulkParams(Params):
+    threshold: float = 6.0
+
+
+class Bulk(Check):
+    """Searches one after the other, quiet and during a bulk load, in turn; the ratio of the medians per turn."""
+
+    id = "bulk"
+    params_model = BulkParams
+    params: BulkParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        data = await loaded(ctx)
+        if isinstance(data, Measurement):
+            return data
+        limit, ratios = self.params.threshold, []
+        rule = Rule(op="at_most", threshold=limit, unit="ratio", text=f"at most {limit:g} × quiet")
+        advice = "Let writes and searches run at the same time: no lock around both, and several connections."
+        rng = corpora.generator(ctx.rng("bulk"))
+        while len(ratios) < MOST_PHASES:
+            quiet, wrong = await self._phase(ctx, data, rng)
+            stop = asyncio.Event()
+            loader = asyncio.create_task(_bulk_load(ctx, len(ratios), stop))
+            await asyncio.sleep(0.2)
+            busy, wrong_busy = await self._phase(ctx, data, rng)
+            stop.set()
+            refused = await loader
+            if said := wrong or wrong_busy or refused:
+                measured = Measured(text=f"{len(ratios)} turns measured")
+                return failed(f"During a bulk load, {said[0]}.", measured, rule, advice, said[1])
+            ratios.append(busy / quiet)
+            if len(ratios) >= PHASES and (min(ratios) > limit or max(ratios) < limit):
+                break
+        return self._say(ratios, rule, advice)
+
+    def _say(self, ratios: list[float], rule: Rule, advice: str) -> Measurement:
+        middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
+        text = f"{middle:.1f} × quiet [{low:.1f}, {high:.1f}], n = {len(ratios)}"
+        measured = Measured(value=round(middle, 3), unit="ratio", low=low, high=high, n=len(ratios), text=text)
+        message = f"While a tenant is loaded, the median search takes {middle:.1f} times as long as before."
+        beyond = sum(ratio > rule.threshold for ratio in ratios) if rule.threshold else 0
+        if beyond <= len(ratios) // 5:
+            return passed(message, measured, rule)
+        if beyond >= len(ratios) - len(ratios) // 5:
+            return failed(message, measured, rule, advice)
+        return undecided(message, measured, rule)
+
+    async def _phase(self, ctx: Context, data: Loaded, rng: Any) -> tuple[float, tuple[str, Any] | None]:
+        """Median seconds of some searches; or (what was wrong, the response)."""
+        times, rows = [], data.corpus.rows(0)
+        for _ in range(PHASE_SEARCHES):
+            v = corpora.near(data.corpus, int(rng.choice(rows)), rng)
+            found = await search(ctx.app, query(data.corpus.tenants[0], v), 10)
+            if found.wrong:
+                return math.inf, (f"a search {found.wrong}", found.response)
+            times.append(found.response.total_s)
+            await asyncio.sleep(0.005)
+        return statistics.median(times), None
+
+
+async def _bulk_load(ctx: Context, number: int, stop: asyncio.Event) -> tuple[str, Any] | None:
+    """Write a tenant of its own, batch after batch, until told to stop."""
+    rng, tenant, batch = corpora.generator(ctx.rng(f"bulk {number}")), f"bulk-{number}-{ctx.seed[:6]}", 0
+    while not stop.is_set():
+        v = rng.standard_normal((BATCH, corpora.DIMENSIONS)).astype(np.float32)
+        items = [{"id": f"{tenant}-{batch}-{i}", "v": corpora.numbers(row), "day": 1} for i, row in enumerate(v)]
+        response = await write(ctx.app, tenant, items)
+        if not response.ok:
+            return f"POST /vectors {response.error or f'answered {response.status}'}", response
+        batch += 1
+    return None

@@ -1,0 +1,130 @@
+"""Memory while vectors are stored, and what is left of acknowledged writes after a kill and a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import numpy as np
+from lab_checks import corpus as corpora
+from lab_checks.asking import Loaded, loaded, query, search, write
+
+from grader.checks.base import Check, Context
+from grader.checks.outcome import counted, failed, passed
+from grader.probe.http import Response
+from grader.result import Measured, Measurement, Rule
+
+OF_RAW = 0.5
+WRITERS, WRITES_S = 3, 1.2
+BACK_S = 30.0
+
+
+class Memory(Check):
+    """Growth of the peak between a quarter and all of the corpus, as the engine reports it."""
+
+    id = "memory"
+
+    async def run(self, ctx: Context) -> Measurement:
+        data = await loaded(ctx)
+        if isinstance(data, Measurement):
+            return data
+        grown = max(0, data.peaks[1] - data.peaks[0])
+        ratio = grown / data.stored_bytes
+        text = f"{ratio:.2f} × raw vectors ({grown / 1e6:.1f} of {data.stored_bytes / 1e6:.1f} MB)"
+        measured = Measured(value=round(ratio, 3), unit="ratio", text=text)
+        rule = Rule(op="at_most", threshold=OF_RAW, unit="ratio", text=f"at most {OF_RAW:g} × the raw vectors")
+        message = (
+            f"While {data.stored_bytes / 1e6:.1f} MB of vectors were stored, the service grew by {grown / 1e6:.1f} MB."
+        )
+        if ratio <= OF_RAW:
+            return passed(message, measured, rule)
+        return failed(
+            message,
+            measured,
+            rule,
+            "Keep no copy of the vectors in the process: the database has them and their index.",
+        )
+
+
+class Durability(Check):
+    """Kill the service between two writes, restart the database, and search for everything that was acknowledged."""
+
+    id = "durability"
+
+    async def run(self, ctx: Context) -> Measurement:
+        data = await loaded(ctx)
+        if isinstance(data, Measurement):
+            return data
+        rule = Rule(op="none", unit="writes", text="no acknowledged write lost")
+        lost: list[tuple[str, str, Response]] = []
+        total = 0
+        for fault, party in (("the service was killed", ctx.spec.service.name), ("the database was restarted", "db")):
+            kept = await self._written_until(ctx, party, total)
+            total += len(kept)
+            if broken := await _back(ctx, data):
+                message = f"After {fault}, a search did not work again within {BACK_S:.0f} s."
+                advice = "Open a new connection when one is broken, and get ready again after a start with old data."
+                return failed(message, counted(0, 1, "recoveries"), rule, advice, broken)
+            lost += [(fault, *gone) for gone in await _missing(ctx, kept)]
+        measured = counted(total - len(lost), total, "acknowledged writes found")
+        if not lost:
+            return passed("Every acknowledged write was there after the kill and after the restart.", measured, rule)
+        fault, name, response = lost[0]
+        advice = "Answer 200 only after the transaction has committed; memory and queues of the process die with it."
+        return failed(f"After {fault}, {name!r} was acknowledged but is not found.", measured, rule, advice, response)
+
+    async def _written_until(self, ctx: Context, party: str, first: int) -> list[tuple[str, np.ndarray]]:
+        """Write one vector after the other and stop the party hard in between. Returns what was acknowledged."""
+        rng = corpora.generator(ctx.rng(f"durable {party}"))
+        kept: list[tuple[str, np.ndarray]] = []
+        until = time.perf_counter() + WRITES_S
+        over = asyncio.Event()
+
+        async def writer(number: int) -> None:
+            while not over.is_set():
+                v = np.round(rng.standard_normal(corpora.DIMENSIONS), 4).astype(np.float32)
+                name = f"kept-{number}-{first + len(kept)}-{rng.integers(0, 1 << 40):x}"
+                item: dict[str, Any] = {"id": name, "v": corpora.numbers(v), "day": 5}
+                response = await write(ctx.app, _tenant(ctx), [item], 3)
+                if response.ok:
+                    kept.append((name, v))
+                else:
+                    await asyncio.sleep(0.05)
+                if party == "db":
+                    await asyncio.sleep(0.02)
+
+        tasks = [asyncio.create_task(writer(n)) for n in range(WRITERS)]
+        while time.perf_counter() < until:
+            await asyncio.sleep(0.05)
+        await ctx.control("signal", party, signal="SIGKILL")
+        over.set()
+        await asyncio.gather(*tasks)
+        await ctx.control("restart", party)
+        return kept
+
+
+def _tenant(ctx: Context) -> str:
+    return f"durable-{ctx.seed[:6]}"
+
+
+async def _back(ctx: Context, data: Loaded) -> Response | None:
+    """Wait until a search works again; the last response when it does not."""
+    until = time.perf_counter() + BACK_S
+    while True:
+        found = await search(ctx.app, query(data.corpus.tenants[1], data.corpus.v[0]), 5)
+        if not found.wrong and found.ids:
+            return None
+        if time.perf_counter() > until:
+            return found.response
+        await asyncio.sleep(0.2)
+
+
+async def _missing(ctx: Context, kept: list[tuple[str, np.ndarray]]) -> list[tuple[str, Response]]:
+    """Those of ``kept`` that a search for their own vector does not find. The newest are the ones at risk."""
+    gone = []
+    for name, v in list(reversed(kept))[:60]:
+        found = await search(ctx.app, query(_tenant(ctx), v, k=3))
+        if name not in found.ids:
+            gone.append((name, found.response))
+    return gone

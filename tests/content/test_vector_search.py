@@ -1,0 +1,160 @@
+"""The vector-search lab without an engine: its corpus, its judgements, and what its wrong submissions would break."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import random
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grader.load.targeter import Answer
+from grader.probe.http import Response
+from grader.result import Outcome
+
+LAB = Path(__file__).resolve().parents[2] / "content" / "labs" / "vector-search"
+
+
+@pytest.fixture(scope="module")
+def checks() -> Any:
+    """The lab's modules by name, imported as the probe imports them."""
+    kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "lab_checks"}
+    for name in kept:
+        del sys.modules[name]
+    package = types.ModuleType("lab_checks")
+    package.__path__ = [str(LAB / "checks")]
+    sys.modules["lab_checks"] = package
+    names = ("corpus", "asking", "quality", "speed", "writes", "cases")
+    yield types.SimpleNamespace(**{name: importlib.import_module(f"lab_checks.{name}") for name in names})
+    for name in [n for n in sys.modules if n.partition(".")[0] == "lab_checks"]:
+        del sys.modules[name]
+    sys.modules.update(kept)
+
+
+@pytest.fixture(scope="module")
+def corpus(checks: Any) -> Any:
+    return checks.corpus.make(random.Random("a seed"))
+
+
+def test_the_corpus_depends_on_the_seed_alone(checks: Any, corpus: Any) -> None:
+    again, other = checks.corpus.make(random.Random("a seed")), checks.corpus.make(random.Random("another"))
+    assert again.ids == corpus.ids
+    assert np.array_equal(again.v, corpus.v)
+    assert not set(other.ids) & set(corpus.ids)
+
+
+def test_one_large_tenant_and_ten_that_own_two_percent(checks: Any, corpus: Any) -> None:
+    sizes = [len(corpus.rows(t)) for t in range(len(corpus.tenants))]
+    assert len(set(corpus.tenants)) == len(sizes) == 11
+    assert sizes[0] == 0.8 * len(corpus.ids)
+    assert {size / len(corpus.ids) for size in sizes[1:]} == {0.02}
+
+
+def test_length_means_nothing_so_euclid_is_wrong(checks: Any, corpus: Any) -> None:
+    rng = np.random.default_rng(1)
+    shares = []
+    for _ in range(30):
+        v = checks.corpus.near(corpus, int(rng.choice(corpus.rows(0))), rng)
+        rows = corpus.rows(0)
+        euclid = rows[np.argsort(np.linalg.norm(corpus.v[rows] - v, axis=1))[:10]]
+        shares.append(len({corpus.ids[r] for r in euclid} & set(corpus.exact(0, v, 10))) / 10)
+    assert np.mean(shares) < 0.7
+
+
+def test_filtering_forty_of_everybody_leaves_small_tenants_nearly_empty(checks: Any, corpus: Any) -> None:
+    rng = np.random.default_rng(2)
+    shares = []
+    for tenant in range(1, 11):
+        v = checks.corpus.near(corpus, int(rng.choice(corpus.rows(tenant))), rng)
+        nearest = np.argsort(-(corpus.unit @ (v / np.linalg.norm(v))))[:40]
+        kept = {corpus.ids[r] for r in nearest if corpus.owner[r] == tenant}
+        shares.append(len(kept & set(corpus.exact(tenant, v, 10))) / 10)
+    assert np.mean(shares) < 0.6
+
+
+def test_the_truth_keeps_to_tenant_and_days(corpus: Any) -> None:
+    index = {i: row for row, i in enumerate(corpus.ids)}
+    found = [index[i] for i in corpus.exact(0, corpus.v[0], 10, (100, 124))]
+    assert len(found) == 10
+    assert all(corpus.owner[r] == 0 and 100 <= corpus.day[r] <= 124 for r in found)
+
+
+def test_a_leak_between_tenants_would_show(checks: Any, corpus: Any) -> None:
+    """Near copies: the best of everybody is often another tenant's."""
+    rng = np.random.default_rng(3)
+    foreign = 0
+    for tenant in range(1, 11):
+        v = checks.corpus.near(corpus, int(rng.choice(corpus.rows(tenant))), rng)
+        nearest = np.argsort(-(corpus.unit @ (v / np.linalg.norm(v))))[:10]
+        foreign += any(corpus.owner[r] != tenant for r in nearest)
+    assert foreign >= 8
+
+
+@pytest.mark.parametrize(
+    ("document", "ids"),
+    [
+        ({"hits": [{"id": "a", "score": 1.0}]}, ["a"]),
+        ({"hits": []}, []),
+        ({"hits": [{"id": 3}]}, None),
+        ({"hits": "none"}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_answers_without_the_shape_are_none(checks: Any, document: Any, ids: Any) -> None:
+    assert checks.asking.ids_of(document) == ids
+
+
+def answer(ids: list[str], status: int = 200) -> Answer:
+    return Answer(status, [], json.dumps({"hits": [{"id": i, "score": 0.5} for i in ids]}).encode(), [])
+
+
+def test_under_load_the_shape_is_judged_at_once_and_recall_over_all(checks: Any, corpus: Any) -> None:
+    recalled = checks.speed.Recalled()
+    data = types.SimpleNamespace(corpus=corpus)
+    request = recalled.request(data, corpus.v[int(corpus.rows(0)[0])])
+    truth = corpus.exact(0, corpus.v[int(corpus.rows(0)[0])], 10)
+    assert request.validate is not None
+    assert request.validate(answer(truth)) == ""
+    assert request.validate(answer([f"x{n}" for n in range(10)])) == ""
+    assert recalled.mean == 0.5
+    assert "10 different hits" in request.validate(answer(truth[:9]))
+    assert "10 different hits" in request.validate(answer([truth[0]] * 10))
+    assert "503" in request.validate(answer(truth, 503))
+
+
+def test_recall_is_judged_by_its_worst_group(checks: Any) -> None:
+    shown = checks.asking.Found([], "", Response("POST", "/search", {}, b"", "app", 0.0, 0.0))
+    good = checks.quality.judged({"a": [1.0] * 9 + [0.6], "b": [1.0] * 10}, shown, "advice", "searches")
+    bad = checks.quality.judged({"a": [1.0] * 10, "b": [0.9] * 10}, shown, "advice", "searches")
+    assert (good.outcome, bad.outcome) == (Outcome.PASSED, Outcome.FAILED)
+    assert bad.measured.value == 0.9
+    assert bad.advice
+
+
+@pytest.mark.parametrize(
+    ("ratios", "outcome"),
+    [
+        ([1.0, 1.2, 2.0, 1.1, 1.3], Outcome.PASSED),
+        ([30.0, 25.0, 40.0, 20.0, 28.0], Outcome.FAILED),
+        ([1.0, 9.0, 1.0, 9.0, 1.0, 9.0, 1.0, 9.0, 1.0, 9.0], Outcome.INCONCLUSIVE),
+        ([1.0] * 8 + [9.0] * 2, Outcome.PASSED),
+    ],
+)
+def test_the_bulk_load_is_judged_by_its_turns(checks: Any, ratios: list[float], outcome: Outcome) -> None:
+    check = checks.speed.Bulk(checks.speed.BulkParams())
+    rule = checks.speed.Rule(op="at_most", threshold=6.0, unit="ratio", text="at most 6 × quiet")
+    assert check._say(ratios, rule, "advice").outcome is outcome
+
+
+async def test_memory_is_a_ratio_to_the_raw_vectors(checks: Any) -> None:
+    for grown, outcome in ((4_000_000, Outcome.PASSED), (6_000_000, Outcome.FAILED)):
+        data = checks.asking.Loaded(None, (100_000_000, 100_000_000 + grown), 10_000_000)
+        ctx = types.SimpleNamespace(shared={"loaded": data})
+        found = await checks.writes.Memory(checks.writes.Check.params_model()).run(ctx)
+        assert found.outcome is outcome
