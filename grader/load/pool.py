@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import socket
 from collections import deque
@@ -184,7 +185,7 @@ class Pool:
                 _, connection = await loop.create_connection(partial(Connection, self, sock), sock=sock)
             except OSError as error:
                 # Its text only: an exception kept in a variable is a circle, and nothing collects circles now.
-                problem = error.strerror or str(error)
+                problem = os.strerror(error.errno) if error.errno else str(error)
                 sock.close()
                 continue
             except BaseException:

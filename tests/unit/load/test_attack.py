@@ -162,7 +162,7 @@ async def test_connection_refused_fails_every_request_and_names_the_reason() -> 
     target = Target("app", "127.0.0.1", port_nobody_listens_on())
     samples = await attack([target], constant(100, 0.3), lambda _: GET)
     assert len(samples) == 30
-    assert all(text.startswith("could not connect") for text in samples.error)
+    assert samples.errors() == {"could not connect: Connection refused": 30}
     assert math.isinf(samples.percentile(1))
 
 
