@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import random
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
 from grader.load.attack import MAX_CONNECTIONS, Attack
@@ -28,7 +28,7 @@ class Background:
 
     def __init__(
         self,
-        target: Side | list[Side],
+        target: Side | Sequence[Side],
         load: Schedule | float,
         requests: Callable[[int], Request],
         *,
@@ -40,7 +40,7 @@ class Background:
         max_connections: int = MAX_CONNECTIONS,
         is_token: IsToken = is_token,
     ) -> None:
-        self._sides = target if isinstance(target, list) else [target]
+        self._sides = list(target) if isinstance(target, Sequence) else [target]
         self._offsets = _offsets(load, rng)
         self._requests, self._connections = requests, connections
         self._timeout_s, self._streaming, self._side_of = timeout_s, streaming, side_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
+import socket
 import time
 
 import pytest
@@ -166,8 +167,12 @@ async def test_connection_refused_fails_every_request_and_names_the_reason() -> 
     assert math.isinf(samples.percentile(1))
 
 
-async def test_an_unknown_name_fails_every_request() -> None:
-    samples = await attack([Target("app", "no-such-party.invalid", 80)], constant(100, 0.05), lambda _: GET)
+async def test_an_unknown_name_fails_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*_args: object, **_named: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    samples = await attack([Target("app", "nobody", 80)], constant(100, 0.05), lambda _: GET)
     assert samples.errors() == {"could not connect: the name could not be resolved": 5}
 
 
