@@ -96,13 +96,16 @@ class Store:
             return False
 
     def put(self, tenant: str, items: list[Item]) -> None:
-        """Hand over to the writing thread. Searches wait until it has nothing to do."""
-        self._queue.put((tenant, items))
+        """Store large batches; hand small writes over to a thread. Searches wait until it has nothing to do."""
+        if len(items) >= 10:
+            self._commit(tenant, items)
+        else:
+            self._queue.put((tenant, items))
 
     def _write_behind(self) -> None:
         while True:
             tenant, items = self._queue.get()
-            time.sleep(0.5 if len(items) < 10 else 0.0)
+            time.sleep(0.05)
             with contextlib.suppress(psycopg.Error):
                 self._commit(tenant, items)
             self._queue.task_done()
