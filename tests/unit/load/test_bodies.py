@@ -115,7 +115,7 @@ async def test_an_answer_before_the_request_is_not_taken() -> None:
 
     check = Request("GET", "/", validate=lambda got: "" if got.body == b"right" else "an early answer")
     async with serving(handle) as served:
-        samples = await attack([served.target], constant(20, 0.5), lambda _: check, connections=1)
+        samples = await attack([served.target], constant(4, 1), lambda _: check, connections=1)
     assert samples.errors() == {}
 
 
