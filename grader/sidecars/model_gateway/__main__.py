@@ -13,6 +13,7 @@ import uvicorn
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.asgi import BoundedProtocol
 from grader.sidecars.model_gateway.control import MAX_LINE, parse_start, reply_to
+from grader.sidecars.model_gateway.embedding import Counter
 
 
 async def serve() -> None:
@@ -23,7 +24,8 @@ async def serve() -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     start = parse_start(await lines.readline())
-    gateway = Gateway(start.seed, start.config, await asyncio.to_thread(warm_embedder))
+    warm = warm_embedder if start.config.embeddings else Counter
+    gateway = Gateway(start.seed, start.config, await asyncio.to_thread(warm))
     server = uvicorn.Server(
         uvicorn.Config(
             gateway,

@@ -75,7 +75,7 @@ class Gateway:
 
     async def _models(self, exchange: Exchange) -> None:
         self._key(exchange)
-        names = [*self.config.models, EMBEDDING_MODEL]
+        names = [*self.config.models, *([EMBEDDING_MODEL] if self.config.embeddings else [])]
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "seatrial"} for name in names]
         await exchange.json(200, {"object": "list", "data": data})
 
@@ -104,6 +104,8 @@ class Gateway:
             if rule is not None and not rule.models:
                 await self._fail(exchange, row, rule)
             raw = await exchange.body()
+            if kind == "embeddings" and not self.config.embeddings:
+                raise Refused(404, "this gateway has no embeddings")
             if kind == "embeddings":
                 await self._embed(exchange, row, parse(EmbeddingRequest, raw))
             else:

@@ -28,4 +28,5 @@ class GatewayConfig(SidecarConfig):
     models: dict[str, ModelConfig] = {"reader": ModelConfig(), "stream": ModelConfig(kind="stream", itl_ms=25)}
     keys: list[str] = Field([], max_length=64)
     embedding_price: int = Field(1, ge=0, le=1_000_000, description="micro-units per embedded token")
+    embeddings: bool = Field(True, description="False: no embedder is loaded; only models of kind stream work")
     max_connections: int = Field(128, ge=1, le=512)

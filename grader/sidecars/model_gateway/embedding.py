@@ -13,6 +13,17 @@ DIMENSIONS = 384
 MAX_TOKENS = 256
 
 
+class Counter:
+    """Counts tokens and has no model: a third of the memory and of the start-up time."""
+
+    def __init__(self) -> None:
+        tokens.count("warm")
+
+    def count(self, text: str) -> int:
+        """Tokens of ``text`` as the ledger counts them."""
+        return tokens.count(text)
+
+
 class Embedder:
     """Texts to unit vectors. Reads MINILM_PATH and MINILM_TOKENIZER; safe to use from several threads.
 
