@@ -73,7 +73,7 @@ class System:
     def runs(self) -> QuerySet[GradingRun]:
         """Every run of this lab by this learner: nothing is left out."""
         submission = self.run.submission
-        runs = GradingRun.objects.filter(
+        runs = GradingRun.objects.shown().filter(
             submission__user=submission.user_id, lab_version__lab=self.run.lab_version.lab_id
         )
         return runs.select_related("submission", "lab_version")

@@ -41,13 +41,59 @@ class Submission(models.Model):
         return f"{self.lab_id} {self.number}"
 
 
+class RegradeBatch(models.Model):
+    """Old submissions graded again by another version of their lab or of the grader, as a draft until published.
+
+    Until then nobody but instructors sees its runs; a discarded batch stays a draft for ever.
+    """
+
+    lab_version = models.ForeignKey(LabVersion, on_delete=models.PROTECT, related_name="regrades")
+    grader_version = models.CharField(max_length=32)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created = models.DateTimeField(auto_now_add=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+    discarded_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name_plural = "regrade batches"
+
+    def __str__(self) -> str:
+        return f"regrade {self.pk} by {self.lab_version}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("regrade_detail", args=[self.pk])
+
+    @property
+    def is_draft(self) -> bool:
+        return self.published_at is None and self.discarded_at is None
+
+
 class RunQuerySet(models.QuerySet["GradingRun"]):
+    def shown(self) -> RunQuerySet:
+        """Without the drafts of re-grades."""
+        return self.exclude(batch__isnull=False, batch__published_at__isnull=True)
+
+    def standing(self) -> RunQuerySet:
+        """Those that stand for their submission: shown, and not replaced by a published re-grade with a verdict."""
+        judged = ("passed", "failed", "not_gradable")
+        replaced = GradingRun.objects.filter(
+            replaces=models.OuterRef("pk"), batch__published_at__isnull=False, verdict__in=judged
+        )
+        return self.shown().exclude(models.Exists(replaced))
+
+    def next_in_line(self) -> RunQuerySet:
+        """Queued runs in the order in which they are claimed: re-grades wait until no learner does."""
+        queued = self.filter(state=GradingRun.State.QUEUED)
+        return queued.order_by(models.F("batch_id").asc(nulls_first=True), "created", "pk")
+
     def unfinished(self) -> RunQuerySet:
         return self.filter(state__in=(GradingRun.State.QUEUED, GradingRun.State.RUNNING))
 
     def visible_to(self, user: User) -> RunQuerySet:
         """All runs for instructors, the own ones for everybody else."""
-        return self if user.is_instructor else self.filter(submission__user=user)
+        return self if user.is_instructor else self.shown().filter(submission__user=user)
 
     def detailed(self) -> RunQuerySet:
         """With everything that a row of a list shows, in two queries."""
@@ -74,6 +120,8 @@ class GradingRun(models.Model):
 
     submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="runs")
     lab_version = models.ForeignKey(LabVersion, on_delete=models.PROTECT, related_name="runs")
+    batch = models.ForeignKey(RegradeBatch, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
+    replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="regraded_by")
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
     verdict = models.CharField(max_length=16, choices=Verdict.choices, blank=True)
     score = models.FloatField(null=True, blank=True, help_text="0 to 100; empty when nothing was judged")

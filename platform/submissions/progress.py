@@ -36,7 +36,7 @@ class OwnProgress:
             return {}
         best: dict[str, str] = {}
         newest: dict[str, GradingRun] = {}
-        for run in GradingRun.objects.filter(submission__user=user).detailed():
+        for run in GradingRun.objects.standing().filter(submission__user=user).detailed():
             slug = run.lab_version.lab_id
             newest.setdefault(slug, run)
             best[slug] = min(best.get(slug, "cancelled"), run.outcome, key=RANK.index)
@@ -45,7 +45,7 @@ class OwnProgress:
     def own_runs(self, user: Any, slug: str) -> OwnRuns:
         if not user.is_authenticated:
             return OwnRuns()
-        runs = GradingRun.objects.filter(submission__user=user, lab_version__lab_id=slug).detailed()
+        runs = GradingRun.objects.shown().filter(submission__user=user, lab_version__lab_id=slug).detailed()
         last = runs.filter(check_results__isnull=False).order_by("-pk").first()
         outcomes = {r.criterion: r.outcome for r in last.check_results.all()} if last else {}
         return OwnRuns([row_of(run) for run in runs[:SHOWN]], outcomes)

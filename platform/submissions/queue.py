@@ -11,8 +11,11 @@ LOOK_BACK = 20
 
 
 def position(run: GradingRun) -> int:
-    """1 for the next one to be claimed. Claiming goes by age."""
+    """1 for the next one to be claimed. Claiming goes by age; re-grades come after everything else."""
     before = Q(created__lt=run.created) | Q(created=run.created, pk__lt=run.pk)
+    before &= Q(batch_id=run.batch_id)
+    if run.batch_id is not None:
+        before |= Q(batch__isnull=True) | Q(batch_id__lt=run.batch_id)
     return GradingRun.objects.filter(before, state=GradingRun.State.QUEUED).count() + 1
 
 

@@ -76,7 +76,7 @@ def accept(
     """Store a checked snapshot and queue its first run. Raises TooManyRuns."""
     blob = blobs.put(dump(snapshot))
     with transaction.atomic():
-        _lock(user)
+        lock(user)
         _refuse_too_many(user)
         last = Submission.objects.filter(user=user, lab_id=lab_version.lab_id).aggregate(n=Max("number"))["n"]
         submission = Submission.objects.create(
@@ -100,19 +100,20 @@ def regrade(run: GradingRun, by: User) -> GradingRun:
     if not run.is_over:
         raise NotPossible("This run still goes on.", "Wait for its verdict, or cancel it first.")
     with transaction.atomic():
-        _lock(by)
+        lock(by)
         _refuse_too_many(by)
         _refuse_too_many(run.submission.user)
         return _enqueue(run.submission, run.lab_version)
 
 
-def _lock(user: User) -> None:
+def lock(user: User) -> None:
     """Two requests of one user go one after the other: an UPDATE takes the row on every database."""
     get_user_model().objects.filter(pk=user.pk).update(is_active=F("is_active"))
 
 
 def _refuse_too_many(user: User) -> None:
-    if GradingRun.objects.unfinished().filter(submission__user=user).count() >= MAX_UNFINISHED:
+    own = GradingRun.objects.unfinished().filter(submission__user=user, batch__isnull=True)
+    if own.count() >= MAX_UNFINISHED:
         raise TooManyRuns(
             f"You have {MAX_UNFINISHED} runs that are not finished yet.", "Wait for one of them, or cancel one."
         )
@@ -134,9 +135,9 @@ def new_seed() -> str:
 
 
 def claim(worker: str) -> GradingRun | None:
-    """Take the oldest queued run. None when there is none; two workers never get the same one."""
+    """Take the run whose turn it is. None when there is none; two workers never get the same one."""
     while True:
-        candidate = GradingRun.objects.filter(state=State.QUEUED).order_by("created", "pk").first()
+        candidate = GradingRun.objects.next_in_line().first()
         if candidate is None:
             return None
         now = timezone.now()

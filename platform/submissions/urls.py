@@ -1,6 +1,6 @@
 from django.urls import path
 
-from submissions.views import actions, evidence, run_detail, run_events, run_list, submit, teach
+from submissions.views import actions, evidence, regrade, run_detail, run_events, run_list, submit, teach
 
 urlpatterns = [
     path("labs/<slug:slug>/submit", submit.submit, name="submit"),
@@ -12,4 +12,7 @@ urlpatterns = [
     path("runs/<int:pk>/evidence/<str:name>", evidence.run_evidence, name="run_evidence"),
     path("teach/", teach.teach, name="teach"),
     path("teach/versions/<int:pk>/", teach.teach_version, name="teach_version"),
+    path("teach/versions/<int:pk>/regrade", regrade.regrade_start, name="regrade_start"),
+    path("teach/regrades/<int:pk>/", regrade.regrade_detail, name="regrade_detail"),
+    path("teach/regrades/<int:pk>/end", regrade.regrade_end, name="regrade_end"),
 ]

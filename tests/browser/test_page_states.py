@@ -103,6 +103,27 @@ def test_an_instructor_sees_what_proves_a_version(chromium, live_server, picture
     look(chromium, f"{live_server.url}/teach/versions/{version.pk}/", "teach-version", pictures, cookies)
 
 
+def test_a_regrade_before_it_is_published(
+    chromium, live_server, pictures: Path, client, ada, ivan, rita, graded
+) -> None:
+    from submissions import regrading
+    from submissions.models import CheckResult
+
+    for person, verdict in ((ada, "failed"), (rita, "passed")):
+        graded(person, verdict, grader_version="0.0.9")
+    version = graded(ivan, "passed", grader_version="0.0.9").lab_version
+    batch = regrading.start(version, ivan)
+    for number, run in enumerate(batch.runs.order_by("pk")):
+        passed = number != 1
+        for old in run.replaces.check_results.all():
+            outcome = "passed" if passed else "failed"
+            payload = {**old.payload, "outcome": outcome, "message": "61 of 61 requests were answered as specified."}
+            CheckResult.objects.create(run=run, criterion=old.criterion, outcome=outcome, points=1, payload=payload)
+        run.state, run.verdict, run.score = "finished", "passed" if passed else "failed", 100 if passed else 40
+        run.save()
+    look(chromium, live_server.url + batch.get_absolute_url(), "regrade", pictures, session(client, ivan, live_server))
+
+
 def test_a_refused_archive_and_the_next_choice(chromium, live_server, pictures: Path, client, ada, tmp_path) -> None:
     """The reason stands on the page, and the zone that came with it still shows the name of the next file."""
     from django.core.management import call_command

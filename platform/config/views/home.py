@@ -21,7 +21,7 @@ TERMINAL_GRADE = """$ ./seatrial grade rag-service path/to/project
 def home(request: HttpRequest) -> HttpResponse:
     context = {
         "labs": Lab.objects.filter(retired=False).exclude(current=None).count(),
-        "runs": GradingRun.objects.filter(state=GradingRun.State.FINISHED).count(),
+        "runs": GradingRun.objects.shown().filter(state=GradingRun.State.FINISHED).count(),
         "specimen": newest_public_plot(),
         "terminal_start": TERMINAL_START,
         "terminal_grade": TERMINAL_GRADE,

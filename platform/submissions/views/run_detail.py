@@ -65,7 +65,7 @@ def _context(request: HttpRequest, run: GradingRun) -> dict[str, Any]:
 
 
 def _others(run: GradingRun) -> Any:
-    same = GradingRun.objects.filter(submission__user=run.submission.user, lab_version__lab=run.lab_version.lab)
+    same = GradingRun.objects.shown().filter(submission__user=run.submission.user, lab_version__lab=run.lab_version.lab)
     return same.exclude(pk=run.pk).detailed()
 
 

@@ -12,6 +12,7 @@ from accounts.decorators import instructor_required
 from grader.prove import STARTER
 from grader.spec import load_expectation
 from labs.models import Lab, LabVersion
+from submissions import regrading
 from submissions.models import GradingRun
 from submissions.progress import row_of
 
@@ -50,7 +51,14 @@ def teach_version(request: HttpRequest, pk: int) -> HttpResponse:
     proofs = [("starter", STARTER), *((name, load_expectation(content, name)) for name in content.submissions())]
     broken = {criterion for _, expected in proofs for criterion in expected.fails}
     rubric = [(c, c.id in broken) for c in version.spec_model.rubric.criteria]
-    context = {"nav_current": "teach", "version": version, "proofs": proofs, "rubric": rubric}
+    context = {
+        "nav_current": "teach",
+        "version": version,
+        "proofs": proofs,
+        "rubric": rubric,
+        "candidates": len(regrading.candidates(version)),
+        "regrades": version.regrades.select_related("started_by", "ended_by"),
+    }
     return render(request, "submissions/teach_version.html", context)
 
 
