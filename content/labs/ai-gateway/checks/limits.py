@@ -1,0 +1,223 @@
+"""Criteria about keys: the rate of the bucket, the exact quota, and usage that equals the providers' ledgers."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+
+from lab_checks.providers import not_installed
+from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, open_key, usage_in
+
+from grader.checks.base import Check, Context, Params
+from grader.checks.outcome import counted, every, failed, passed, undecided
+from grader.load.attack import attack
+from grader.load.metrics import Samples
+from grader.load.pacer import constant
+from grader.load.targeter import Answer, Request, json_request
+from grader.probe.http import Response
+from grader.result import Measured, Measurement, Rule
+from grader.sidecars.model_gateway.faults import FaultRule
+
+PATH = "/v1/chat/completions"
+FIELDS = ("prompt_tokens", "completion_tokens")
+
+
+def admitted_or_refused(answer: Answer) -> str:
+    """200, or a 429 that says when to come back."""
+    if answer.status == 429 and "retry-after" not in answer.headers:
+        return "a 429 without Retry-After"
+    return "" if answer.status in (200, 429) else f"status {answer.status}"
+
+
+def short_requests(ctx: Context, label: str, key: str, count: int) -> list[Request]:
+    """Chat requests for one token each."""
+    return [
+        json_request("POST", PATH, body, headers=headers_of(key), validate=admitted_or_refused)
+        for body in conversations(ctx, label, count, tokens=1)
+    ]
+
+
+class RateParams(Params):
+    seconds: float = 6.0
+    over: float = 2.5
+    tolerance: float = 0.05
+
+
+class RateLimit(Check):
+    """Requests admitted of a stream that is faster than the key allows, over both copies."""
+
+    id = "rate"
+    params_model = RateParams
+    params: RateParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        p, rng = self.params, ctx.rng("rate")
+        rate, burst = rng.randint(8, 11), rng.randint(12, 18)
+        text = f"admitted = rate x t + burst, within {p.tolerance:.0%}, over all copies"
+        rule = Rule(op="exact", threshold=p.tolerance, unit="share", text=text)
+        key, refused = await open_key(ctx, "rate", rate=rate, burst=burst)
+        if refused is not None:
+            return not_installed(refused, rule)
+        await Providers(ctx).reset()
+        schedule = constant(rate * p.over, p.seconds)
+        requests = short_requests(ctx, "rate requests", key, len(schedule))
+        samples = await attack([ctx.app], schedule, requests.__getitem__, timeout_s=10)
+        admitted = Counter(samples.status)[200]
+        expected = rate * schedule.offsets[-1] + burst
+        allowed = math.ceil(expected * p.tolerance)
+        measured = Measured(
+            value=admitted,
+            unit="requests",
+            n=len(samples),
+            text=f"{admitted} admitted, {expected:.0f} allowed (rate {rate}, burst {burst}, {p.seconds:g} s)",
+        )
+        advice = "Keep one token bucket per key in the shared state, and take from it in one atomic step."
+        if samples.client_was_late():
+            return undecided("The machine was too busy to send on time.", measured, rule)
+        if wrong := samples.errors():
+            message = f"Where only 200 and 429 with Retry-After are right, users saw {next(iter(wrong))}."
+            return failed(message, measured, rule, "Refuse with 429 and Retry-After, and answer the rest.")
+        if abs(admitted - expected) <= allowed:
+            return passed("The key got its rate and its burst, and no more.", measured, rule)
+        what = "more" if admitted > expected else "fewer"
+        message = f"{admitted} requests were admitted, {what} than the {expected:.0f} that rate and burst allow."
+        return failed(message, measured, rule, advice)
+
+
+class QuotaParams(Params):
+    least: int = 30
+    most: int = 45
+    beyond: int = 25
+    rate: float = 40.0
+
+
+class Quota(Check):
+    """A key's quota over all copies, and after one of them was restarted."""
+
+    id = "quota"
+    params_model = QuotaParams
+    params: QuotaParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        p = self.params
+        quota = ctx.rng("quota").randint(p.least, p.most)
+        rule = Rule(op="exact", threshold=0, unit="requests", text="exactly the quota, over all copies, +0")
+        key, refused = await open_key(ctx, "quota", quota=quota)
+        if refused is not None:
+            return not_installed(refused, rule)
+        await Providers(ctx).reset()
+        count = quota + p.beyond
+        requests = short_requests(ctx, "quota requests", key, count)
+        samples = await attack([ctx.app], constant(p.rate, count / p.rate), requests.__getitem__, timeout_s=12)
+        admitted = Counter(samples.status)[200]
+        if admitted == quota:
+            later = await self._after_restart(ctx, key)
+            admitted += Counter(later.status)[200]
+        measured = Measured(value=admitted, unit="requests", n=count, text=f"{admitted} admitted, the quota is {quota}")
+        if admitted == quota and not samples.errors():
+            return passed("The quota held over all copies, and over a restart.", measured, rule)
+        if admitted <= quota and samples.errors():
+            message = f"Where only 200 and 429 are right, users saw {next(iter(samples.errors()))}."
+            return failed(message, measured, rule, "Answer every admitted request, and refuse the rest with 429.")
+        more = "more" if admitted > quota else "fewer"
+        return failed(
+            f"{admitted} requests were admitted, {more} than the quota of {quota}.",
+            measured,
+            rule,
+            "Count in the shared state, and check and count in one atomic step: two copies may ask at the same moment.",
+        )
+
+    async def _after_restart(self, ctx: Context, key: str) -> Samples:
+        """Some requests more, after one copy has lost its memory."""
+        replicas: tuple[str, ...] = getattr(ctx, "replicas", ())
+        if len(replicas) > 1:
+            name = ctx.rng("restart").choice(replicas)
+            ctx.note(f"{name} is restarted")
+            await ctx.control("restart", name)
+            for _ in range(100):
+                if (await ctx.target(name).request("GET", ctx.spec.service.ready_path, timeout_s=2)).ok:
+                    break
+                await asyncio.sleep(0.2)
+        requests = short_requests(ctx, "quota after restart", key, 8)
+        return await attack([ctx.app], constant(8, 1), requests.__getitem__, timeout_s=12)
+
+
+class UsageParams(Params):
+    keys: int = 3
+    requests: int = 8
+
+
+class Usage(Check):
+    """GET /v1/usage and the usage in the answers against the providers' ledgers."""
+
+    id = "usage"
+    params_model = UsageParams
+    params: UsageParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        rule = every("keys whose usage equals the ledger")
+        providers = Providers(ctx)
+        await providers.reset()
+        keys = []
+        for number in range(self.params.keys):
+            key, refused = await open_key(ctx, f"usage {number}")
+            if refused is not None:
+                return not_installed(refused, rule)
+            keys.append(key)
+        try:
+            await providers.faults({name: [FaultRule(kind="500", share=0.1)] for name in PROVIDERS})
+            true = [await self._spend(ctx, providers, key, number) for number, key in enumerate(keys)]
+        finally:
+            await providers.faults({})
+        good, worst = 0, None
+        for key, (answers, wanted) in zip(keys, true, strict=True):
+            problem, answer = await self._compare(ctx, key, answers, wanted)
+            good += not problem
+            if problem and worst is None:
+                worst = (problem, answer)
+        measured = counted(good, len(keys), "keys whose usage equals the ledger")
+        if worst is None:
+            return passed("The gateway's books and the providers' ledgers agree.", measured, rule)
+        advice = "Book the usage that the provider's answer carries, once per complete answer, in the shared state."
+        return failed(worst[0], measured, rule, advice, worst[1])
+
+    async def _spend(
+        self, ctx: Context, providers: Providers, key: str, number: int
+    ) -> tuple[list[Response], dict[str, int]]:
+        """Use one key, and say what its answers cost by the ledgers."""
+        await asyncio.sleep(0)
+        known = {(row.provider, row.start) for row in await providers.settled()}
+        bodies = conversations(ctx, f"usage {number}", self.params.requests, tokens=7 + number)
+        sent = [{**body, "stream": True} if i % 3 == 0 else body for i, body in enumerate(bodies)]
+        headers = headers_of(key)
+        asked = [ctx.app.request("POST", PATH, json=body, headers=headers, timeout_s=12) for body in sent]
+        answers = list(await asyncio.gather(*asked))
+        rows = [row for row in await providers.settled() if (row.provider, row.start) not in known]
+        billed = [row for row in rows if row.status == 200 and not row.fault]
+        return answers, {name: sum(getattr(row, name) for row in billed) for name in FIELDS}
+
+    async def _compare(
+        self, ctx: Context, key: str, answers: list[Response], wanted: dict[str, int]
+    ) -> tuple[str, Response]:
+        """What is wrong with a key's usage, empty when nothing is, and the exchange that shows it."""
+        for answer in answers:
+            if not answer.ok:
+                return f"A plain request was answered with {answer.status or answer.error}.", answer
+        said = [usage_in(answer) or {} for answer in answers]
+        totals = {name: sum(usage.get(name, 0) for usage in said) for name in FIELDS}
+        if totals != wanted:
+            return f"The answers say {shown(totals)}; the providers metered {shown(wanted)}.", answers[0]
+        expected = {"requests": len(answers), **wanted}
+        for _ in range(10):
+            answer = await ctx.app.request("GET", "/v1/usage", headers=headers_of(key), timeout_s=10)
+            body = answer.json()
+            found = {name: body.get(name) for name in expected} if isinstance(body, dict) else {}
+            if found == expected:
+                return "", answer
+            await asyncio.sleep(0.2)
+        return f"GET /v1/usage says {shown(found)}; by the ledgers it is {shown(expected)}.", answer
+
+
+def shown(usage: dict[str, int]) -> str:
+    return ", ".join(f"{str(value)[:20]} {name}" for name, value in usage.items()) or "nothing"

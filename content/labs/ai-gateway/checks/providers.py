@@ -1,0 +1,282 @@
+"""Criteria about providers that fail: answers given, calls made, a hung provider, refusals that are not retried."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from lab_checks.phases import NEWS_S, RETRY_AFTER_S, Phase, drive, trouble
+from lab_checks.world import (
+    PROVIDERS,
+    Providers,
+    chat_request,
+    conversations,
+    headers_of,
+    open_key,
+)
+
+from grader.checks.base import Check, Context, Params
+from grader.checks.outcome import counted, every, failed, passed, undecided
+from grader.load.metrics import Samples, percentile
+from grader.probe.http import Response
+from grader.result import Measured, Measurement, Rule, Series
+from grader.sidecars.model_gateway.faults import FaultRule
+
+
+def not_installed(answer: Response, rule: Rule) -> Measurement:
+    """The measurement when a key could not be installed."""
+    return failed(
+        f"PUT /admin/policy answered {answer.status or answer.error}, so there was no key to measure with.",
+        Measured(text="no key"),
+        rule,
+        "Make the policy route work first: the bearer token is $ADMIN_TOKEN.",
+        answer,
+    )
+
+
+def worst_errors(samples: Samples) -> str:
+    """The most frequent errors in words."""
+    return ", ".join(f"{count} x {text}" for text, count in list(samples.errors().items())[:3])
+
+
+def plot(title: str, samples: Samples, summary: str) -> Series:
+    """Errors a second over time."""
+    points = [(float(at), float(value)) for at, value in samples.timeline(0.5).errors]
+    return Series(kind="timeline", title=title, unit="errors/s", app=points, summary=summary)
+
+
+class SuccessParams(Params):
+    share: float = 0.99
+
+
+class Success(Check):
+    """Right answers while every provider fails one call in five, and while one is at its limit."""
+
+    id = "success"
+    params_model = SuccessParams
+    params: SuccessParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        rule = Rule(
+            op="at_least",
+            threshold=self.params.share,
+            unit="share",
+            text=f"at least {self.params.share:g} of the requests answered, with a text that a provider gave",
+        )
+        found = await trouble(ctx)
+        if isinstance(found, Response):
+            return not_installed(found, rule)
+        right, total = found.flaky.right + found.storm.right, len(found.flaky.samples) + len(found.storm.samples)
+        share = right / total
+        measured = Measured(value=round(share, 4), unit="share", n=total, text=f"{right} of {total} answered")
+        series = [
+            plot("Errors while every provider fails 20 %", found.flaky.samples, f"{found.flaky.right} answered."),
+            plot(f"Errors while {found.stormy} is at its limit", found.storm.samples, f"{found.storm.right} answered."),
+        ]
+        if share >= self.params.share:
+            return passed("The providers' faults did not reach the users.", measured, rule, series=series)
+        worse = min((found.flaky, found.storm), key=lambda phase: phase.right / max(1, len(phase.samples)))
+        when = "every provider failed one call in five" if worse is found.flaky else f"{found.stormy} was at its limit"
+        advice = (
+            "Ask another provider when one fails with 429, 5xx or a broken answer, up to four or five times. "
+            "A text that no provider gave is no answer."
+        )
+        return failed(f"While {when}, users saw {worst_errors(worse.samples)}.", measured, rule, advice, series=series)
+
+
+class UpstreamCallsParams(Params):
+    per_request: float = 1.5
+
+
+class UpstreamCalls(Check):
+    """Provider calls per request while providers fail, and calls inside Retry-After."""
+
+    id = "upstream-calls"
+    params_model = UpstreamCallsParams
+    params: UpstreamCallsParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        bound = self.params.per_request
+        text = f"at most {bound:g} provider calls per request, none while Retry-After runs"
+        rule = Rule(op="at_most", threshold=bound, unit="calls", text=text)
+        found = await trouble(ctx)
+        if isinstance(found, Response):
+            return not_installed(found, rule)
+        calls = max(found.flaky.amplification, found.storm.amplification)
+        inside = found.inside()
+        measured = Measured(
+            value=round(calls, 3),
+            unit="calls",
+            n=len(found.flaky.samples),
+            text=f"{calls:.2f} calls per request, {len(inside)} inside Retry-After",
+        )
+        series = [_calls_plot(found.storm, found.stormy)]
+        if inside:
+            return failed(
+                f"{found.stormy} said Retry-After: {RETRY_AFTER_S:g}, and {len(inside)} calls came to it before that "
+                f"was over ({NEWS_S:g} s are granted for the news to travel).",
+                measured,
+                rule,
+                "Note in the shared state until when a provider rests, and let every copy look there before it asks.",
+                series=series,
+            )
+        if calls <= bound:
+            return passed("Failing providers were not flooded.", measured, rule, series=series)
+        return failed(
+            f"Each request cost the providers {calls:.2f} calls where 1.25 are enough.",
+            measured,
+            rule,
+            "Ask one provider at a time, and another one only after the first has failed.",
+            series=series,
+        )
+
+
+def _calls_plot(phase: Phase, name: str) -> Series:
+    """Calls a second to the provider that was at its limit."""
+    begin = min((row.start for row in phase.rows), default=0.0)
+    seconds = Counter(int(row.start - begin) for row in phase.rows if row.provider == name)
+    points = [(float(s), float(seconds[s])) for s in range(max(seconds, default=-1) + 1)]
+    title = f"Calls to {name} while it says Retry-After"
+    return Series(kind="timeline", title=title, unit="calls/s", app=points, summary=f"{sum(seconds.values())} calls.")
+
+
+class HungParams(Params):
+    ratio: float = 2.0
+    near: float = 2.5
+    traffic: float = 0.05
+    healthy_s: float = 5.0
+    warm_s: float = 5.0
+    open_s: float = 7.0
+
+
+@dataclass(frozen=True)
+class Hung:
+    """p90 in seconds, and the share of calls that went to the hung provider."""
+
+    name: str
+    before_s: float
+    while_s: float
+    share: float
+    calls: int
+
+    @property
+    def ratio(self) -> float:
+        return self.while_s / self.before_s if math.isfinite(self.before_s) and self.before_s > 0 else math.inf
+
+
+class HungProvider(Check):
+    """Latency and traffic once a provider has been hanging for a while."""
+
+    id = "hung"
+    params_model = HungParams
+    params: HungParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        p = self.params
+        text = f"p90 at most {p.ratio:g} x healthy, at most {p.traffic:.0%} of the calls to the hung provider"
+        rule = Rule(op="at_most", threshold=p.ratio, unit="ratio", text=text)
+        key, refused = await open_key(ctx, "hung")
+        if refused is not None:
+            return not_installed(refused, rule)
+        samples, found = await self._measure(ctx, key)
+        measured = Measured(
+            value=round(found.ratio, 3) if math.isfinite(found.ratio) else None,
+            unit="ratio",
+            n=len(samples),
+            text=f"p90 {found.ratio:.2f} x healthy, {found.share:.1%} of {found.calls} calls to {found.name}",
+        )
+        series = [plot(f"Errors while {found.name} hangs", samples, f"p90 is {found.ratio:.2f} times the healthy one.")]
+        if not math.isfinite(found.before_s):
+            return failed(
+                f"Already with healthy providers users saw {worst_errors(samples)}.",
+                measured,
+                rule,
+                "Make plain requests work first.",
+            )
+        if samples.client_was_late() or (p.ratio < found.ratio <= p.near and found.share <= p.traffic):
+            return undecided("The machine was too busy to tell.", measured, rule, series)
+        if found.ratio <= p.ratio and found.share <= p.traffic:
+            return passed(f"{found.name} hung, and the users did not notice.", measured, rule, series=series)
+        what = (
+            f"one request in ten took {found.while_s:.1f} s or longer"
+            if math.isfinite(found.ratio)
+            else "at least one request in ten got no answer"
+        )
+        return failed(
+            f"{p.warm_s:g} s after {found.name} began to hang, {what} (healthy: {found.before_s:.2f} s), and "
+            f"{found.share:.0%} of the calls still went to it.",
+            measured,
+            rule,
+            "Give every call a deadline, and after a few failures in a row stop asking that provider for some seconds.",
+            series=series,
+        )
+
+    async def _measure(self, ctx: Context, key: str) -> tuple[Samples, Hung]:
+        p, providers = self.params, Providers(ctx)
+        name = ctx.rng("hung").choice(PROVIDERS)
+        await providers.reset()
+        before = await drive(ctx, "healthy", p.healthy_s, key=key)
+        before_s = before.samples.percentile(90)
+        if not math.isfinite(before_s):
+            return before.samples, Hung(name, before_s, math.inf, 0.0, 0)
+        ctx.note(f"{name} hangs")
+        try:
+            await providers.faults({name: [FaultRule(kind="hang")]})
+            await drive(ctx, "opening", p.warm_s, key=key, timeout_s=4.0)
+            known = {(row.provider, row.start) for row in await providers.rows()}
+            after = await drive(ctx, "open", p.open_s, key=key, timeout_s=4.0)
+        finally:
+            await providers.reset()
+        calls = [row for row in after.rows if (row.provider, row.start) not in known]
+        share = sum(row.provider == name for row in calls) / max(1, len(calls))
+        return after.samples, Hung(name, before_s, percentile(after.samples.latency_s, 90), share, len(calls))
+
+
+class ClientErrorsParams(Params):
+    requests: int = 6
+
+
+class ClientErrors(Check):
+    """Requests that a provider refuses with 4xx are not sent again, and trip no breaker."""
+
+    id = "client-errors"
+    params_model = ClientErrorsParams
+    params: ClientErrorsParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        rule = every("refused requests asked once")
+        key, refused = await open_key(ctx, "client-errors")
+        if refused is not None:
+            return not_installed(refused, rule)
+        providers = Providers(ctx)
+        await providers.reset()
+        bodies = conversations(ctx, "client-errors", 2 * self.params.requests)
+        for i, body in enumerate(bodies):
+            if i % 2:
+                body["model"] = f"chat-{ctx.rng(f'model {i}').randrange(10**6)}"
+            else:
+                body["messages"] = [{"role": "wizard", "content": "Open the gate."}]
+        once, worst, calls = 0, None, 0
+        for body in bodies:
+            before = len(await providers.rows())
+            path = "/v1/chat/completions"
+            answer = await ctx.app.request("POST", path, json=body, headers=headers_of(key), timeout_s=12)
+            calls = len(await providers.settled()) - before
+            right = answer.status is not None and 400 <= answer.status < 500 and answer.status != 429 and calls <= 1
+            once += right
+            if not right and worst is None:
+                worst = (answer, calls)
+        measured = counted(once, len(bodies), "refused requests asked once")
+        advice = "Hand a provider's 4xx (but 429) to the client at once: the same request can't succeed elsewhere."
+        if worst is not None:
+            answer, calls = worst
+            said = answer.status or answer.error
+            message = f"A request that no provider accepts cost {calls} provider calls and was answered with {said}."
+            return failed(message, measured, rule, advice, answer)
+        good = chat_request(ctx, key, conversations(ctx, "after-errors", 1)[0])
+        answer = await ctx.app.request("POST", good.path, body=good.body, headers=good.headers, timeout_s=12)
+        if not answer.ok:
+            message = f"After {len(bodies)} refused requests a good one was answered with {answer.status}."
+            return failed(message, measured, rule, "A client's mistake is no fault of the provider.", answer)
+        return passed("A client's mistake was not sent again.", measured, rule)

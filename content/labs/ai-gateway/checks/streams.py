@@ -1,0 +1,88 @@
+"""The criterion about streams that break off: what the client has seen is not sent again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lab_checks.providers import not_installed
+from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, open_key, pieces, sse_data
+
+from grader.checks.base import Check, Context, Params
+from grader.checks.outcome import counted, every, failed, passed
+from grader.probe.http import Response
+from grader.result import Measurement
+from grader.sidecars.model_gateway.faults import FaultRule
+
+NUMBER = re.compile(r"\s*(\d{1,6}):")
+
+
+class ReplayParams(Params):
+    streams: int = 5
+    tokens: int = 16
+
+
+class NothingReplayed(Check):
+    """Every provider breaks off in the middle: the stream ends with an error, and nobody is asked again."""
+
+    id = "replay"
+    params_model = ReplayParams
+    params: ReplayParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        rule = every("broken streams that end as such")
+        key, refused = await open_key(ctx, "replay")
+        if refused is not None:
+            return not_installed(refused, rule)
+        providers = Providers(ctx)
+        await providers.reset()
+        good, worst = 0, None
+        try:
+            for body in conversations(ctx, "replay", self.params.streams, self.params.tokens):
+                problem, answer = await self._one(ctx, providers, key, body)
+                good += not problem
+                if problem and worst is None:
+                    worst = (problem, answer)
+        finally:
+            await providers.reset()
+        measured = counted(good, self.params.streams, "broken streams that end as such")
+        if worst is None:
+            return passed("A stream that broke off was ended, not begun again.", measured, rule)
+        advice = (
+            "Once a token has reached the client, ask nobody again: end the stream with an event "
+            '{"error": {...}} and without [DONE]. Until then another provider may be asked.'
+        )
+        return failed(worst[0], measured, rule, advice, worst[1])
+
+    async def _one(self, ctx: Context, providers: Providers, key: str, body: dict[str, object]) -> tuple[str, Response]:
+        """What is wrong with one stream, empty when nothing is. Other requests between keep breakers closed."""
+        headers, path = headers_of(key), "/v1/chat/completions"
+        await providers.faults({})
+        for plain in conversations(ctx, f"between {body['messages']}", 2, tokens=1):
+            await ctx.app.request("POST", path, json=plain, headers=headers, timeout_s=12)
+        await providers.faults({name: [FaultRule(kind="reset")] for name in PROVIDERS})
+        before = len(await providers.settled())
+        answer = await ctx.app.request("POST", path, json={**body, "stream": True}, headers=headers, timeout_s=15)
+        calls = len(await providers.settled()) - before
+        return fault_of(answer, calls), answer
+
+
+def fault_of(answer: Response, calls: int) -> str:
+    """What is wrong with an answer whose provider broke off in the middle; ``calls``: how often one was asked."""
+    data = sse_data(answer.body)
+    seen = [int(match[1]) for piece in pieces(data) if (match := NUMBER.match(piece))]
+    if answer.status != 200 or not seen:
+        return f"No token of the stream arrived: {answer.status or answer.error}."
+    if seen != list(range(len(seen))):
+        return f"Tokens came again after the provider broke off: {shown(seen)}."
+    if calls > 1:
+        return f"After the first token reached the client, providers were asked {calls - 1} times more."
+    if "[DONE]" in data:
+        return "The provider broke off, but the stream ended with [DONE] as if it were complete."
+    if not answer.error and not any('"error"' in text for text in data):
+        return "The provider broke off, and nothing in the stream says so."
+    return ""
+
+
+def shown(numbers: Sequence[int]) -> str:
+    return " ".join(map(str, numbers[:40]))

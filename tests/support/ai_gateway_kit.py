@@ -1,0 +1,74 @@
+"""The ai-gateway lab without an engine: three providers in this process, and a context over whatever answers as app."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gateway_kit import WordEmbedder, serving
+
+from grader.probe.http import Target
+from grader.sidecars.model_gateway.app import Gateway
+from grader.sidecars.model_gateway.config import GatewayConfig
+from grader.sidecars.model_gateway.control import obey
+from grader.spec import LabSpec, Service
+
+LAB = Path(__file__).parents[2] / "content" / "labs" / "ai-gateway"
+ADMIN = "operator-token"
+PROVIDER = {
+    "models": {"chat": {"kind": "stream", "ttft_ms": 20, "itl_ms": 1}},
+    "embeddings": False,
+    "keys": ["provider-key"],
+}
+
+
+class World:
+    """A context: three gateways and a service."""
+
+    def __init__(self, seed: str, gateways: dict[str, Gateway], app: Target) -> None:
+        self.seed, self.gateways, self.app = seed, gateways, app
+        self.shared: dict[str, Any] = {}
+        self.spec = LabSpec.model_construct(service=Service(env={"ADMIN_TOKEN": ADMIN}))
+
+    def rng(self, label: str) -> random.Random:
+        return random.Random(f"{self.seed}\0{label}")
+
+    def note(self, text: str) -> None:
+        pass
+
+    async def control(self, action: str, party: str, **args: Any) -> dict[str, Any]:
+        assert action == "command"
+        return obey(self.gateways[party], args["payload"])
+
+
+@asynccontextmanager
+async def providers(seed: str, config: dict[str, Any] | None = None) -> AsyncIterator[dict[str, tuple[Gateway, Target]]]:
+    """Name -> gateway and where it listens."""
+    async with AsyncExitStack() as stack:
+        found = {}
+        for name in ("north", "south", "west"):
+            gateway = Gateway(seed, GatewayConfig.model_validate(config or PROVIDER), WordEmbedder())
+            found[name] = (gateway, await stack.enter_async_context(serving(gateway)))
+        yield found
+
+
+@contextmanager
+def lab_checks() -> Iterator[None]:
+    """The lab's checks, importable as in the probe."""
+    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "lab_checks"}
+    for name in before:
+        del sys.modules[name]
+    package = ModuleType("lab_checks")
+    package.__path__ = [str(LAB / "checks")]
+    sys.modules["lab_checks"] = package
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "lab_checks"]:
+            del sys.modules[name]
+        sys.modules.update(before)
