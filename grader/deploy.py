@@ -12,9 +12,9 @@ from grader.errors import EngineUnavailable, LearnerError, RunCancelled, Sandbox
 from grader.job import GradingJob, Snapshot
 from grader.probe.protocol import KEY_HEADER, UP, Awaited, AwaitParties, Fault, Listening, Up
 from grader.sandbox.base import BuildRequest, Channel, ImageRef, PartySpec, Pod, RunLabels, Sandbox
-from grader.sidecars import KINDS
+from grader.sidecars import KINDS, haproxy
 from grader.sidecars.base import config_of
-from grader.spec import Sidecar
+from grader.spec import Replicas, Sidecar
 from grader.spec.load import tree_digest
 
 PROBE = "probe"
@@ -44,26 +44,35 @@ class Deployment:
         parties = [*self.spec.sidecars, *([self.spec.baseline] if self.spec.baseline else [])]
         images = {s.name: self._image_of(s) for s in parties}
         # The learner's service comes first, so it has the first address; the probe needs no name.
-        self._pod = self.sandbox.open_pod(self.labels, (self.spec.service.name, *(s.name for s in parties)))
+        copies = tuple(self.spec.app_ports) if self.spec.replicas else ()
+        hosts = (self.spec.service.name, *copies, *(s.name for s in parties))
+        self._pod = self.sandbox.open_pod(self.labels, hosts)
         for sidecar in parties:
             self._pod.start(self._party(sidecar, images[sidecar.name]))
+        if self.spec.replicas:
+            self._start_balancer(self.spec.replicas)
         self._start_probe()
         for sidecar in parties:
             self._greet(sidecar, cancelled)
         self._await_listening(parties, cancelled)
 
     def start_app(self, image: ImageRef) -> None:
-        """The learner's service. Raises LearnerError when its image can't be started."""
-        limits, service = self.spec.limits, self.spec.service
-        env = {"PORT": str(service.port), **service.env}
+        """The learner's service, each copy of it. Raises LearnerError when its image can't be started."""
+        env = dict(self.spec.service.env)
         for sidecar in self.spec.sidecars:
             env |= {k: v.format(host=sidecar.name, port=sidecar.port) for k, v in sidecar.app_env.items()}
+        for number, (name, port) in enumerate(self.spec.app_ports.items(), 1):
+            own = {"PORT": str(port), **({"REPLICA": str(number)} if self.spec.replicas else {})}
+            self._start_copy(image, name, port, env | own)
+
+    def _start_copy(self, image: ImageRef, name: str, port: int, env: dict[str, str]) -> None:
+        limits = self.spec.limits
         self.pod.start(
             PartySpec(
-                name=service.name,
+                name=name,
                 role="app",
                 image=image,
-                port=service.port,
+                port=port,
                 env=env,
                 cpu=limits.cpu,
                 memory_mb=limits.memory_mb,
@@ -118,6 +127,21 @@ class Deployment:
             data_mb=kind.data_mb,
             pids=kind.pids,
             **common,
+        )
+
+    def _start_balancer(self, replicas: Replicas) -> None:
+        service = self.spec.service
+        self.pod.start(
+            PartySpec(
+                name=service.name,
+                role="sidecar",
+                image=self.sandbox.image(haproxy.IMAGE),
+                command=haproxy.COMMAND,
+                port=service.port,
+                env=haproxy.balancer_env(self.spec),
+                cpu=replicas.balancer_cpu,
+                memory_mb=replicas.balancer_memory_mb,
+            )
         )
 
     def _start_probe(self) -> None:
@@ -206,16 +230,19 @@ class Deployment:
 
     def collect_usage(self) -> None:
         """What the engine says about the learner's service: CPU seconds and peak memory."""
-        name = self.spec.service.name
-        if self.pod.state(name).running:
-            self.usage_json = json.dumps({name: asdict(self.pod.usage(name))})
+        names = [name for name in self.spec.app_ports if self.pod.state(name).running]
+        if names:
+            self.usage_json = json.dumps({name: asdict(self.pod.usage(name)) for name in names})
 
     def app_log(self, max_bytes: int) -> str:
         """The end of the service's own output; empty when there is none to be had."""
         if self._pod is None:
             return ""
         try:
-            return self._pod.logs(self.spec.service.name, max_bytes=max_bytes)
+            logs = {name: self._pod.logs(name, max_bytes=max_bytes) for name in self.spec.app_ports}
+            if len(logs) == 1:
+                return next(iter(logs.values()))
+            return "".join(f"{name}: {line}\n" for name, log in logs.items() for line in log.splitlines())[-max_bytes:]
         except (SeatrialError, EngineUnavailable, KeyError):
             return ""
 

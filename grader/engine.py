@@ -16,7 +16,7 @@ from grader.job import GradingJob
 from grader.probing import Probing
 from grader.result import CheckResult, RunResult, Verdict
 from grader.sandbox.base import BuildRequest, ImageRef, RunLabels, Sandbox
-from grader.sidecars import KINDS
+from grader.sidecars import KINDS, haproxy
 from grader.verdict import score_of, verdict_of
 
 LOG = logging.getLogger(__name__)
@@ -51,7 +51,10 @@ def _checked(job: GradingJob, sandbox: Sandbox) -> Sandbox:
     """The sandbox, once the engine answers and holds every image that the run needs. Raises EngineUnavailable."""
     sandbox.check()
     spec = job.lab.spec
-    for name in (PROBE_IMAGE, *spec.bases, *(KINDS[sidecar.kind].image for sidecar in spec.sidecars)):
+    needed = [PROBE_IMAGE, *spec.bases, *(KINDS[sidecar.kind].image for sidecar in spec.sidecars)]
+    if spec.replicas:
+        needed.append(haproxy.IMAGE)
+    for name in needed:
         sandbox.image(name)
     return sandbox
 

@@ -81,7 +81,7 @@ class Probing:
         return Start(
             spec=spec,
             seed=self.job.seed,
-            ports={spec.service.name: spec.service.port, **{p.name: p.port for p in parties}},
+            ports={spec.service.name: spec.service.port, **spec.app_ports, **{p.name: p.port for p in parties}},
             files=files,
             baseline_key=self.deployment.baseline_key,
             only=sorted(self.job.only),

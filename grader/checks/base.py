@@ -34,8 +34,13 @@ class Context(Protocol):
         """The learner's service."""
         ...
 
+    @property
+    def replicas(self) -> tuple[str, ...]:
+        """Names of the containers that run the learner's code: one, or the copies behind the balancer."""
+        ...
+
     def target(self, name: str) -> Target:
-        """Any party with a port, by its name in the pod (the baseline, a sidecar)."""
+        """Any party with a port, by its name in the pod (the baseline, a sidecar, one replica past the balancer)."""
         ...
 
     @property

@@ -35,11 +35,11 @@ class GracefulStop(Check):
         flying = [asyncio.create_task(send(ctx.app, case)) for case in cases]
         await asyncio.sleep(self.params.delay_s)
         grace = ctx.spec.limits.stop_grace_s
-        state = await ctx.control("stop", ctx.spec.service.name, grace_s=grace)
+        state = await ctx.control("stop", ctx.replicas[0], grace_s=grace)
         answers = await asyncio.gather(*flying)
         judged = self._judge(cases, answers, state, grace)
         if self.params.restart:
-            await ctx.control("restart", ctx.spec.service.name)
+            await ctx.control("restart", ctx.replicas[0])
             if await ready_again(ctx) is None:
                 return failed("The service did not start again.", counted(0, 1, "restarts"), every("restarts"), ADVICE)
         return judged

@@ -33,9 +33,10 @@ class RestartPersistence(Check):
             response = await send(ctx.app, case)
             if said := problem(case, response):
                 return failed(f"{case.name()}: {said}.", counted(0, len(reads), UNIT), rule, ADVICE, response)
-        name = ctx.spec.service.name
-        await ctx.control("signal", name, signal="SIGKILL")
-        await ctx.control("restart", name)
+        for name in ctx.replicas:
+            await ctx.control("signal", name, signal="SIGKILL")
+        for name in ctx.replicas:
+            await ctx.control("restart", name)
         if await ready_again(ctx) is None:
             message = "After a kill and a restart the service did not become ready again."
             return failed(message, counted(0, len(reads), UNIT), rule, ADVICE)

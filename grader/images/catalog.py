@@ -54,7 +54,8 @@ def _recipes() -> dict[str, Recipe]:
     runtime = Recipe("seatrial/runtime:1", folder / "runtime", base)
     probe = Recipe("seatrial/probe:1", folder / "probe", runtime, with_grader=True)
     postgres = Recipe("seatrial/postgres:1", folder / "postgres", base)
-    return {recipe.name: recipe for recipe in (base, runtime, probe, postgres)}
+    edge = Recipe("seatrial/edge:1", folder / "edge", base)
+    return {recipe.name: recipe for recipe in (base, runtime, probe, postgres, edge)}
 
 
 NAMES = tuple(_recipes())

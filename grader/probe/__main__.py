@@ -8,7 +8,7 @@ import uvloop
 
 from grader.probe.context import ProbeContext
 from grader.probe.protocol import AwaitParties, Done, Fault, Listening, NotReadyNow, ReadyNow, Start
-from grader.probe.readiness import await_app, await_parties, strangers_served
+from grader.probe.readiness import await_parties, await_replicas, strangers_served
 from grader.probe.runner import grade
 from grader.probe.wire import Wire
 
@@ -21,7 +21,9 @@ async def _serve(wire: Wire) -> None:
     start = await wire.receive()
     assert isinstance(start, Start)
     ctx = ProbeContext(start, wire)
-    ready = await await_app(start.spec, ctx.app, wire, set(start.ports.values()) - {start.spec.service.port})
+    targets = {name: ctx.target(name) for name in start.ports}
+    known = set(start.ports.values()) - set(start.spec.app_ports.values())
+    ready = await await_replicas(start.spec, targets, wire, known)
     if isinstance(ready, NotReadyNow):
         wire.send(ready)
     else:

@@ -40,6 +40,10 @@ class ProbeContext:
     def app(self) -> Target:
         return self._targets[self.spec.service.name]
 
+    @property
+    def replicas(self) -> tuple[str, ...]:
+        return tuple(self.spec.app_ports)
+
     def target(self, name: str) -> Target:
         return self._targets[name]
 

@@ -63,6 +63,24 @@ class Readiness:
     last: Response | None = None
 
 
+async def await_replicas(
+    spec: LabSpec, targets: dict[str, Target], wire: Wire, known_ports: set[int]
+) -> Readiness | NotReadyNow:
+    """Wait for every copy of the service, then for the balancer in front of them. What the first copy did is told."""
+    first: Readiness | None = None
+    for name in spec.app_ports:
+        ready = await await_app(spec, targets[name], wire, known_ports)
+        if isinstance(ready, NotReadyNow):
+            return ready
+        first = first or ready
+    assert first is not None
+    if spec.replicas is not None:
+        front = await await_app(spec, targets[spec.service.name], wire, known_ports)
+        if isinstance(front, NotReadyNow):
+            return front
+    return first
+
+
 async def await_app(spec: LabSpec, app: Target, wire: Wire, known_ports: set[int]) -> Readiness | NotReadyNow:
     """Poll the service's ready path until it answers 200, exits, or runs out of time."""
     seen = Readiness()
@@ -77,12 +95,12 @@ async def await_app(spec: LabSpec, app: Target, wire: Wire, known_ports: set[int
             seen.seconds = elapsed
             return seen
         if time.perf_counter() > next_state:
-            state = await wire.control("state", spec.service.name, {})
+            state = await wire.control("state", app.name, {})
             if not state["running"]:
                 return _exited(state)
             next_state = time.perf_counter() + 1.0
         await asyncio.sleep(POLL_S)
-    return _never_ready(spec, seen, known_ports)
+    return _never_ready(spec, app.port, seen, known_ports)
 
 
 def _exited(state: dict[str, object]) -> NotReadyNow:
@@ -99,8 +117,8 @@ def _exited(state: dict[str, object]) -> NotReadyNow:
     )
 
 
-def _never_ready(spec: LabSpec, seen: Readiness, known_ports: set[int]) -> NotReadyNow:
-    port, path, limit = spec.service.port, spec.service.ready_path, spec.limits.ready_s
+def _never_ready(spec: LabSpec, port: int, seen: Readiness, known_ports: set[int]) -> NotReadyNow:
+    path, limit = spec.service.ready_path, spec.limits.ready_s
     last = seen.last
     exchange = last.exchange() if last is not None else None
     if last is not None and last.status is not None:

@@ -103,17 +103,22 @@ def _out_of_time(ctx: ProbeContext) -> Measurement:
 
 async def _explain(measurement: Measurement, ctx: ProbeContext) -> Measurement:
     """Add what only the engine side knows: whether the service died, and what it printed meanwhile."""
-    name = ctx.spec.service.name
     if measurement.exchange is not None and measurement.exchange.error:
         await asyncio.sleep(DYING_S)
-    state = await ctx.control("state", name)
     message, exchange = measurement.message, measurement.exchange
-    if not state["running"]:
-        why = "it used more memory than its limit" if state["oom_killed"] else f"exit code {state['exit_code']}"
-        message = f"{message} Your service is no longer running ({why})."
-    if exchange is not None and exchange.party == name:
-        logs = await ctx.control("logs", name, max_bytes=LOG_SLICE_BYTES)
-        exchange = exchange.model_copy(update={"log": str(logs["text"])[-LOG_SLICE_BYTES:]})
+    own = exchange is not None and exchange.party in (ctx.spec.service.name, *ctx.replicas)
+    log = ""
+    for name in ctx.replicas:
+        state = await ctx.control("state", name)
+        if not state["running"]:
+            why = "it used more memory than its limit" if state["oom_killed"] else f"exit code {state['exit_code']}"
+            whose = "Your service" if len(ctx.replicas) == 1 else f"Your replica {name}"
+            message = f"{message} {whose} is no longer running ({why})."
+        if own:
+            logs = await ctx.control("logs", name, max_bytes=LOG_SLICE_BYTES // len(ctx.replicas))
+            log += str(logs["text"])
+    if exchange is not None and own:
+        exchange = exchange.model_copy(update={"log": log[-LOG_SLICE_BYTES:]})
     return measurement.model_copy(update={"message": message, "exchange": exchange})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from grader.sidecars.base import SidecarKind
 from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.postgres import PostgresConfig, postgres_env
+from grader.sidecars.valkey import ValkeyConfig, valkey_env
 
 PYTHON_IMAGE = "seatrial/probe:1"
 
@@ -24,6 +25,13 @@ KINDS: dict[str, SidecarKind] = {
             config_model=PostgresConfig,
             env=postgres_env,
             data_mb=256,
+        ),
+        SidecarKind(
+            id="valkey",
+            image="seatrial/edge:1",
+            command=("/opt/seatrial/edge/store.sh",),
+            config_model=ValkeyConfig,
+            env=valkey_env,
         ),
     )
 }

@@ -47,6 +47,19 @@ class Sidecar(Frozen):
     app_env: dict[str, str] = Field({}, description="set in the learner's container; {host} and {port} are filled in")
 
 
+class Replicas(Frozen):
+    """The learner's service several times behind a load balancer, which has the service's name and port.
+
+    The copies are called ``<service>-1``, ``<service>-2``, ...; each has its own port (they share one network
+    namespace) and REPLICA, its number, in its environment. Limits hold for each copy.
+    """
+
+    count: int = Field(ge=2, le=4)
+    first_port: int = Field(18081, ge=1024, le=65000, description="$PORT of the first copy; the others follow")
+    balancer_cpu: float = Field(0.3, gt=0, le=4)
+    balancer_memory_mb: int = Field(96, ge=32, le=1024)
+
+
 class CheckUse(Frozen):
     """One use of a check, with parameters that the check's own model validates."""
 
@@ -95,6 +108,7 @@ class LabSpec(Frozen):
     skills: list[str] = Field(min_length=1)
     limits: Limits = Limits()
     service: Service = Service()
+    replicas: Replicas | None = None
     contract: str = Field("openapi.yaml", description="OpenAPI document in the lab folder")
     bases: list[str] = Field(["seatrial/runtime:1"], description="base images a Dockerfile may name")
     sidecars: list[Sidecar] = []
@@ -103,14 +117,23 @@ class LabSpec(Frozen):
 
     @model_validator(mode="after")
     def _names(self) -> LabSpec:
-        parties = [
-            self.service.name,
-            *(s.name for s in self.sidecars),
-            *([self.baseline.name] if self.baseline else []),
-        ]
+        others = [*self.sidecars, *([self.baseline] if self.baseline else [])]
+        copies = list(self.app_ports) if self.replicas else []
+        parties = [self.service.name, *copies, *(s.name for s in others)]
         if len(set(parties)) != len(parties):
-            raise ValueError("service, sidecars and baseline need different names")
+            raise ValueError("service, replicas, sidecars and baseline need different names")
+        ports = [self.service.port, *(self.app_ports.values() if self.replicas else ()), *(s.port for s in others)]
+        if self.replicas and len(set(ports)) != len(ports):
+            raise ValueError("service, replicas, sidecars and baseline need different ports: they share one pod")
         return self
+
+    @property
+    def app_ports(self) -> dict[str, int]:
+        """Name -> port of every container that runs the learner's code; one without ``replicas``."""
+        if self.replicas is None:
+            return {self.service.name: self.service.port}
+        numbers = range(self.replicas.count)
+        return {f"{self.service.name}-{n + 1}": self.replicas.first_port + n for n in numbers}
 
 
 class Expectation(Frozen):

@@ -48,6 +48,7 @@ def constantly(seconds: float, answer: bytes = OK) -> Reply:
 @pytest.fixture(autouse=True)
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MIN_WINDOW_S", 0.05)
+    monkeypatch.setattr(module, "LATE_S", 1.0)  # what a late client does is a test of its own
 
 
 async def compared(mine: Reply, theirs: Reply, **changes: Any) -> Comparison:

@@ -50,7 +50,7 @@ def grade(monkeypatch: pytest.MonkeyPatch, checks: dict[str, Scripted], deadline
     async def control(action: str, party: str, **_: Any) -> dict[str, Any]:
         return {"running": True, "text": ""}
 
-    ctx: Any = SimpleNamespace(spec=spec, control=control, note=lambda _text: None)
+    ctx: Any = SimpleNamespace(spec=spec, control=control, replicas=("app",), note=lambda _text: None)
     sent: list[Any] = []
     start: Any = SimpleNamespace(deadline_s=deadline_s, only=[])
     asyncio.run(runner.grade(start, ctx, SimpleNamespace(send=sent.append)))  # type: ignore[arg-type]
