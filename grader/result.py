@@ -73,6 +73,14 @@ class Exchange(Frozen):
     log: str = Field("", description="what the learner's service printed in that time; never graded")
 
 
+class Mark(Frozen):
+    """A fault on a timeline, in seconds from its start."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
 class Series(Frozen):
     """Data of one plot. ``histogram``: raw samples per side; ``timeline``: (seconds, value) points."""
 
@@ -82,6 +90,7 @@ class Series(Frozen):
     app: list[float] | list[tuple[float, float]] = []
     baseline: list[float] | list[tuple[float, float]] = []
     threshold: float | None = None
+    marks: list[Mark] = []
     summary: str = Field("", description="the conclusion in one sentence: the text equivalent")
 
 

@@ -10,7 +10,10 @@ from typing import Any
 from grader.result import Series
 
 MOST_POINTS = 20_000
+MOST_BANDS = 50
 Point = tuple[float, float]
+Band = tuple[float, float, str]
+"""A fault: start and end in seconds, and its name."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class PlotData:
     baseline: list[Any] = field(default_factory=list)
     threshold: float | None = None
     summary: str = ""
+    bands: list[Band] = field(default_factory=list)
     you: str = "Your system"
 
 
@@ -39,8 +43,17 @@ def plot_data(series: Series | Mapping[str, Any], you: str = "Your system") -> P
         baseline=list(raw.get("baseline") or [])[:MOST_POINTS],
         threshold=float(threshold) if _is_number(threshold) else None,
         summary=str(raw.get("summary", "")),
+        bands=_bands(raw.get("marks") or []),
         you=you,
     )
+
+
+def _bands(raw: Iterable[Any]) -> list[Band]:
+    out = []
+    for mark in list(raw)[:MOST_BANDS]:
+        if isinstance(mark, Mapping) and _is_number(mark.get("start_s")) and _is_number(mark.get("end_s")):
+            out.append((float(mark["start_s"]), float(mark["end_s"]), str(mark.get("text", ""))[:80]))
+    return out
 
 
 def _is_number(x: object) -> bool:

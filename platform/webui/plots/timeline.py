@@ -8,11 +8,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from webui.plots import parts
-from webui.plots.data import PlotData, Point, points
+from webui.plots.data import Band, PlotData, Point, points
 
 TOP, HEIGHT = 24, 170
-Band = tuple[float, float, str]
-"""A fault: start and end in seconds, and its name."""
 
 
 def _bands(bands: Sequence[Band], start: float, span: float, uid: str) -> list[SafeString]:
@@ -54,8 +52,10 @@ def _line(series: list[Point], css: str, start: float, span: float, low: float, 
     return parts.path(css, "M" + "L".join(place))
 
 
-def _rows(app: list[Point], base: list[Point], start: float, span: float, unit: str) -> list[list[str]]:
-    """Return the mean of each tenth of the run, a row each."""
+def _rows(
+    app: list[Point], base: list[Point], start: float, span: float, unit: str, bands: Sequence[Band]
+) -> list[list[str]]:
+    """Return the mean of each tenth of the run, a row each, with the faults that fell into it."""
     rows = []
     for i in range(10):
         a, b = start + span * i / 10, start + span * (i + 1) / 10
@@ -63,13 +63,15 @@ def _rows(app: list[Point], base: list[Point], start: float, span: float, unit: 
         for series in (app, base) if base else (app,):
             inside = [v for t, v in series if a <= t < b or (i == 9 and t == b)]
             cells.append(parts.value(sum(inside) / len(inside), unit) if inside else "–")
+        if bands:
+            cells.append(", ".join(name for begin, stop, name in bands if begin < b and stop > a) or "–")
         rows.append([f"{a:.0f} to {b:.0f} s" if span >= 20 else f"{a:.1f} to {b:.1f} s", *cells])
     return rows
 
 
 def timeline_plot(data: PlotData, uid: str, bands: Sequence[Band] = ()) -> SafeString:
     """Return the figure for (seconds, value) points; empty when there is nothing to draw."""
-    app, base = points(data.app), points(data.baseline)
+    app, base, bands = points(data.app), points(data.baseline), [*data.bands, *bands]
     every = app + base
     if not every:
         return SafeString("")
@@ -103,5 +105,6 @@ def timeline_plot(data: PlotData, uid: str, bands: Sequence[Band] = ()) -> SafeS
     keys = [("you", data.you)] * bool(app) + [("base", "Baseline R")] * bool(base)
     keys += [("rule", "Rule")] * (data.threshold is not None) + [("band", "Fault")] * bool(bands)
     head = ["Part of the run", f"{data.you}, mean", *(["Baseline, mean"] if base else [])]
-    rows = _rows(app, base, start, span, data.unit)
+    head += ["Fault"] * bool(bands)
+    rows = _rows(app, base, start, span, data.unit, bands)
     return parts.figure(data.title, data.summary, drawing, head, rows, parts.legend(*keys))

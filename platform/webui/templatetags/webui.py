@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from grader.result import Series
 from webui import icons, text_render
 from webui.plots import bars, histogram, marks, parts, timeline
-from webui.plots.data import plot_data
+from webui.plots.data import Band, plot_data
 
 register = template.Library()
 
@@ -74,7 +74,7 @@ def two_histograms(series: Series | Mapping[str, Any]) -> SafeString:
 
 
 @register.simple_tag
-def timeline_plot(series: Series | Mapping[str, Any], bands: Sequence[timeline.Band] = ()) -> SafeString:
+def timeline_plot(series: Series | Mapping[str, Any], bands: Sequence[Band] = ()) -> SafeString:
     return timeline.timeline_plot(plot_data(series), parts.new_id(), bands)
 
 

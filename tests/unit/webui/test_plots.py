@@ -173,3 +173,16 @@ def test_a_failed_gate_is_said() -> None:
     assert "A failed gate caps" in marks.scale(
         [{"outcome": "failed", "points": 0, "max_points": 100, "gate": True}], 70, 40
     )
+
+
+def test_a_timeline_draws_its_marks_and_names_them_in_the_table() -> None:
+    marked = {
+        "kind": "timeline", "title": "Right answers", "unit": "req/s", "app": [[t / 2, 10.0] for t in range(40)],
+        "marks": [{"start_s": 5, "end_s": 9, "text": "db <restarted>"}, {"start_s": "soon", "end_s": 1, "text": "no"}],
+    }  # fmt: skip
+    html = timeline.timeline_plot(plot_data(marked), "u")
+    assert "db &lt;restarted&gt;" in html
+    assert "Fault" in html
+    assert html.count("url(#uh)") == 1
+    rows = re.findall(r"<tr>.*?</tr>", html, re.S)
+    assert sum("db &lt;restarted&gt;" in row for row in rows) in (2, 3)
