@@ -194,10 +194,11 @@ class HungProvider(Check):
                 rule,
                 "Make plain requests work first.",
             )
-        if samples.client_was_late() or (p.ratio < found.ratio <= p.near and found.share <= p.traffic):
-            return undecided("The machine was too busy to tell.", measured, rule, series)
         if found.ratio <= p.ratio and found.share <= p.traffic:
             return passed(f"{found.name} hung, and the users did not notice.", measured, rule, series=series)
+        close = found.ratio <= p.near or (math.isfinite(found.ratio) and samples.client_was_late(found.before_s))
+        if close and found.share <= p.traffic:
+            return undecided("The machine was too busy to tell.", measured, rule, series)
         what = (
             f"one request in ten took {found.while_s:.1f} s or longer"
             if math.isfinite(found.ratio)
