@@ -56,12 +56,20 @@ def connected(password: str) -> psycopg.Connection:
     return psycopg.connect(url, password=password, autocommit=True, connect_timeout=3)
 
 
+def first_connection() -> psycopg.Connection:
+    """With the password of the lab's files; with the new one when this service has been started before."""
+    try:
+        return connected(os.environ["DATABASE_PASSWORD"])
+    except psycopg.OperationalError:
+        return connected(KEY)
+
+
 def take_over() -> None:
     """Change the password before the learner's code starts: the first one stands in the lab's files."""
     give_up = time.monotonic() + 30
     while True:
         try:
-            with connected(os.environ["DATABASE_PASSWORD"]) as connection:
+            with first_connection() as connection:
                 connection.execute(SCHEMA)
                 connection.execute(f"ALTER ROLE CURRENT_USER PASSWORD '{KEY}'")
             return
