@@ -19,6 +19,7 @@ TABLE: dict[str, str] = {
     "latency_ratio": "grader.checks.latency.LatencyRatio",
     "throughput_ratio": "grader.checks.throughput.ThroughputRatio",
     "streaming": "grader.checks.streaming.Streaming",
+    "peak_memory": "grader.checks.cost.PeakMemory",
 }
 
 
