@@ -60,6 +60,17 @@ class Faults:
             await self._ctx.control("restart", party)
 
     @asynccontextmanager
+    async def link(self, proxy: str, text: str, **state: Any) -> AsyncIterator[None]:
+        """The state of a fault proxy's link, e.g. ``latency_ms=200``, ``stalled=True``, ``cut=True``."""
+
+        async def send(payload: dict[str, Any]) -> None:
+            await self._ctx.control("command", proxy, payload={"command": "link", **payload})
+
+        async with self.injected(text, lambda: send({})):
+            await send(state)
+            yield
+
+    @asynccontextmanager
     async def gateway(self, party: str, rules: list[dict[str, Any]], text: str) -> AsyncIterator[None]:
         """A fault schedule of a model gateway: errors, rate limits, hangs, slow tokens, cut streams."""
 

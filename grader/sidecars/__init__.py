@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grader.sidecars.base import SidecarKind
+from grader.sidecars.fault_proxy.config import ProxyConfig
 from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.postgres import PostgresConfig, postgres_env
 from grader.sidecars.valkey import ValkeyConfig, valkey_env
@@ -17,6 +18,13 @@ KINDS: dict[str, SidecarKind] = {
             image=PYTHON_IMAGE,
             command=("python", "-m", "grader.sidecars.model_gateway"),
             config_model=GatewayConfig,
+            interactive=True,
+        ),
+        SidecarKind(
+            id="fault-proxy",
+            image=PYTHON_IMAGE,
+            command=("python", "-m", "grader.sidecars.fault_proxy"),
+            config_model=ProxyConfig,
             interactive=True,
         ),
         SidecarKind(

@@ -177,3 +177,39 @@ else:
         time.sleep(0.5)
         pod.start(podkit.party(read, "app2", image=probe, memory_mb=256))
         assert podkit.result(pod, "app2") == {"v": "[1,2]"}
+
+
+def test_a_store_behind_a_link_that_fails() -> None:
+    """valkey as it really runs, reached through the fault proxy: quick, then slow, then cut, then whole again."""
+    store = Sidecar(name="store-real", kind="valkey", port=6379, memory_mb=96)
+    link = Sidecar(name="store", kind="fault-proxy", port=6380, config={"upstream": "store-real:6379"})
+    with podkit.pod("app", "store-real", "store") as pod:
+        pod.start(sidecar_party(store))
+        pod.start(sidecar_party(link))
+        channel = greet(pod, link)
+        client = """
+import socket
+def ask(line):
+    began = time.perf_counter()
+    try:
+        with socket.create_connection(("store", 6380), timeout=3) as s:
+            s.sendall(line + b"\\r\\n")
+            said = s.recv(100).decode()
+    except OSError as error:
+        said = type(error).__name__
+    return said, time.perf_counter() - began
+print("RESULT " + json.dumps({"set": ask(b"SET k 1"), "get": ask(b"INCR k")}), flush=True)
+"""
+        deadline = time.monotonic() + 20
+        while (quick := run_client(pod, f"app-{time.monotonic_ns()}", client))["set"][0] != "+OK\r\n":
+            assert time.monotonic() < deadline, quick
+        assert quick["get"][0] == ":2\r\n"
+        command(channel, {"command": "link", "latency_ms": 150})
+        slow = run_client(pod, "app-slow", client)
+        assert slow["get"][0] == ":2\r\n"
+        assert slow["get"][1] > 0.3
+        command(channel, {"command": "link", "cut": True}, 2)
+        cut = run_client(pod, "app-cut", client)
+        assert cut["get"][0] in ("ConnectionResetError", "")
+        command(channel, {"command": "link"}, 3)
+        assert run_client(pod, "app-whole", client)["get"][0] == ":2\r\n"
