@@ -26,6 +26,8 @@ PROVIDER = {
     "keys": ["provider-key"],
 }
 
+Listening = dict[str, tuple[Gateway, Target]]
+
 
 class World:
     """A context: three gateways and a service."""
@@ -47,7 +49,9 @@ class World:
 
 
 @asynccontextmanager
-async def providers(seed: str, config: dict[str, Any] | None = None) -> AsyncIterator[dict[str, tuple[Gateway, Target]]]:
+async def providers(
+    seed: str, config: dict[str, Any] | None = None
+) -> AsyncIterator[dict[str, tuple[Gateway, Target]]]:
     """Name -> gateway and where it listens."""
     async with AsyncExitStack() as stack:
         found = {}

@@ -100,8 +100,9 @@ def key_of(key: str, *, rate: float = UNBOUNDED, burst: int = UNBOUNDED, quota: 
 
 
 async def open_key(ctx: Context, label: str, **limits: Any) -> tuple[str, Response | None]:
-    """A new key in force, and the answer when it could not be installed."""
-    key = new_key(ctx, label)
+    """A new key in force, and the answer when it could not be installed. A check that is repeated gets another key."""
+    number = ctx.shared["keys"] = ctx.shared.get("keys", 0) + 1
+    key = new_key(ctx, f"{label} {number}")
     answer = await install(ctx, key_of(key, **limits))
     return key, None if answer.ok else answer
 
