@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import random
@@ -158,3 +159,60 @@ async def test_memory_is_a_ratio_to_the_raw_vectors(checks: Any) -> None:
         ctx = types.SimpleNamespace(shared={"loaded": data})
         found = await checks.writes.Memory(checks.writes.Check.params_model()).run(ctx)
         assert found.outcome is outcome
+
+
+class Told:
+    """A target that answers searches by a list: ids, or a status that is an error."""
+
+    def __init__(self, *answers: list[str] | int) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, Any]] = []
+
+    async def request(self, method: str, path: str, json: Any = None, **_: Any) -> Response:
+        self.asked.append(json)
+        said = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        response = Response(method, path, {}, b"", "app", 0.0, 0.0)
+        response.status = said if isinstance(said, int) else 200
+        response.chunks = [(0.0, answer([] if isinstance(said, int) else said).body)]
+        return response
+
+
+def context(target: Told, **more: Any) -> Any:
+    return types.SimpleNamespace(app=target, seed="0123456789", rng=random.Random, **more)
+
+
+async def test_a_broken_connection_is_no_lost_write(checks: Any) -> None:
+    v = np.ones(384, np.float32)
+    for answers, lost in (([503, 503, ["kept"]], []), ([503, []], ["kept"]), ([["other"]], ["kept"])):
+        gone = await checks.writes._missing(context(Told(*answers)), [("kept", v)])
+        assert [name for name, _ in gone] == lost
+
+
+def test_the_newest_writes_are_all_searched_for(checks: Any) -> None:
+    kept = [(f"w{n}", np.zeros(1)) for n in range(500)]
+    names = [name for name, _ in checks.writes._sample(context(Told([])), "app", kept)]
+    assert set(names) >= {f"w{n}" for n in range(440, 500)}
+    assert len(names) == len(set(names)) == 100
+    assert len(checks.writes._sample(context(Told([])), "app", kept[:3])) == 3
+
+
+@pytest.mark.parametrize(("said", "outcome"), [("foreign", "failed"), ("own", "passed"), (503, "failed")])
+async def test_one_foreign_id_fails_the_tenants(checks: Any, corpus: Any, said: str | int, outcome: str) -> None:
+    """An id of the largest tenant is foreign to the others; an id that nobody stored is nobody's."""
+    ids = {"foreign": [corpus.ids[int(corpus.rows(0)[0])]], "own": ["a bulk load's"]}
+    data = checks.asking.Loaded(corpus, (0, 0), 1)
+    ctx = context(Told(ids[said] if isinstance(said, str) else said), shared={"loaded": data})
+    found = await checks.quality.Tenants(checks.quality.Check.params_model()).run(ctx)
+    assert found.outcome.value == outcome
+    assert len(ctx.app.asked) == 240
+
+
+async def test_a_bulk_load_goes_on_until_it_is_stopped_and_tells_a_refusal(checks: Any) -> None:
+    bodies = checks.speed._bulk_bodies(context(Told([])), 0)
+    assert len({json.loads(body)["items"][0]["id"] for body in bodies}) == checks.speed.PREPARED
+    stop = asyncio.Event()
+    stop.set()
+    assert await checks.speed._bulk_load(context(Told([])), bodies, stop) is None
+    refused = await checks.speed._bulk_load(context(Told(500)), bodies, asyncio.Event())
+    assert refused is not None
+    assert "500" in refused[0]

@@ -146,7 +146,8 @@ class Bulk(Check):
         data = await loaded(ctx)
         if isinstance(data, Measurement):
             return data
-        limit, ratios = self.params.threshold, []
+        limit = self.params.threshold
+        ratios: list[float] = []
         rule = Rule(op="at_most", threshold=limit, unit="ratio", text=f"at most {limit:g} × quiet")
         advice = "Let writes and searches run at the same time: no lock around both, and several connections."
         rng = corpora.generator(ctx.rng("bulk"))
