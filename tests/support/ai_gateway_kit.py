@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from gateway_kit import WordEmbedder, serving
@@ -16,7 +16,7 @@ from grader.probe.http import Target
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
-from grader.spec import LabSpec, Service
+from grader.spec import Service
 
 LAB = Path(__file__).parents[2] / "content" / "labs" / "ai-gateway"
 ADMIN = "operator-token"
@@ -35,7 +35,7 @@ class World:
     def __init__(self, seed: str, gateways: dict[str, Gateway], app: Target) -> None:
         self.seed, self.gateways, self.app = seed, gateways, app
         self.shared: dict[str, Any] = {}
-        self.spec = LabSpec.model_construct(service=Service(env={"ADMIN_TOKEN": ADMIN}))
+        self.spec = SimpleNamespace(service=Service(env={"ADMIN_TOKEN": ADMIN}))
 
     def rng(self, label: str) -> random.Random:
         return random.Random(f"{self.seed}\0{label}")

@@ -41,9 +41,9 @@ class Gateway:
         """WordPiece tokens."""
         return int(self.embedder.count(text))
 
-    def set_faults(self, rules: list[FaultRule]) -> None:
-        """Start a schedule: its windows count from now, from request 0."""
-        self.schedule = Schedule(self.seed, rules, started_at=time.monotonic())
+    def set_faults(self, rules: list[FaultRule], salt: str = "") -> None:
+        """Start a schedule: its windows count from now, from request 0. ``salt`` parts gateways of one seed."""
+        self.schedule = Schedule(self.seed + salt, rules, started_at=time.monotonic())
 
     def reset(self) -> None:
         """Empty the ledger, end all faults, forget attempts."""

@@ -7,7 +7,8 @@ The first line is {"type": "start", "seed": str, "name": str, "port": int, "conf
 - ``ping`` -> {}
 - ``ledger`` (since=0, limit=5000) -> {totals, rows, next, more}
 - ``reset`` -> {}: the ledger is emptied, faults end, attempts count from 0
-- ``faults`` (rules=[FaultRule]) -> {rules}: replaces the schedule; an empty list ends all faults
+- ``faults`` (rules=[FaultRule], salt="") -> {rules}: replaces the schedule; an empty list ends all faults. Gateways
+  with different salts fail independently of each other, though they share the run's seed
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Reset(BaseModel):
 class SetFaults(BaseModel):
     command: Literal["faults"]
     rules: list[FaultRule] = Field(max_length=MAX_RULES)
+    salt: str = Field("", max_length=100)
 
 
 Command = Ping | ReadLedger | Reset | SetFaults
@@ -71,8 +73,8 @@ def obey(gateway: Gateway, payload: Any) -> dict[str, Any]:
     match _COMMAND.validate_python(payload):
         case ReadLedger(since=since, limit=limit):
             return gateway.ledger.read(since, limit)
-        case SetFaults(rules=rules):
-            gateway.set_faults(rules)
+        case SetFaults(rules=rules, salt=salt):
+            gateway.set_faults(rules, salt)
             return {"rules": len(rules)}
         case Reset():
             gateway.reset()

@@ -142,7 +142,7 @@ class Quota(Check):
                     break
                 await asyncio.sleep(0.2)
         requests = short_requests(ctx, "quota after restart", key, 8)
-        return await attack([ctx.app], constant(8, 1), requests.__getitem__, timeout_s=12)
+        return await attack([ctx.app], constant(16, 0.5), requests.__getitem__, timeout_s=12)
 
 
 class UsageParams(Params):

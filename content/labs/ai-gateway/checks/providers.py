@@ -148,6 +148,7 @@ class HungParams(Params):
     healthy_s: float = 5.0
     warm_s: float = 5.0
     open_s: float = 7.0
+    timeout_s: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,9 @@ class HungProvider(Check):
         ctx.note(f"{name} hangs")
         try:
             await providers.faults({name: [FaultRule(kind="hang")]})
-            await drive(ctx, "opening", p.warm_s, key=key, timeout_s=4.0)
+            await drive(ctx, "opening", p.warm_s, key=key, timeout_s=p.timeout_s)
             known = {(row.provider, row.start) for row in await providers.rows()}
-            after = await drive(ctx, "open", p.open_s, key=key, timeout_s=4.0)
+            after = await drive(ctx, "open", p.open_s, key=key, timeout_s=p.timeout_s)
         finally:
             await providers.reset()
         calls = [row for row in after.rows if (row.provider, row.start) not in known]

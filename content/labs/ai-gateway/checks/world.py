@@ -52,7 +52,7 @@ class Providers:
         """Set the schedule of each provider; those that are not named have none."""
         for name in PROVIDERS:
             listed = [rule.model_dump() for rule in rules.get(name, ())]
-            await self._command(name, command="faults", rules=listed)
+            await self._command(name, command="faults", rules=listed, salt=f"/{name}")  # each fails by itself
 
     async def rows(self) -> list[Row]:
         """All calls since the reset, in order of time. A call that is still open ends at infinity."""

@@ -1,0 +1,207 @@
+"""The ai-gateway lab without an engine: a right gateway passes every check, and each flaw fails the check it is for."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import itertools
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from ai_gateway_kit import World, lab_checks, providers
+from gateway_kit import serving
+from small_gateway import PATH, PROVIDER_KEY, SmallGateway
+
+from grader.probe.http import Response
+from grader.result import Measurement, Outcome
+from grader.sidecars.model_gateway.asgi import Exchange
+
+SHORT: dict[str, dict[str, Any]] = {
+    "HungProvider": {"healthy_s": 1.0, "warm_s": 1.2, "open_s": 1.5, "timeout_s": 1.2},
+    "RateLimit": {"seconds": 1.2},
+    "Quota": {"rate": 80.0},
+    "NothingReplayed": {"streams": 2},
+    "ClientErrors": {"requests": 2},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def checks() -> Iterator[None]:
+    with lab_checks():
+        phases: Any = importlib.import_module("lab_checks.phases")
+        phases.RATE, phases.FLAKY_S, phases.STORM_S = 40.0, 2.0, 2.0
+        phases.RETRY_AFTER_S, phases.NEWS_S = 1.0, 0.2
+        yield
+
+
+def judge(service: type[SmallGateway], *names: str, seed: str = "7") -> dict[str, Measurement]:
+    """The measurements of these checks ('limits.Quota'), in order, of one service."""
+
+    async def run() -> dict[str, Measurement]:
+        async with providers(seed) as listening:
+            gateways = {name: gateway for name, (gateway, _) in listening.items()}
+            targets = {name: target for name, (_, target) in listening.items()}
+            async with serving(cast(Any, service(targets))) as app:
+                world: Any = World(seed, gateways, app)
+                found = {}
+                for name in names:
+                    module, _, cls = name.partition(".")
+                    check = getattr(importlib.import_module(f"lab_checks.{module}"), cls)
+                    found[cls] = await check(check.params_model(**SHORT.get(cls, {}))).run(world)
+                return found
+
+    return asyncio.run(run())
+
+
+TROUBLE = ("providers.Success", "providers.UpstreamCalls")
+CALM = ("providers.ClientErrors", "streams.NothingReplayed", "limits.Usage", "limits.RateLimit", "limits.Quota")
+ALL = (*TROUBLE, *CALM, "providers.HungProvider")
+
+
+def failing(found: dict[str, Measurement]) -> set[str]:
+    assert all(m.advice for m in found.values() if m.outcome is Outcome.FAILED), "a failure says what to do next"
+    return {name for name, m in found.items() if m.outcome is Outcome.FAILED}
+
+
+def test_a_right_gateway_passes_everything() -> None:
+    found = judge(SmallGateway, *ALL)
+    assert {name: m.message for name, m in found.items() if m.outcome is not Outcome.PASSED} == {}
+
+
+class Deaf(SmallGateway):
+    """Does not hear Retry-After."""
+
+    def rest(self, name: str, seconds: float) -> None:
+        pass
+
+    def pick(self, tried: list[str]) -> str | None:
+        return tried[-1] if tried and len(tried) < 3 else super().pick(tried)
+
+
+class MadeUp(SmallGateway):
+    def give_up(self, request: dict[str, Any], answer: Response) -> bytes | None:
+        usage = {"prompt_tokens": 0, "completion_tokens": 0}
+        return json.dumps({"choices": [{"message": {"content": "0:sorry"}}], "usage": usage}).encode()
+
+
+@pytest.mark.parametrize(("service", "fails"), [(Deaf, {"UpstreamCalls"}), (MadeUp, {"Success"})])
+def test_flaws_under_trouble(service: type[SmallGateway], fails: set[str]) -> None:
+    assert failing(judge(service, *TROUBLE)) == fails
+
+
+class Patient(SmallGateway):
+    timeout_s = 60.0
+
+
+def test_a_gateway_that_waits_for_ever_fails_on_the_hung_provider() -> None:
+    found = judge(Patient, "providers.HungProvider")["HungProvider"]
+    assert found.outcome is Outcome.FAILED
+    assert "no answer" in found.message
+
+
+class Stubborn(SmallGateway):
+    """Takes a refusal for a fault."""
+
+    def may_heal(self, answer: Response) -> bool:
+        return not answer.ok
+
+
+class Replaying(SmallGateway):
+    """Sends what another provider says after what the first one said."""
+
+    async def end_stream(self, exchange: Exchange, raw: bytes, answer: Response) -> None:
+        again = await self.providers["west"].request("POST", PATH, body=raw, headers=PROVIDER_KEY, timeout_s=5)
+        await exchange.whole(200, answer.body + again.body, {"Content-Type": "text/event-stream"})
+
+
+class Guessing(SmallGateway):
+    """Books words."""
+
+    def book(self, key: str, request: dict[str, Any], usage: dict[str, int]) -> None:
+        words = sum(len(m["content"].split()) for m in request["messages"])
+        super().book(key, request, {**usage, "prompt_tokens": words})
+
+
+class TwoCopies(SmallGateway):
+    """Which copy a request reaches takes turns."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.copy = itertools.count()
+
+
+class OwnQuota(TwoCopies):
+    def admit(self, key: str) -> None:
+        next(self.copy)
+        super().admit(key)
+
+    def counter(self, key: str) -> str:
+        number = int(repr(self.copy)[6:-1]) % 2
+        return f"{key} {number}"
+
+
+class OwnBucket(TwoCopies):
+    def bucket(self, key: str) -> str:
+        return f"{key} {next(self.copy) % 2}"
+
+
+@pytest.mark.parametrize(
+    ("service", "fails"),
+    [
+        (Stubborn, {"ClientErrors"}),
+        (Replaying, {"NothingReplayed"}),
+        (Guessing, {"Usage"}),
+        (OwnQuota, {"Quota"}),
+        (OwnBucket, {"RateLimit"}),
+    ],
+)
+def test_flaws_that_need_no_trouble(service: type[SmallGateway], fails: set[str]) -> None:
+    assert failing(judge(service, *CALM)) == fails
+
+
+def test_calls_inside_retry_after_are_those_of_the_same_provider_and_time() -> None:
+    phases = importlib.import_module("lab_checks.phases")
+    world = importlib.import_module("lab_checks.world")
+
+    def row(provider: str, start: float, fault: str = "") -> Any:
+        return world.Row(provider, start, start + 0.01, 200, fault, 1, 1)
+
+    rows = [row("north", 10, "429"), row("north", 10.1), row("south", 10.5), row("north", 10.9), row("north", 11.2)]
+    samples: Any = SimpleNamespace()
+    trouble = phases.Trouble(phases.Phase(samples, []), phases.Phase(samples, rows), "north")
+    assert [r.start for r in trouble.inside()] == [10.9]
+
+
+def test_texts_are_known_from_the_seed_and_from_nothing_else() -> None:
+    world = importlib.import_module("lab_checks.world")
+
+    async def ask(seed: str) -> str:
+        async with providers(seed) as listening:
+            answer = await listening["south"][1].request("POST", PATH, json=BODY, headers=PROVIDER_KEY)
+            return str(world.whole_text(answer.json()))
+
+    said = asyncio.run(ask("one"))
+    assert said in world.right_texts("one", BODY)
+    assert said not in world.right_texts("two", BODY)
+
+
+BODY = {"model": "chat", "messages": [{"role": "user", "content": "Summarise parcel 7."}], "max_tokens": 6}
+
+
+def test_a_gateway_without_an_embedder_refuses_embeddings_and_counts_tokens() -> None:
+    async def ask() -> tuple[int | None, Any, Any]:
+        async with providers("s") as listening:
+            gateway, target = listening["north"]
+            body = {"model": "minilm", "input": "text"}
+            refused = await target.request("POST", "/v1/embeddings", json=body, headers=PROVIDER_KEY)
+            models = await target.request("GET", "/v1/models", headers=PROVIDER_KEY)
+            await target.request("POST", PATH, json=BODY, headers=PROVIDER_KEY)
+            return refused.status, models.json()["data"], gateway.ledger.read()["rows"][-1]
+
+    status, models, row = asyncio.run(ask())
+    assert status == 404
+    assert [model["id"] for model in models] == ["chat"]
+    assert (row["prompt_tokens"], row["completion_tokens"]) == (4, 6)
