@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
+from typing import Any
 
 from lab_checks.providers import not_installed
 from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, open_key, usage_in
@@ -221,5 +222,5 @@ class Usage(Check):
         return f"GET /v1/usage says {shown(found)}; by the ledgers it is {shown(expected)}.", answer
 
 
-def shown(usage: dict[str, int]) -> str:
+def shown(usage: dict[str, Any]) -> str:
     return ", ".join(f"{str(value)[:20]} {name}" for name, value in usage.items()) or "nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,12 @@ class Trouble:
         ]
 
 
+def favourite(rows: list[Row]) -> str:
+    """The provider that is asked most: the one whose fault a gateway that knows only one can't hide from."""
+    calls = Counter(row.provider for row in rows)
+    return max(PROVIDERS, key=lambda name: calls[name])
+
+
 async def drive(
     ctx: Context, label: str, seconds: float, *, key: str, sse_every: int = 0, timeout_s: float = TIMEOUT_S
 ) -> Phase:
@@ -93,7 +100,7 @@ async def _measure(ctx: Context) -> Trouble | Response:
         failing = [FaultRule(kind="500", share=0.14), FaultRule(kind="reset", share=0.06)]
         await providers.faults(dict.fromkeys(PROVIDERS, failing))
         flaky = await drive(ctx, "flaky", FLAKY_S, key=key)
-        stormy = ctx.rng("storm").choice(PROVIDERS)
+        stormy = favourite(flaky.rows)
         ctx.note(f"{stormy} is at its limit and says Retry-After: {RETRY_AFTER_S:g}")
         await providers.reset()
         await providers.faults({stormy: [FaultRule(kind="429", retry_after_s=RETRY_AFTER_S)]})

@@ -6,9 +6,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from lab_checks.phases import NEWS_S, RETRY_AFTER_S, Phase, drive, trouble
+from lab_checks.phases import NEWS_S, RETRY_AFTER_S, Phase, drive, favourite, trouble
 from lab_checks.world import (
-    PROVIDERS,
     Providers,
     chat_request,
     conversations,
@@ -216,9 +215,9 @@ class HungProvider(Check):
 
     async def _measure(self, ctx: Context, key: str) -> tuple[Samples, Hung]:
         p, providers = self.params, Providers(ctx)
-        name = ctx.rng("hung").choice(PROVIDERS)
         await providers.reset()
         before = await drive(ctx, "healthy", p.healthy_s, key=key)
+        name = favourite(before.rows)
         before_s = before.samples.percentile(90)
         if not math.isfinite(before_s):
             return before.samples, Hung(name, before_s, math.inf, 0.0, 0)
