@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from lab_checks.phases import NEWS_S, RETRY_AFTER_S, Phase, drive, favourite, trouble
 from lab_checks.world import (
@@ -180,33 +181,30 @@ class HungProvider(Check):
         if refused is not None:
             return not_installed(refused, rule)
         samples, found = await self._measure(ctx, key)
+        return self._verdict(samples, found, rule)
+
+    def _verdict(self, samples: Samples, found: Hung, rule: Rule) -> Measurement:
+        p, finite = self.params, math.isfinite(found.ratio)
         measured = Measured(
-            value=round(found.ratio, 3) if math.isfinite(found.ratio) else None,
+            value=round(found.ratio, 3) if finite else None,
             unit="ratio",
             n=len(samples),
             text=f"p90 {found.ratio:.2f} x healthy, {found.share:.1%} of {found.calls} calls to {found.name}",
         )
         series = [plot(f"Errors while {found.name} hangs", samples, f"p90 is {found.ratio:.2f} times the healthy one.")]
         if not math.isfinite(found.before_s):
-            return failed(
-                f"Already with healthy providers users saw {worst_errors(samples)}.",
-                measured,
-                rule,
-                "Make plain requests work first.",
-            )
+            message = f"Already with healthy providers users saw {worst_errors(samples)}."
+            return failed(message, measured, rule, "Make plain requests work first.")
         if found.ratio <= p.ratio and found.share <= p.traffic:
             return passed(f"{found.name} hung, and the users did not notice.", measured, rule, series=series)
-        close = found.ratio <= p.near or (math.isfinite(found.ratio) and samples.client_was_late(found.before_s))
+        close = found.ratio <= p.near or (finite and samples.client_was_late(found.before_s))
         if close and found.share <= p.traffic:
             return undecided("The machine was too busy to tell.", measured, rule, series)
-        what = (
-            f"one request in ten took {found.while_s:.1f} s or longer"
-            if math.isfinite(found.ratio)
-            else "at least one request in ten got no answer"
-        )
+        slow = f"one request in ten took {found.while_s:.1f} s or longer"
         return failed(
-            f"{p.warm_s:g} s after {found.name} began to hang, {what} (healthy: {found.before_s:.2f} s), and "
-            f"{found.share:.0%} of the calls still went to it.",
+            f"{p.warm_s:g} s after {found.name} began to hang, "
+            f"{slow if finite else 'at least one request in ten got no answer'} (healthy: {found.before_s:.2f} s), "
+            f"and {found.share:.0%} of the calls still went to it.",
             measured,
             rule,
             "Give every call a deadline, and after a few failures in a row stop asking that provider for some seconds.",
@@ -250,30 +248,16 @@ class ClientErrors(Check):
         key, refused = await open_key(ctx, "client-errors")
         if refused is not None:
             return not_installed(refused, rule)
-        providers = Providers(ctx)
-        await providers.reset()
-        bodies = conversations(ctx, "client-errors", 2 * self.params.requests)
-        for i, body in enumerate(bodies):
-            if i % 2:
-                body["model"] = f"chat-{ctx.rng(f'model {i}').randrange(10**6)}"
-            else:
-                body["messages"] = [{"role": "wizard", "content": "Open the gate."}]
-        once, worst, calls = 0, None, 0
-        for body in bodies:
-            before = len(await providers.rows())
-            path = "/v1/chat/completions"
-            answer = await ctx.app.request("POST", path, json=body, headers=headers_of(key), timeout_s=12)
-            calls = len(await providers.settled()) - before
-            right = answer.status is not None and 400 <= answer.status < 500 and answer.status != 429 and calls <= 1
-            once += right
-            if not right and worst is None:
-                worst = (answer, calls)
-        measured = counted(once, len(bodies), "refused requests asked once")
-        advice = "Hand a provider's 4xx (but 429) to the client at once: the same request can't succeed elsewhere."
-        if worst is not None:
-            answer, calls = worst
+        await Providers(ctx).reset()
+        bodies = self._bodies(ctx)
+        asked = [await self._ask(ctx, key, body) for body in bodies]
+        wrong = [(answer, calls) for answer, calls in asked if not asked_once(answer, calls)]
+        measured = counted(len(bodies) - len(wrong), len(bodies), "refused requests asked once")
+        if wrong:
+            answer, calls = wrong[0]
             said = answer.status or answer.error
             message = f"A request that no provider accepts cost {calls} provider calls and was answered with {said}."
+            advice = "Hand a provider's 4xx (but 429) to the client at once: the same request can't succeed elsewhere."
             return failed(message, measured, rule, advice, answer)
         good = chat_request(ctx, key, conversations(ctx, "after-errors", 1)[0])
         answer = await ctx.app.request("POST", good.path, body=good.body, headers=good.headers, timeout_s=12)
@@ -281,3 +265,25 @@ class ClientErrors(Check):
             message = f"After {len(bodies)} refused requests a good one was answered with {answer.status}."
             return failed(message, measured, rule, "A client's mistake is no fault of the provider.", answer)
         return passed("A client's mistake was not sent again.", measured, rule)
+
+    def _bodies(self, ctx: Context) -> list[dict[str, Any]]:
+        """Requests that every provider refuses: for a role or a model that does not exist."""
+        bodies = conversations(ctx, "client-errors", 2 * self.params.requests)
+        for i, body in enumerate(bodies):
+            if i % 2:
+                body["model"] = f"chat-{ctx.rng(f'model {i}').randrange(10**6)}"
+            else:
+                body["messages"] = [{"role": "wizard", "content": "Open the gate."}]
+        return bodies
+
+    async def _ask(self, ctx: Context, key: str, body: dict[str, Any]) -> tuple[Response, int]:
+        """The answer, and how many provider calls it took."""
+        providers, path = Providers(ctx), "/v1/chat/completions"
+        before = len(await providers.rows())
+        answer = await ctx.app.request("POST", path, json=body, headers=headers_of(key), timeout_s=12)
+        return answer, len(await providers.settled()) - before
+
+
+def asked_once(answer: Response, calls: int) -> bool:
+    """A client's error, handed on after one call or none."""
+    return answer.status is not None and 400 <= answer.status < 500 and answer.status != 429 and calls <= 1
