@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ from grader.sandbox.labels import as_labels
 LOG = logging.getLogger(__name__)
 PAUSE_COMMAND = ["sleep", "infinity"]
 CANT_EXEC_WAIT_S = 0.15
+UNANSWERED_TRIES, UNANSWERED_S = 5, 0.2
 LOG_LINES = 20_000
 GONE = PartyState(running=False)
 
@@ -76,6 +78,8 @@ class DockerPod:
         self._prefix = "seatrial-" + re.sub(r"[^a-zA-Z0-9]", "", labels.run_id)[:12] + "-" + secrets.token_hex(4)
         self._members: dict[str, Member] = {}
         self._containers: list[str] = []
+        self._asked: set[str] = set()
+        """Names of containers whose creation was asked for and not answered: an interrupt may fall in between."""
         self._volumes: list[str] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -128,22 +132,29 @@ class DockerPod:
         stdin: bool = False,
         hostname: str | None = None,
     ) -> str:
-        created = self._api.create_container(
-            image,
-            # As the entry point, so that nothing of the image's own is put before it.
-            entrypoint=argv,
-            hostname=hostname,
-            user=USER,
-            environment=env,
-            stdin_open=stdin,
-            name=f"{self._prefix}-{re.sub(r'[^a-zA-Z0-9_.-]', '_', name)}",
-            labels={**self._labels, "seatrial.party": name},
-            host_config=host_config,
-            healthcheck={"test": ["NONE"]},
-            use_config_proxy=False,
-        )
+        full_name = f"{self._prefix}-{re.sub(r'[^a-zA-Z0-9_.-]', '_', name)}"
+        self._asked.add(full_name)
+        try:
+            created = self._api.create_container(
+                image,
+                # As the entry point, so that nothing of the image's own is put before it.
+                entrypoint=argv,
+                hostname=hostname,
+                user=USER,
+                environment=env,
+                stdin_open=stdin,
+                name=full_name,
+                labels={**self._labels, "seatrial.party": name},
+                host_config=host_config,
+                healthcheck={"test": ["NONE"]},
+                use_config_proxy=False,
+            )
+        except Exception:  # refused; an interrupt is none
+            self._asked.discard(full_name)
+            raise
         container = str(created["Id"])
         with self._lock:
+            self._asked.discard(full_name)
             if not self._closed:
                 self._containers.append(container)
                 return container
@@ -286,9 +297,20 @@ class DockerPod:
         if containers:
             with ThreadPoolExecutor(max_workers=8) as pool:
                 list(pool.map(self._remove_container, containers))
+        for name in sorted(self._asked):
+            self._remove_unanswered(name)
         for volume in volumes:
             with logged("remove a volume"), engine_call("remove a volume"), already_gone_is_fine():
                 self._api.remove_volume(volume, force=True)
+
+    def _remove_unanswered(self, name: str) -> None:
+        """The engine may be about to create it still; when it refused, there is nothing to wait for."""
+        for _ in range(UNANSWERED_TRIES):
+            try:
+                self._api.remove_container(name, force=True, v=True)
+                return
+            except APIError:
+                time.sleep(UNANSWERED_S)
 
     def _remove_container(self, container: str) -> None:
         with logged("remove a container"), engine_call("remove a container"), already_gone_is_fine():

@@ -20,6 +20,7 @@ from site_up import ROOT, Up, free_port, processes_of
 
 from grader.archive import pack_zip
 from grader.prove import submission_snapshot
+from grader.sandbox.labels import LABEL_HELD
 from grader.spec import load_lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.docker]
@@ -46,7 +47,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     filters = {"label": f"seatrial.installation={installation}"}
     assert client.containers.list(all=True, filters=filters) == []
     assert client.volumes.list(filters=filters) == []
-    assert client.images.list(all=True, filters=filters) == []
+    images = client.images.list(all=True, filters=filters)
+    assert [i.tags for i in images if LABEL_HELD not in i.labels] == []  # a baseline is kept for the next run
     assert processes_of(up.home) == []
 
 
