@@ -119,6 +119,7 @@ def sample_results(passed: bool = True) -> list[dict[str, Any]]:
         "app": [[t, 100 - (12 if 28 <= t <= 33 else 0) - t % 3 * 0.4] for t in range(60)],
         "baseline": [[t, 92 - (50 if 28 <= t <= 40 else 0) - t % 5] for t in range(60)],
         "threshold": 85,
+        "marks": [{"start_s": 28, "end_s": 33, "text": "service restarted"}],
         "summary": "The system stays above 85 % through the restart.",
     }
     answered = {"value": 97.4 if passed else 61.0, "unit": "%", "text": f"{97.4 if passed else 61.0} % of 600 requests"}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chromium_kit import launched, look, picture_folder, session, violations
+from django.urls import path
 from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -82,13 +86,53 @@ def test_pages_with_nothing_on_them(chromium, live_server, pictures: Path, clien
 
 
 def test_a_page_that_is_not_for_you(chromium, live_server, pictures: Path, client, ada, lab) -> None:
-    context = chromium.new_context(bypass_csp=True)
-    context.add_cookies(session(client, ada, live_server))
+    assert client.get("/labs/").status_code == 200
+    cookies = session(client, ada, live_server)
+    assert client.get("/teach/").status_code == 403
+    look(chromium, f"{live_server.url}/teach/", "forbidden", pictures, cookies, expected=403)
+
+
+def test_a_page_that_broke(chromium, live_server, pictures: Path, settings, monkeypatch) -> None:
+    def broken(_request):
+        raise RuntimeError("a defect of ours")
+
+    urls = types.ModuleType("broken_urls")
+    urls.__dict__.update(vars(importlib.import_module(settings.ROOT_URLCONF)))
+    urls.urlpatterns = [path("broken/", broken), *urls.urlpatterns]
+    monkeypatch.setitem(sys.modules, "broken_urls", urls)
+    settings.ROOT_URLCONF = "broken_urls"
+    look(chromium, f"{live_server.url}/broken/", "broken", pictures, [], expected=500)
+
+
+def test_what_a_reviewer_sees(chromium, live_server, pictures: Path, client, ada, rita, graded, published) -> None:
+    entry = published(graded(ada))
+    cookies = session(client, rita, live_server)
+    look(chromium, live_server.url + entry.get_absolute_url(), "evidence-reviewer", pictures, cookies)
+
+
+FORMS = {
+    "signup": ("/accounts/signup/", {"username": "ada", "email": "no address", "password1": "short"}),
+    "login": ("/accounts/login/", {"login": "nobody", "password": "wrong"}),
+    "reset": ("/accounts/password/reset/", {"email": "no address"}),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_forms_with_errors(chromium, live_server, pictures: Path, ada, name: str, theme: str) -> None:
+    address, values = FORMS[name]
+    context = chromium.new_context(
+        viewport={"width": 390, "height": 900}, color_scheme=theme, reduced_motion="reduce", bypass_csp=True
+    )
     page = context.new_page()
-    answer = page.goto(f"{live_server.url}/teach/")
-    assert answer.status == 403
+    page.goto(live_server.url + address)
+    page.evaluate("document.querySelector('main form').noValidate = true")
+    for field, value in values.items():
+        page.locator(f"main [name={field}]").fill(value)
+    page.locator("main form button").first.click()
+    page.locator("main [role=alert]").first.wait_for()
+    page.screenshot(path=str(pictures / f"{name}-errors-390-{theme}.png"), full_page=True)
     assert not violations(page)
-    page.screenshot(path=str(pictures / "forbidden-1280-light.png"))
     context.close()
 
 

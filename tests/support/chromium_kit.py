@@ -48,15 +48,27 @@ def violations(page: Page) -> list[str]:
     return list(found)
 
 
-def look(browser: Browser, url: str, name: str, pictures: Path, cookies: Any, themes: tuple[str, ...] = THEMES) -> None:
-    """Visit the page at both widths in both themes; fail on axe's findings, overflow, script errors, policy breaks."""
+def look(
+    browser: Browser,
+    url: str,
+    name: str,
+    pictures: Path,
+    cookies: Any,
+    themes: tuple[str, ...] = THEMES,
+    expected: int = 0,
+) -> None:
+    """Visit the page at both widths in both themes; fail on axe's findings, overflow, script errors, policy breaks.
+
+    ``expected``: the status, when it matters.
+    """
     problems: list[str] = []
 
     def fail(error: Any) -> None:
         problems.append(f"script: {error}")
 
     def hear(message: Any) -> None:
-        if message.type == "error" and "status of 404" not in message.text:
+        own_status = "Failed to load resource" in message.text and message.location.get("url") == url
+        if message.type == "error" and not own_status:
             problems.append(f"console: {message.text}")
 
     for theme in themes:
@@ -68,7 +80,9 @@ def look(browser: Browser, url: str, name: str, pictures: Path, cookies: Any, th
             page = context.new_page()
             page.on("pageerror", fail)
             page.on("console", hear)
-            page.goto(url)
+            answer = page.goto(url)
+            if expected and (answer is None or answer.status != expected):
+                problems.append(f"answered {answer.status if answer else 'nothing'}, expected {expected}")
             page.evaluate("document.fonts.ready")
             page.screenshot(path=str(pictures / f"{name}-{width}-{theme}.png"), full_page=True)
             problems += [f"{theme}: {said}" for said in too_wide(page, width)]
