@@ -7,11 +7,21 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 MAX_LINE = 1 << 20
+
+
+class Start(BaseModel):
+    """The engine's first line. ``config`` is the sidecar's own to validate."""
+
+    type: Literal["start"]
+    seed: str
+    name: str
+    port: int = Field(ge=1, le=65535)
+    config: dict[str, Any] = {}
 
 
 class Stdio:
@@ -29,12 +39,9 @@ class Stdio:
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
         return cls(lines, out_fd)
 
-    async def start_line(self) -> dict[str, Any]:
-        """The engine's first line. Raises ValueError for anything else."""
-        message = json.loads(await self._lines.readline())
-        if not isinstance(message, dict) or message.get("type") != "start":
-            raise ValueError("the first line is not a start line")
-        return message
+    async def start_line(self) -> Start:
+        """The first line. Raises ValueError (of pydantic) for anything else."""
+        return Start.model_validate_json(await self._lines.readline())
 
     async def serve(self, obey: Callable[[Any], dict[str, Any]]) -> None:
         """Say ready, then answer commands until stdin ends. ``obey`` raises ValueError for what it can't do."""

@@ -14,9 +14,9 @@ async def main() -> None:
     """The engine hanging up is the end of the run."""
     stdio = await Stdio.open()
     start = await stdio.start_line()
-    rng = random.Random(f"{start['seed']}\0{start['name']}")
-    proxy = Proxy(ProxyConfig.model_validate(start["config"]), rng)
-    server = await proxy.start(int(start["port"]))
+    rng = random.Random(f"{start.seed}\0{start.name}")
+    proxy = Proxy(ProxyConfig.model_validate(start.config), rng)
+    server = await proxy.start(start.port)
     await stdio.serve(proxy.obey)
     server.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ from pydantic import ValidationError
 
 from grader.sidecars import KINDS
 from grader.sidecars.base import config_of
-from grader.sidecars.model_gateway.control import parse_start, reply_to
+from grader.sidecars.model_gateway.config import GatewayConfig
+from grader.sidecars.model_gateway.control import obey
 from grader.sidecars.model_gateway.faults import FaultRule, Schedule
 from grader.sidecars.model_gateway.ledger import KEPT, Ledger
 from grader.sidecars.model_gateway.seeded import Attempts, delays
+from grader.sidecars.stdio import Start, reply_to
 from grader.spec import Sidecar
 
 
@@ -91,21 +94,24 @@ def test_ledger_is_bounded_and_totals_are_not_lost() -> None:
 
 def test_start_line() -> None:
     line: dict[str, Any] = {"type": "start", "seed": "s", "name": "models", "port": 9100, "config": {"keys": ["k"]}}
-    start = parse_start(json.dumps(line).encode())
-    assert (start.seed, start.port, start.config.keys) == ("s", 9100, ["k"])
-    assert set(start.config.models) == {"reader", "stream"}
-    for wrong in ({"port": 0}, {"config": {"modles": {}}}, {"type": "command"}):
+    start = Start.model_validate_json(json.dumps(line))
+    config = GatewayConfig.model_validate(start.config)
+    assert (start.seed, start.port, config.keys) == ("s", 9100, ["k"])
+    assert set(config.models) == {"reader", "stream"}
+    for wrong in ({"port": 0}, {"config": 3}, {"type": "command"}):
         with pytest.raises(ValidationError):
-            parse_start(json.dumps({**line, **wrong}).encode())
+            Start.model_validate({**line, **wrong})
     with pytest.raises(ValidationError):
-        parse_start(b"")
+        Start.model_validate_json(b"")
+    with pytest.raises(ValidationError):
+        GatewayConfig.model_validate({"modles": {}})
 
 
 async def test_commands() -> None:
     models = gateway()
 
     def say(payload: Any) -> dict[str, Any]:
-        return reply_to(models, json.dumps({"type": "command", "id": 3, "payload": payload}).encode())
+        return reply_to(partial(obey, models), json.dumps({"type": "command", "id": 3, "payload": payload}).encode())
 
     assert say({"command": "ping"}) == {"type": "reply", "id": 3, "ok": True, "data": {}}
     assert say({"command": "faults", "rules": [{"kind": "500", "share": 0.5}]})["data"] == {"rules": 1}
@@ -124,7 +130,7 @@ BAD_LINES += [json.dumps({"type": "command", "id": 1, "payload": payload}).encod
 
 @pytest.mark.parametrize("line", BAD_LINES)
 async def test_bad_lines_are_answered(line: bytes) -> None:
-    reply = reply_to(gateway(), line)
+    reply = reply_to(partial(obey, gateway()), line)
     assert reply["ok"] is False
     assert reply["error"]
 
