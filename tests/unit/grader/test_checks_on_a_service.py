@@ -182,7 +182,7 @@ async def test_latency_ratio(service: type[Service], outcome: Outcome, monkeypat
 
 @pytest.mark.parametrize(("service", "outcome"), [(Service, Outcome.PASSED), (Slow, Outcome.FAILED)])
 async def test_throughput_ratio(service: type[Service], outcome: Outcome) -> None:
-    params = {"cases": [case()], "threshold": 0.5, "clients": 2, "slice_s": 0.1}
+    params = {"cases": [case()], "threshold": 0.5, "clients": 2, "slice_s": 0.06}
     with context(service) as ctx:
         found = await ThroughputRatio(ThroughputParams.model_validate(params)).run(ctx)
     assert found.outcome is outcome, found.message
