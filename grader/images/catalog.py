@@ -21,6 +21,8 @@ class Recipe:
     folder: Path
     parent: Recipe | None = None
     with_grader: bool = False
+    only: tuple[str, ...] = ()
+    """Parts of ``grader`` to carry (names at its top), so that a change elsewhere rebuilds nothing; empty: all of it."""
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield (path in the build context, file), in a fixed order."""
@@ -28,7 +30,7 @@ class Recipe:
             if path.is_file() and path.suffix != ".in":
                 yield path.name, path
         if self.with_grader:
-            yield from grader_files()
+            yield from grader_files(self.only)
 
     @cached_property
     def digest(self) -> str:
@@ -40,11 +42,13 @@ class Recipe:
         return digest.hexdigest()
 
 
-def grader_files() -> Iterator[tuple[str, Path]]:
-    """Yield the files of ``grader`` that the probe's image carries: all of it but the recipes and compiled files."""
+def grader_files(only: tuple[str, ...] = ()) -> Iterator[tuple[str, Path]]:
+    """Yield the files of ``grader`` that an image carries: ``only`` these parts, never recipes or compiled files."""
     for path in sorted(GRADER.rglob("*")):
         inside = path.relative_to(GRADER)
-        if path.is_file() and "__pycache__" not in inside.parts and inside.parts[0] != PACKAGE.name:
+        if "__pycache__" in inside.parts or inside.parts[0] == PACKAGE.name or not path.is_file():
+            continue
+        if not only or inside.parts[0] in only:
             yield f"grader/{inside.as_posix()}", path
 
 
@@ -55,7 +59,9 @@ def _recipes() -> dict[str, Recipe]:
     probe = Recipe("seatrial/probe:1", folder / "probe", runtime, with_grader=True)
     postgres = Recipe("seatrial/postgres:1", folder / "postgres", base)
     edge = Recipe("seatrial/edge:1", folder / "edge", base)
-    return {recipe.name: recipe for recipe in (base, runtime, probe, postgres, edge)}
+    spoken = ("__init__.py", "errors.py", "result.py", "sidecars", "spec")
+    observe = Recipe("seatrial/observe:1", folder / "observe", runtime, with_grader=True, only=spoken)
+    return {recipe.name: recipe for recipe in (base, runtime, probe, postgres, edge, observe)}
 
 
 NAMES = tuple(_recipes())
