@@ -9,7 +9,7 @@ from pydantic import Field
 from grader.result import Frozen
 from grader.sidecars.model_gateway.seeded import fraction
 
-FaultKind = Literal["429", "500", "hang", "slow", "reset", "bad_json"]
+FaultKind = Literal["429", "500", "hang", "slow", "reset", "bad_json", "abstain", "thinking"]
 MAX_RULES = 32
 
 
@@ -17,7 +17,9 @@ class FaultRule(Frozen):
     """A share of chat and embedding requests in a window fails in one way.
 
     429 carries Retry-After; ``hang`` never answers; ``slow`` multiplies delays by ``factor``; ``reset`` cuts the
-    connection in the middle of the answer; ``bad_json`` answers 200 with half a JSON text. The windows count from
+    connection in the middle of the answer; ``bad_json`` answers 200 with half a JSON text; ``abstain`` answers
+    NOT_FOUND, as a reader does that finds nothing; ``thinking`` bills ``factor`` hidden tokens for every visible one,
+    without taking longer. The windows count from
     the moment the schedule was set; ``to`` is exclusive. A rule with ``models`` looks at the path's model, which is
     known only after the body is read, so such a rule decides *whether* before the body and applies *if* it fits.
     """

@@ -33,6 +33,8 @@ class Row:
     fault: str = ""
     attempt: int = 0
     """How many times the same messages had been sent to this model before."""
+    traceparent: str = ""
+    """The caller's W3C trace context, as it came, at most 100 characters."""
 
 
 class Ledger:

@@ -1,0 +1,62 @@
+"""The receiver's HTTP side and its commands.
+
+Over the line protocol of ``grader.sidecars.stdio``: ``traces`` (ids) -> see ``Store.read``; at most 1,000 ids at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from pydantic import BaseModel, Field
+
+from grader.sidecars.asgi import Broken, Exchange, HungUp, Receive, Refused, Scope, Send
+from grader.sidecars.otlp.decode import JSON, PROTOBUF, Malformed, spans_in, unpacked
+from grader.sidecars.otlp.store import MAX_IDS, Store
+
+TraceId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class ReadTraces(BaseModel):
+    command: Literal["traces"]
+    ids: list[TraceId] = Field(max_length=MAX_IDS)
+
+
+class Receiver:
+    """An ASGI application."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        exchange = Exchange(scope, receive, send)
+        try:
+            if (exchange.method, exchange.path) != ("POST", "/v1/traces"):
+                raise Refused(404, "this receiver takes POST /v1/traces only")
+            await self._traces(exchange)
+        except Refused as refused:
+            self.store.refuse(refused.message)
+            await exchange.json(refused.status, {"message": refused.message})
+        except (HungUp, Broken):
+            return
+
+    async def _traces(self, exchange: Exchange) -> None:
+        raw = await exchange.body()
+        kind = exchange.header("content-type")
+        try:
+            self.store.add(spans_in(unpacked(raw, exchange.header("content-encoding").strip().lower()), kind))
+        except Malformed as malformed:
+            raise Refused(400, str(malformed)) from malformed
+        if kind.startswith(JSON):
+            await exchange.json(200, {})
+        else:
+            await exchange.whole(200, ExportTraceServiceResponse().SerializeToString(), {"Content-Type": PROTOBUF})
+
+    def obey(self, payload: Any) -> dict[str, Any]:
+        """Carry out one command. Raises ValueError for an unknown or malformed one."""
+        command = payload.get("command") if isinstance(payload, dict) else None
+        if command != "traces":
+            raise ValueError(f"there is no command {str(command)[:60]!r}; there is traces")
+        return self.store.read(ReadTraces.model_validate(payload).ids)
