@@ -17,6 +17,8 @@ import yaml
 MAX_BYTES = 64 << 10
 MAX_GROUPS, MAX_RULES, MAX_RESULTS = 8, 40, 200
 MAX_EXPR, MAX_TEXT = 2000, 200
+MAX_BRACKETS = 1000
+"""Nested brackets cost YAML's scanner quadratic time."""
 PROMTOOL_S = 10.0
 DURATION = re.compile(r"^(0|(\d{1,6}(ms|s|m|h))+)$")
 NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_:]{0,99}$")
@@ -30,6 +32,8 @@ def read_rules(text: str) -> list[dict[str, Any]]:
     """The groups, with known fields only. Raises RulesRefused."""
     if len(text.encode()) > MAX_BYTES:
         raise RulesRefused(f"the file is larger than {MAX_BYTES} bytes")
+    if sum(text.count(bracket) for bracket in "[{") > MAX_BRACKETS:
+        raise RulesRefused(f"there are more than {MAX_BRACKETS} opening brackets")
     document = _parsed(text)
     groups = document.get("groups") if isinstance(document, dict) else None
     if not isinstance(groups, list) or len(groups) > MAX_GROUPS:
