@@ -27,6 +27,7 @@ from grader.probe.protocol import (
 
 SILENCE_MARGIN_S = 30.0
 MAX_LOG_BYTES = 65536
+MIN_MEMORY_MB = 8
 
 
 class Probing:
@@ -114,6 +115,12 @@ class Probing:
                 pod.pause(party)
             case "unpause":
                 pod.unpause(party)
+            case "fill_data":
+                pod.fill_data(party)
+            case "free_data":
+                pod.free_data(party)
+            case "limit_memory":
+                return {"held": pod.limit_memory(party, max(MIN_MEMORY_MB, int(args["memory_mb"])))}
             case "logs":
                 size = min(int(args.get("max_bytes", MAX_LOG_BYTES)), MAX_LOG_BYTES)
                 return {"text": pod.logs(party, max_bytes=size, since_s=args.get("since_s"))}

@@ -66,6 +66,8 @@ class Context(Protocol):
         - ``state`` -> {running, exit_code, oom_killed, paused}
         - ``stop`` (grace_s) -> the same, after SIGTERM and, when the grace is over, SIGKILL, plus {seconds}
         - ``signal`` (signal) -> {}      ``restart`` -> {}      ``pause`` / ``unpause`` -> {}
+        - ``fill_data`` / ``free_data`` -> {}: all the space left in the party's /data, taken and given back
+        - ``limit_memory`` (memory_mb) -> {held}: False when the party uses more and nothing was changed
         - ``logs`` (since_s Unix time, max_bytes) -> {text}
         - ``usage`` -> {cpu_s, memory_peak_bytes}
         - ``command`` (payload: dict) -> the sidecar's reply: its ledger, its fault schedule, ...

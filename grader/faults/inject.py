@@ -54,6 +54,36 @@ class Faults:
             await self._ctx.control("pause", party)
             yield
 
+    @asynccontextmanager
+    async def full_disk(self, party: str, text: str = "") -> AsyncIterator[None]:
+        """No space left in /data. What the party itself deletes meanwhile is its own to use."""
+        async with self.injected(text or f"{party} has a full disk", lambda: self._ctx.control("free_data", party)):
+            await self._ctx.control("fill_data", party)
+            yield
+
+    @asynccontextmanager
+    async def memory_pressure(
+        self, party: str, memory_mb: int, normal_mb: int, text: str = ""
+    ) -> AsyncIterator[dict[str, Any]]:
+        """A lower memory limit; yields {held}, False when the party uses more than that and nothing was changed."""
+
+        async def limit(megabytes: int) -> dict[str, Any]:
+            return await self._ctx.control("limit_memory", party, memory_mb=megabytes)
+
+        async with self.injected(text or f"{party} has {memory_mb} MB left", lambda: limit(normal_mb)):
+            yield await limit(memory_mb)
+
+    @asynccontextmanager
+    async def clock(self, party: str, text: str, **state: Any) -> AsyncIterator[None]:
+        """A ``clock`` sidecar ahead (``offset_s=3600``) or standing still (``rate=0``); right again at the end."""
+
+        async def send(payload: dict[str, Any]) -> None:
+            await self._ctx.control("command", party, payload={"command": "clock", **payload})
+
+        async with self.injected(text, lambda: send({})):
+            await send(state)
+            yield
+
     async def restarted(self, party: str, text: str = "") -> None:
         """Stopped hard and started, at once."""
         async with self.injected(text or f"{party} restarted"):

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
-import secrets
-import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError, NotFound
@@ -26,21 +20,20 @@ from grader.sandbox.docker_errors import (
     engine_call,
     explain,
     learner_start,
-    logged,
 )
 from grader.sandbox.docker_logs import newest
+from grader.sandbox.docker_made import Made
 from grader.sandbox.docker_settings import (
-    USER,
+    MIB,
     data_volume_options,
     environment,
     keeper_host_config,
     party_host_config,
     pause_host_config,
 )
+from grader.sandbox.docker_volume import DataVolume
 from grader.sandbox.docker_wait import kill, wait_gone
-from grader.sandbox.labels import as_labels
 
-LOG = logging.getLogger(__name__)
 PAUSE_COMMAND = ["sleep", "infinity"]
 CANT_EXEC_WAIT_S = 0.15
 UNANSWERED_TRIES, UNANSWERED_S = 5, 0.2
@@ -54,6 +47,7 @@ class Member:
 
     spec: PartySpec
     container: str
+    volume: DataVolume | None = None
     channel: DockerChannel | None = None
     usage: Usage = field(default_factory=lambda: Usage(0.0, 0))
 
@@ -74,18 +68,11 @@ class DockerPod:
 
     def __init__(self, host: Host, labels: RunLabels, hosts: tuple[str, ...]) -> None:
         self._host, self._api = host, host.api
-        self._labels = as_labels(labels)
-        self._prefix = "seatrial-" + re.sub(r"[^a-zA-Z0-9]", "", labels.run_id)[:12] + "-" + secrets.token_hex(4)
+        self._made = Made(self._api, labels)
         self._members: dict[str, Member] = {}
-        self._containers: list[str] = []
-        self._asked: set[str] = set()
-        """Names of containers whose creation was asked for and not answered: an interrupt may fall in between."""
-        self._volumes: list[str] = []
-        self._lock = threading.Lock()
-        self._closed = False
         try:
             with engine_call("open a pod"):
-                self._pause = self._create(
+                self._pause = self._made.container(
                     "pause", host.pause_image, pause_host_config(self._api, hosts), PAUSE_COMMAND, hostname="pod"
                 )
                 self._api.start(self._pause)
@@ -100,66 +87,26 @@ class DockerPod:
             raise SandboxError(f"the pod already has a party {party.name!r}")
         explained = learner_start(party.name) if party.role == "app" else contextlib.nullcontext()
         with engine_call(f"start {party.name}"), explained:
-            data, keeper = self._data_volume(party)
+            volume = self._data_volume(party)
             config = party_host_config(
                 self._api,
                 party,
                 pause=self._pause,
                 volumes=self._host.volumes_of(party.image.id),
-                data=data,
+                data=volume.name if volume else None,
                 cpus=self._host.cpus,
             )
             argv = list(party.command) if party.command is not None else None
-            container = self._create(
+            container = self._made.container(
                 party.name, party.image.id, config, argv, env=environment(party), stdin=party.interactive
             )
-            member = Member(party, container)
+            member = Member(party, container, volume)
             self._launch(member)
             self._members[party.name] = member
-            if keeper is not None:
-                keeper.join()
+            if volume is not None:
+                volume.join()
         if party.role == "app":
             self._notice_cant_exec(member)
-
-    def _create(
-        self,
-        name: str,
-        image: str,
-        host_config: dict[str, Any],
-        argv: list[str] | None,
-        *,
-        env: dict[str, str] | None = None,
-        stdin: bool = False,
-        hostname: str | None = None,
-    ) -> str:
-        full_name = f"{self._prefix}-{re.sub(r'[^a-zA-Z0-9_.-]', '_', name)}"
-        self._asked.add(full_name)
-        try:
-            created = self._api.create_container(
-                image,
-                # As the entry point, so that nothing of the image's own is put before it.
-                entrypoint=argv,
-                hostname=hostname,
-                user=USER,
-                environment=env,
-                stdin_open=stdin,
-                name=full_name,
-                labels={**self._labels, "seatrial.party": name},
-                host_config=host_config,
-                healthcheck={"test": ["NONE"]},
-                use_config_proxy=False,
-            )
-        except Exception:  # refused; an interrupt is none
-            self._asked.discard(full_name)
-            raise
-        container = str(created["Id"])
-        with self._lock:
-            self._asked.discard(full_name)
-            if not self._closed:
-                self._containers.append(container)
-                return container
-        self._remove_container(container)
-        raise SandboxError("the pod was destroyed meanwhile")
 
     def _launch(self, member: Member) -> None:
         """Attach first where there is a channel, so that no line is missed; then start."""
@@ -169,27 +116,14 @@ class DockerPod:
             member.channel = DockerChannel.attach(self._api, member.container, member.spec.name)
         self._api.start(member.container)
 
-    def _data_volume(self, party: PartySpec) -> tuple[str | None, threading.Thread | None]:
-        """The party's bounded /data, and the thread that starts the container which keeps it mounted."""
+    def _data_volume(self, party: PartySpec) -> DataVolume | None:
+        """The party's bounded /data, its keeper being started."""
         if not party.data_mb:
-            return None, None
-        name = f"{self._prefix}-{party.name}-data"
-        with self._lock:
-            self._volumes.append(name)
-        self._api.create_volume(name, "local", data_volume_options(party.data_mb), self._labels)
-        keeper = self._create(
-            f"{party.name}-keeper", self._host.pause_image, keeper_host_config(self._api, name), PAUSE_COMMAND
-        )
-        thread = threading.Thread(target=self._start_keeper, args=(keeper,), daemon=True)
-        thread.start()
-        return name, thread
-
-    def _start_keeper(self, keeper: str) -> None:
-        try:
-            with engine_call("keep /data"):
-                self._api.start(keeper)
-        except SeatrialError as error:
-            LOG.warning("%s", error.message)
+            return None
+        name = self._made.volume(f"{party.name}-data", data_volume_options(party.data_mb))
+        config = keeper_host_config(self._api, name, party.data_mb)
+        keeper = self._made.container(f"{party.name}-keeper", self._host.pause_image, config, PAUSE_COMMAND)
+        return DataVolume(self._api, name, keeper).begin()
 
     def _notice_cant_exec(self, member: Member) -> None:
         """The init process tells only by its exit code that the program could not be run; a service needs longer
@@ -254,6 +188,24 @@ class DockerPod:
                 if error.status_code not in (404, 409) and "not paused" not in explain(error):
                     raise
 
+    def fill_data(self, name: str) -> None:
+        self._volume(name).fill()
+
+    def free_data(self, name: str) -> None:
+        self._volume(name).free()
+
+    def limit_memory(self, name: str, megabytes: int) -> bool:
+        member, size = self._member(name), megabytes * MIB
+        with engine_call(f"limit the memory of {name}"):
+            try:
+                self._api.update_container(member.container, mem_limit=size, memswap_limit=size)
+            except APIError as error:
+                # cgroup v1 refuses a limit below what is in use; cgroup v2 takes it and ends the party.
+                if "unable to set memory limit" in explain(error) or "busy" in explain(error):
+                    return False
+                raise
+        return True
+
     def logs(self, name: str, *, max_bytes: int = 65536, since_s: float | None = None) -> str:
         member = self._member(name)
         if member.channel is not None:
@@ -284,34 +236,17 @@ class DockerPod:
         except KeyError:
             raise SandboxError(f"the pod has no party {name!r}") from None
 
+    def _volume(self, name: str) -> DataVolume:
+        volume = self._member(name).volume
+        if volume is None:
+            raise SandboxError(f"{name} has no /data; give it one with data_mb")
+        return volume
+
     # -- the end
 
     def destroy(self) -> None:
-        with self._lock:
-            self._closed = True
-            containers, self._containers = self._containers, []
-            volumes, self._volumes = self._volumes, []
+        self._made.close()
         for member in self._members.values():
             if member.channel is not None:
                 member.channel.close()
-        if containers:
-            with ThreadPoolExecutor(max_workers=8) as pool:
-                list(pool.map(self._remove_container, containers))
-        for name in sorted(self._asked):
-            self._remove_unanswered(name)
-        for volume in volumes:
-            with logged("remove a volume"), engine_call("remove a volume"), already_gone_is_fine():
-                self._api.remove_volume(volume, force=True)
-
-    def _remove_unanswered(self, name: str) -> None:
-        """The engine may be about to create it still; when it refused, there is nothing to wait for."""
-        for _ in range(UNANSWERED_TRIES):
-            try:
-                self._api.remove_container(name, force=True, v=True)
-                return
-            except APIError:
-                time.sleep(UNANSWERED_S)
-
-    def _remove_container(self, container: str) -> None:
-        with logged("remove a container"), engine_call("remove a container"), already_gone_is_fine():
-            self._api.remove_container(container, force=True, v=True)
+        self._made.remove()

@@ -44,12 +44,15 @@ def pause_host_config(api: APIClient, hosts: Iterable[str]) -> dict[str, Any]:
     )
 
 
-def keeper_host_config(api: APIClient, volume: str) -> dict[str, Any]:
-    """A container that does nothing but keep the volume mounted while its party restarts."""
+def keeper_host_config(api: APIClient, volume: str, megabytes: int) -> dict[str, Any]:
+    """A container that keeps the volume mounted while its party restarts, and fills it when a fault wants that.
+
+    What is written to memory counts against whoever writes it, so its limit is above the volume's size.
+    """
     return dict(
         api.create_host_config(
             network_mode="none",
-            **_common(memory_mb=32, pids=16),
+            **_common(memory_mb=32 + megabytes, pids=16),
             log_config=LogConfig(type="none", config={}),
             mounts=[_data_mount(volume)],
         )

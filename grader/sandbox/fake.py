@@ -81,6 +81,8 @@ class FakeParty:
         self.state = PartyState(running=False)
         self.signals: list[str] = []
         self.graces: list[float] = []
+        self.data_full = False
+        self.memory_mb = spec.memory_mb
 
     def launch(self) -> None:
         self.starts += 1
@@ -154,6 +156,25 @@ class FakePod:
         party = self._party(name)
         if party.state.paused:
             party.state = PartyState(running=True)
+
+    def fill_data(self, name: str) -> None:
+        self._with_data(name).data_full = True
+
+    def free_data(self, name: str) -> None:
+        self._with_data(name).data_full = False
+
+    def limit_memory(self, name: str, megabytes: int) -> bool:
+        party = self._party(name)
+        if party.script.usage.memory_peak_bytes > megabytes << 20:
+            return False
+        party.memory_mb = megabytes
+        return True
+
+    def _with_data(self, name: str) -> FakeParty:
+        party = self._party(name)
+        if not party.spec.data_mb:
+            raise SandboxError(f"{name} has no /data; give it one with data_mb")
+        return party
 
     def logs(self, name: str, *, max_bytes: int = 65536, since_s: float | None = None) -> str:  # noqa: ARG002
         raw = self._party(name).script.log.encode()

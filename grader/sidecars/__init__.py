@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from grader.sidecars.base import SidecarKind
+from grader.sidecars.clock.config import ClockConfig
 from grader.sidecars.fault_proxy.config import ProxyConfig
 from grader.sidecars.model_gateway.config import GatewayConfig
+from grader.sidecars.otlp.config import OtlpConfig
 from grader.sidecars.postgres import PostgresConfig, postgres_env
+from grader.sidecars.prometheus.config import PrometheusConfig
 from grader.sidecars.valkey import ValkeyConfig, valkey_env
 
 PYTHON_IMAGE = "seatrial/probe:1"
@@ -26,6 +29,27 @@ KINDS: dict[str, SidecarKind] = {
             command=("python", "-m", "grader.sidecars.fault_proxy"),
             config_model=ProxyConfig,
             interactive=True,
+        ),
+        SidecarKind(
+            id="clock",
+            image=PYTHON_IMAGE,
+            command=("python", "-m", "grader.sidecars.clock"),
+            config_model=ClockConfig,
+            interactive=True,
+        ),
+        SidecarKind(
+            id="otlp",
+            image=PYTHON_IMAGE,
+            command=("python", "-m", "grader.sidecars.otlp"),
+            config_model=OtlpConfig,
+            interactive=True,
+        ),
+        SidecarKind(
+            id="prometheus",
+            image="seatrial/observe:1",
+            config_model=PrometheusConfig,
+            interactive=True,
+            tmp_mb=128,
         ),
         SidecarKind(
             id="postgres",

@@ -18,7 +18,7 @@ from small_gateway import PATH, PROVIDER_KEY, SmallGateway
 from grader.probe.http import Response
 from grader.probe.runner import REPEATS
 from grader.result import Measurement, Outcome
-from grader.sidecars.model_gateway.asgi import Exchange
+from grader.sidecars.asgi import Exchange
 
 SHORT: dict[str, dict[str, Any]] = {
     "HungProvider": {"healthy_s": 1.0, "warm_s": 1.2, "open_s": 1.5, "timeout_s": 1.2},

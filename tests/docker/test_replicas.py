@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 import yaml
@@ -11,12 +12,12 @@ from tiny import grade, project, tiny_lab
 from grader.events import Event, EvidenceCollected
 from grader.result import Outcome, Verdict
 from grader.sandbox.docker import DockerSandbox
-from grader.spec import LabContent, LabSpec, SourceFile
+from grader.spec import LabContent, LabSpec, Sidecar, SourceFile
 
 pytestmark = pytest.mark.docker
 
 APP = """
-import os, sys
+import os, signal, sys
 import uvicorn
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -42,6 +43,7 @@ def reverse(body: Text, response: Response):
     response.headers["X-Replica"] = os.environ["REPLICA"]
     return Text(text=body.text[::-1])
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 uvicorn.run(app, host="0.0.0.0", port=int(os.environ["PORT"]), log_level="warning")
 """
 CHECK = b"""
@@ -87,11 +89,11 @@ class LosesOne(Check):
 """
 
 
-def replicated(folder: Path) -> LabContent:
+def replicated(folder: Path, check: dict[str, Any] | None = None) -> LabContent:
     made = tiny_lab(folder)
     spec = yaml.safe_load(made.files[PurePosixPath("lab.yaml")].data)
     spec["replicas"] = {"count": 2}
-    spec["rubric"]["criteria"][1]["checks"] = [{"check": "lab:lost.LosesOne"}]
+    spec["rubric"]["criteria"][1]["checks"] = [check or {"check": "lab:lost.LosesOne"}]
     files = {**made.files, PurePosixPath("checks/lost.py"): SourceFile(CHECK)}
     return LabContent(LabSpec.model_validate(spec), files, made.digest)
 
@@ -117,3 +119,95 @@ def test_a_copy_that_never_gets_ready_is_named_by_its_port(tmp_path: Path, sandb
     result = grade(lab, project(stuck), sandbox)
     assert result.verdict is Verdict.NOT_GRADABLE
     assert "18082" in result.reason
+
+
+ROLLING = {
+    "check": "rolling_replacement",
+    "params": {
+        "rate_per_s": 30,
+        "calm_s": 1,
+        "settle_s": 1,
+        "cases": [{"path": "/reverse", "json": {"text": "abc"}, "expect": {"/text": "cba"}}],
+    },
+}
+
+
+def test_copies_are_replaced_one_by_one_and_nobody_notices(tmp_path: Path, sandbox: DockerSandbox) -> None:
+    result = grade(replicated(tmp_path, ROLLING), project(APP), sandbox)
+    found = result.criteria[1]
+    assert found.outcome is Outcome.PASSED, found
+    assert [mark.text for mark in found.series[0].marks] == ["SIGTERM for app-1", "SIGTERM for app-2"]
+
+
+def test_a_copy_that_drops_everything_on_sigterm_fails_the_replacement(tmp_path: Path, sandbox: DockerSandbox) -> None:
+    abrupt = APP.replace(
+        "uvicorn.run(app",
+        "import signal\n"
+        "server = uvicorn.Server(uvicorn.Config(app, host='0.0.0.0', port=int(os.environ['PORT'])))\n"
+        "server.install_signal_handlers = lambda: None\n"
+        "server.capture_signals = __import__('contextlib').nullcontext\n"
+        "signal.signal(signal.SIGTERM, lambda *_: os._exit(3))\n"
+        "server.run()\n(lambda *_, **__: None)(app",
+    )
+    found = grade(replicated(tmp_path, ROLLING), project(abrupt), sandbox).criteria[1]
+    assert found.outcome is Outcome.FAILED, found
+    assert "exited with code 3" in found.message or "failed" in found.message
+
+
+KEEPS = """
+import os
+import uvicorn
+from fastapi import FastAPI, HTTPException, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+import valkey
+
+app = FastAPI()
+store = valkey.Valkey.from_url(os.environ["VALKEY_URL"], decode_responses=True)
+
+class Text(BaseModel):
+    text: str
+
+@app.get("/healthz")
+@app.get("/readyz")
+def alive():
+    return {"ok": True}
+
+@app.get("/metrics")
+def metrics():
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+@app.post("/reverse")
+def reverse(body: Text):
+    store.set("last", body.text)
+    return Text(text=body.text[::-1])
+
+@app.get("/last")
+def last():
+    return {"text": store.get("last")}
+
+uvicorn.run(app, host="0.0.0.0", port=int(os.environ["PORT"]), log_level="warning")
+"""
+STATELESS = {
+    "check": "stateless",
+    "params": {
+        "writes": [{"path": "/reverse", "json": {"text": "kept"}}],
+        "reads": [{"method": "GET", "path": "/last", "expect": {"/text": "kept"}}],
+    },
+}
+OWN_MEMORY = """
+class Own(dict):
+    set = dict.__setitem__
+store = Own()
+"""
+
+
+@pytest.mark.parametrize(("more", "outcome"), [("", Outcome.PASSED), (OWN_MEMORY, Outcome.FAILED)])
+def test_state_in_a_process_is_found_out(tmp_path: Path, sandbox: DockerSandbox, more: str, outcome: Outcome) -> None:
+    lab = replicated(tmp_path, STATELESS)
+    state = Sidecar(name="state", kind="valkey", port=6379, app_env={"VALKEY_URL": "valkey://{host}:{port}/0"})
+    lab = LabContent(lab.spec.model_copy(update={"sidecars": [state]}), lab.files, lab.digest)
+    found = grade(lab, project(KEEPS.replace("class Text", more + "\nclass Text")), sandbox).criteria[1]
+    assert found.outcome is outcome, found
+    if outcome is Outcome.FAILED:
+        assert "app-2 does not know" in found.message

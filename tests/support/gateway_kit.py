@@ -14,8 +14,8 @@ from typing import Any
 import uvicorn
 
 from grader.probe.http import Target
+from grader.sidecars.asgi import BoundedProtocol
 from grader.sidecars.model_gateway.app import Gateway
-from grader.sidecars.model_gateway.asgi import BoundedProtocol
 from grader.sidecars.model_gateway.config import GatewayConfig
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ai_gateway_kit import ADMIN
 
 from grader.probe.http import Response, Target
-from grader.sidecars.model_gateway.asgi import Exchange, Receive, Refused, Scope, Send
+from grader.sidecars.asgi import Exchange, Receive, Refused, Scope, Send
 
 PATH = "/v1/chat/completions"
 PROVIDER_KEY = {"Authorization": "Bearer provider-key", "Content-Type": "application/json"}

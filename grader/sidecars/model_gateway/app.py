@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from grader.sidecars.model_gateway.asgi import Broken, Exchange, HungUp, Receive, Refused, Scope, Send, until_gone
+from grader.sidecars.asgi import Broken, Exchange, HungUp, Receive, Refused, Scope, Send, until_gone
 from grader.sidecars.model_gateway.config import GatewayConfig, ModelConfig
 from grader.sidecars.model_gateway.faults import FaultRule, Schedule
 from grader.sidecars.model_gateway.ledger import Ledger, Row
 from grader.sidecars.model_gateway.prompt import ChatRequest, EmbeddingRequest
-from grader.sidecars.model_gateway.reader import Reader
+from grader.sidecars.model_gateway.reader import NOT_FOUND, Reader
 from grader.sidecars.model_gateway.replies import MODELS, Reply, chunk, completion
 from grader.sidecars.model_gateway.seeded import Attempts, delays, digest_of
 
@@ -98,6 +98,7 @@ class Gateway:
 
     async def _metered(self, exchange: Exchange, kind: str) -> None:
         row = self.ledger.open(kind, time.time())
+        row.traceparent = exchange.header("traceparent")[:100]
         try:
             row.key = self._key(exchange)
             rule = self.schedule.next(time.monotonic())  # chosen before the body is read
@@ -120,7 +121,7 @@ class Gateway:
             row.end = time.time()
 
     async def _fail(self, exchange: Exchange, row: Row, rule: FaultRule) -> None:
-        """Apply a fault. Returns only for those that go on: ``slow`` and ``reset`` (in the middle of the answer)."""
+        """Apply a fault. Returns for those that go on: ``slow``, ``abstain``, ``thinking``, ``reset`` (cut later)."""
         row.fault = rule.kind
         match rule.kind:
             case "429":
@@ -163,8 +164,13 @@ class Gateway:
         arrived = asyncio.get_running_loop().time()
         async with self._thinking:
             reply, prompt = await asyncio.to_thread(self._think, config, request, digest, row.attempt)
+        if row.fault == "abstain":
+            reply = Reply((NOT_FOUND,), "stop")
         row.prompt_tokens = prompt
         row.cost_micro = prompt * config.prompt_price
+        if rule is not None and row.fault == "thinking":
+            hidden = round(rule.factor * len(reply.pieces))
+            row.completion_tokens, row.cost_micro = hidden, row.cost_micro + hidden * config.completion_price
         slow = rule.factor if rule is not None and row.fault == "slow" else 1.0
         pace = delays(
             self.seed, digest, row.attempt, config.ttft_ms / 1000 * slow, config.itl_ms / 1000 * slow, config.jitter

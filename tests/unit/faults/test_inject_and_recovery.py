@@ -56,6 +56,16 @@ async def test_every_fault_is_undone_in_its_own_way(engine: Engine, faults: Faul
     assert [mark.text for mark in faults.marks] == ["the database hangs", "app stopped", "db restarted", "rate limit"]
 
 
+async def test_scarce_disk_memory_and_time_are_given_back(engine: Engine, faults: Faults) -> None:
+    async with faults.full_disk("app"), faults.memory_pressure("app", 64, 256) as reply:
+        assert reply["payload"] == {"memory_mb": 64}
+    async with faults.clock("clock", "a day later", offset_s=86_400):
+        pass
+    wanted = ["fill_data", "limit_memory", "limit_memory", "free_data", "command", "command"]
+    assert [action for action, _ in engine.asked] == wanted
+    assert [mark.text for mark in faults.marks] == ["app has 64 MB left", "app has a full disk", "a day later"]
+
+
 def samples(errors: list[bool], rate: float = 10.0) -> Samples:
     out = Samples()
     for number, wrong in enumerate(errors):

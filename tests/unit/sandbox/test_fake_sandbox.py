@@ -35,6 +35,21 @@ def test_real_and_fake_have_the_methods_of_the_interface():
             assert wanted <= set(dir(kind)), kind
 
 
+def test_disk_and_memory_get_scarce_as_on_the_engine():
+    pod = opened()
+    pod.start(PartySpec("app", "app", IMAGE, memory_mb=256, data_mb=8))
+    pod.start(PartySpec("other", "app", IMAGE))
+    pod.fill_data("app")
+    assert pod.parties["app"].data_full
+    pod.free_data("app")
+    assert not pod.parties["app"].data_full
+    with pytest.raises(SandboxError, match="no /data"):
+        pod.fill_data("other")
+    assert pod.limit_memory("app", 128)
+    assert pod.parties["app"].memory_mb == 128
+    assert not pod.limit_memory("app", 16)
+
+
 def test_a_party_answers_by_its_script():
     pod = opened(probe=Script(greeting=("hello",), answers=lambda line: [line.upper(), "done"]))
     pod.start(PartySpec("probe", "probe", IMAGE, interactive=True))
