@@ -22,7 +22,7 @@ class Recipe:
     parent: Recipe | None = None
     with_grader: bool = False
     only: tuple[str, ...] = ()
-    """Parts of ``grader`` to carry (names at its top), so that a change elsewhere rebuilds nothing; empty: all of it."""
+    """Parts of ``grader`` to carry (names at its top), so that a change elsewhere rebuilds nothing; empty: all."""
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield (path in the build context, file), in a fixed order."""

@@ -32,7 +32,7 @@ def config(party: PartySpec, **changes):
     "made",
     [
         pause_host_config(API, ("app",)),
-        keeper_host_config(API, "v1"),
+        keeper_host_config(API, "v1", 8),
         config(PartySpec("app", "app", IMAGE)),
         config(PartySpec("probe", "probe", IMAGE, interactive=True)),
         config(PartySpec("db", "sidecar", IMAGE, data_mb=10), data="v1"),
