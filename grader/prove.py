@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from grader.cheats import PREFIX, Cheat, gained
 from grader.engine import run_to_end
 from grader.errors import SpecError
 from grader.events import Event
@@ -74,10 +75,27 @@ def submission_snapshot(lab: LabContent, name: str) -> Snapshot:
 def prove(lab: LabContent, name: str, sandbox: Sandbox, *, seed: str, on_event: Callable[[Event], None]) -> Proof:
     """Grade one submission of the lab and hold the result against its expectation."""
     expectation = STARTER if name == "starter" else load_expectation(lab, name)
-    job = GradingJob(lab, submission_snapshot(lab, name), seed, run_id=f"prove-{name}-{time.time_ns():x}")
-    result = run_to_end(job, sandbox, installation="prove", on_event=on_event)
+    result = _graded(lab, submission_snapshot(lab, name), name, sandbox, seed, on_event)
     problems = _starter_problems(result) if name == "starter" else problems_of(expectation, result)
     return Proof(lab.spec.id, name, expectation, result, problems)
+
+
+def prove_cheat(
+    lab: LabContent, cheat: Cheat, sandbox: Sandbox, *, seed: str, on_event: Callable[[Event], None]
+) -> Proof:
+    """Grade one submission of the lab with the cheat in it: it must gain nothing."""
+    base = cheat.base(lab, seed)
+    expectation = cheat.expectation(lab, base)
+    snapshot = cheat.over(submission_snapshot(lab, base))
+    result = _graded(lab, snapshot, cheat.name, sandbox, seed, on_event)
+    return Proof(lab.spec.id, f"{PREFIX}{cheat.name}", expectation, result, gained(expectation, result))
+
+
+def _graded(
+    lab: LabContent, snapshot: Snapshot, name: str, sandbox: Sandbox, seed: str, on_event: Callable[[Event], None]
+) -> RunResult:
+    job = GradingJob(lab, snapshot, seed, run_id=f"prove-{name}-{time.time_ns():x}")
+    return run_to_end(job, sandbox, installation="prove", on_event=on_event)
 
 
 def _starter_problems(result: RunResult) -> list[str]:

@@ -11,10 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from grader.cheats import PREFIX, load_cheats
 from grader.cli import skeleton
 from grader.cli.session import Reporter, find_lab, new_seed, open_sandbox
 from grader.errors import SpecError
-from grader.prove import Proof, prove
+from grader.prove import Proof, prove, prove_cheat
 from grader.slots import machine_slot
 from grader.spec import LabSpec, load_lab
 
@@ -25,7 +26,9 @@ def add_commands(commands: Any) -> None:
     listing = group.add_parser("list", help="the labs of this checkout")
     listing.add_argument("--json", action="store_true", help="as JSON on standard output")
     listing.set_defaults(run=_list)
-    verify = group.add_parser("verify", help="grade the reference and every wrong submission on the real engine")
+    verify = group.add_parser(
+        "verify", help="grade the reference, every wrong submission and every cheat on the real engine"
+    )
     verify.add_argument("lab", nargs="?", help="id of the lab")
     verify.add_argument("--all", action="store_true", help="every lab")
     verify.add_argument("--seed", help="one seed for every submission (default: a new one for each)")
@@ -75,16 +78,20 @@ def _verify(arguments: argparse.Namespace, content: Path, console: Console) -> i
     if arguments.all:
         names = sorted(p.parent.name for p in (content / "labs").glob("*/lab.yaml"))
     labs = [find_lab(content, name) for name in names]
+    cheats = {PREFIX + cheat.name: cheat for cheat in load_cheats(content)}
     sandbox = open_sandbox(console)
     proofs: list[Proof] = []
     for lab in labs:
-        for name in ["starter", *lab.submissions()]:
+        for name in ["starter", *lab.submissions(), *cheats]:
             if arguments.only and name not in arguments.only:
                 continue
             console.print(f"{lab.spec.id} / {name}", style="bold")
-            seed = arguments.seed or new_seed()
+            seed, report = arguments.seed or new_seed(), Reporter(console, build_log=False)
             with machine_slot(lambda line: console.print(line, style="bright_black")):
-                proofs.append(prove(lab, name, sandbox, seed=seed, on_event=Reporter(console, build_log=False)))
+                if name in cheats:
+                    proofs.append(prove_cheat(lab, cheats[name], sandbox, seed=seed, on_event=report))
+                else:
+                    proofs.append(prove(lab, name, sandbox, seed=seed, on_event=report))
             console.print(f"  {proofs[-1].summary()}", markup=False)
     Console().print(_table(proofs))
     if arguments.json:
