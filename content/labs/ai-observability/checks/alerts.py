@@ -1,0 +1,202 @@
+"""Alerts: silence while nothing is wrong, and the right name, soon, when something is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab_checks.counters import not_scraped
+from lab_checks.quiet import USERS, again, quiet
+from lab_checks.watch import Watch, load_rules, missing_rules
+from lab_checks.world import INCIDENTS, SLO_TTFT_S, Model, Phase, Traffic, is_token
+
+from grader.checks.base import Check, Context, Params
+from grader.checks.outcome import counted, failed, passed, undecided
+from grader.faults.inject import Faults
+from grader.faults.recovery import timeline
+from grader.load.background import Background
+from grader.result import Mark, Measured, Measurement, Rule, Series
+
+FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "errors": ("the model fails", {"kind": "500", "share": 0.5}),
+    "latency": ("the model is slow", {"kind": "slow", "share": 0.25, "factor": 15}),
+    "quality": ("the model finds no answer", {"kind": "abstain", "share": 0.5}),
+    "cost": ("the model bills hidden tokens", {"kind": "thinking", "share": 0.6, "factor": 25}),
+}
+POLL_S = 0.3
+PATIENCE = 2.5
+"""So many seconds for each scrape that is waited for; when fewer came, Prometheus had no chance."""
+NOISY_TTFT_S = 0.6 * SLO_TTFT_S
+LINGER_S = 3.0
+
+
+class Decoys(Check):
+    """No alert in the harmless stretch. Silence counts only where there are rules that could speak."""
+
+    id = "decoys"
+
+    async def run(self, ctx: Context) -> Measurement:
+        rule = Rule(op="none", unit="alerts", text="no alert")
+        problem, response = await load_rules(ctx)
+        missing = await missing_rules(ctx)
+        if problem or missing:
+            message = problem or f"No rule has the label incident: {', '.join(missing)}."
+            text = Measured(text="silent, because nothing could speak")
+            return failed(message, text, rule, "Write one alert for each incident of the brief.", response)
+        seen = await quiet(ctx)
+        if seen is None:
+            return not_scraped(rule)
+        phase = seen.phase
+        fired = await Watch(ctx).fired(phase.began, phase.ended + LINGER_S)
+        marks = [alert_mark(*one, phase.began) for one in fired]
+        series = timeline(phase.samples, marks)[:1]
+        measured = Measured(value=len(fired), unit="alerts", n=len(phase.samples), text=f"{len(fired)} alerts")
+        if not fired:
+            message = f"No alert during {len(phase.samples)} requests with a few faults and a burst."
+            return passed(message, measured, rule, series=series)
+        names = ", ".join(sorted({alert for alert, *_ in fired}))
+        message = f"Nothing was wrong, and yet {names} fired."
+        if {incident for _, incident, *_ in fired} == {"latency"} and phase.slowest_p95() > NOISY_TTFT_S:
+            again(ctx)
+            return undecided(f"{message} But the probe saw slow answers, too.", measured, rule, series)
+        advice = (
+            "Alert on shares, not on numbers: one failed request is no incident, and a burst raises every number. "
+            "Let a rule speak only when there are enough requests to take a share of."
+        )
+        return failed(message, measured, rule, advice, series=series)
+
+
+def alert_mark(alert: str, incident: str, first_s: float, last_s: float, began_s: float) -> Mark:
+    """A band on the timeline for the time in which an alert fired."""
+    start, end = max(0.0, first_s - began_s), max(0.0, last_s - began_s)
+    return Mark(
+        start_s=round(start, 2), end_s=round(max(end, start + 0.2), 2), text=f"alert {alert[:40]} ({incident[:20]})"
+    )
+
+
+@dataclass(slots=True)
+class Episode:
+    """How one incident was seen. ``scrapes``: until the alert fired; ``rest``: from its end until it was silent."""
+
+    incident: str
+    scrapes: int | None = None
+    rest: int | None = None
+    others: set[str] = field(default_factory=set)
+    starved: bool = False
+
+    def problem(self, most: int, most_rest: int) -> str:
+        if self.scrapes is None:
+            return f"{self.incident}: no alert within {most} scrapes"
+        if self.others:
+            return f"{self.incident}: alerts named {', '.join(sorted(self.others))} as well"
+        if self.rest is None:
+            return f"{self.incident}: the alert still fired {most_rest} scrapes after the end"
+        return ""
+
+    def text(self) -> str:
+        return f"{self.incident} after {self.scrapes}, silent {self.rest} scrapes after its end"
+
+
+class IncidentsParams(Params):
+    rate: float = 15.0
+    scrapes: int = 8
+    rest: int = 15
+    clean_s: float = 4.0
+    pause_s: float = 1.0
+
+
+class Incidents(Check):
+    """Four incidents, one after the other in a seeded order: each must be named soon, it alone, and end."""
+
+    id = "incidents"
+    params_model = IncidentsParams
+    params: IncidentsParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        p, watch = self.params, Watch(ctx)
+        rule = Rule(
+            op="all", unit="incidents", text=f"every incident named within {p.scrapes} scrapes, and silent again"
+        )
+        problem, response = await load_rules(ctx)
+        if problem:
+            return failed(problem, Measured(text="no rules"), rule, "Make promtool take the rules.", response)
+        rng = ctx.rng("incidents")
+        order = rng.sample(INCIDENTS, len(INCIDENTS))
+        traffic = Traffic(ctx.rng("incident traffic"), USERS)
+        await Model(ctx).begin()
+        began = time.time()
+        episodes = []
+        async with Background(
+            ctx.app, p.rate, traffic.request, streaming=True, timeout_s=15, is_token=is_token, rng=ctx.rng("arrivals")
+        ) as load:
+            faults = Faults(ctx, load.now)
+            await asyncio.sleep(p.clean_s)
+            early = set((await watch.firing()).values())
+            for incident in order:
+                await asyncio.sleep(rng.uniform(0.1, p.pause_s))
+                episodes.append(await self._episode(watch, faults, incident))
+        phase = Phase(traffic, load.samples, began, time.time())
+        marks = [*faults.marks, *(alert_mark(*one, began) for one in await watch.fired(began, time.time()))]
+        return self._say(rule, episodes, early, phase, timeline(phase.samples, marks), await watch.broken_rules())
+
+    async def _episode(self, watch: Watch, faults: Faults, incident: str) -> Episode:
+        text, fault = FAULTS[incident]
+        episode = Episode(incident)
+        async with faults.gateway("models", [fault], text):
+            episode.scrapes, episode.starved = await self._until(watch, episode, True, self.params.scrapes)
+        if episode.scrapes is not None:
+            episode.rest, starved = await self._until(watch, episode, False, self.params.rest)
+            episode.starved |= starved
+        return episode
+
+    async def _until(self, watch: Watch, episode: Episode, wanted: bool, most: int) -> tuple[int | None, bool]:
+        """(scrapes until the episode's alert fires, or is silent; whether too few scrapes came to tell)."""
+        began = time.time()
+        while True:
+            named = set((await watch.firing()).values()) - {""}
+            episode.others |= named - {episode.incident}
+            scrapes = await watch.scrapes_since(began)
+            if (episode.incident in named) is wanted and scrapes <= most:
+                return scrapes, False
+            if scrapes > most:
+                return None, False
+            if time.time() > began + PATIENCE * most:
+                return None, True
+            await asyncio.sleep(POLL_S)
+
+    def _say(
+        self,
+        rule: Rule,
+        episodes: list[Episode],
+        early: set[str],
+        phase: Phase,
+        series: list[Series],
+        broken: list[str],
+    ) -> Measurement:
+        p = self.params
+        problems = [text for episode in episodes if (text := episode.problem(p.scrapes, p.rest))]
+        if early:
+            problems.insert(0, f"before the first incident alerts fired already: {', '.join(sorted(early))}")
+        measured = counted(sum(not e.problem(p.scrapes, p.rest) for e in episodes), len(episodes), "incidents")
+        data = {"episodes": [{"incident": e.incident, "scrapes": e.scrapes, "rest": e.rest} for e in episodes]}
+        if not problems:
+            message = f"Scrapes until each was named: {'; '.join(e.text() for e in episodes)}."
+            return passed(message, measured, rule, series=series, data=data)
+        message = f"{'; '.join(problems)[:600]}."
+        if any(e.starved for e in episodes):
+            return undecided(f"{message} Prometheus did not come to scrape in time.", measured, rule, series)
+        if {name for e in episodes for name in e.others} == {"latency"} and phase.slowest_p95() > NOISY_TTFT_S:
+            calm = [e for e in episodes if e.incident != "latency"]
+            if all(e.scrapes is not None for e in calm):
+                return undecided(f"{message} But the probe saw slow answers, too.", measured, rule, series)
+        advice = broken[0] if broken else ADVICE
+        return failed(message, measured, rule, advice, series=series, data=data)
+
+
+ADVICE = (
+    "One alert for each incident, with the label incident, as a ratio over a window of some five seconds: the share "
+    "of errors, the p95 of the time to the first token (a mean hides a slow quarter), the share of abstentions, the "
+    "billed tokens of an answer. Short windows speak soon and rest soon."
+)

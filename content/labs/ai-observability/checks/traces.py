@@ -1,0 +1,111 @@
+"""Traces: whether the spans of a request hang together, from the probe's own context to the model's."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from lab_checks.counters import not_scraped, unsound
+from lab_checks.quiet import quiet
+from lab_checks.world import SINK, Phase, Turn
+
+from grader.checks.base import Check, Context, Params
+from grader.checks.outcome import failed, passed
+from grader.result import Measured, Measurement, Rule
+
+ASK_AT_ONCE = 500
+HOPS = ("api", "generate")
+SLACK_S = 1.0
+"""Clocks of one machine; a span may end a little after the last byte."""
+CONTEXT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+Row = list[Any]
+"""[span, parent, service, name, start_s, end_s]"""
+
+
+class TracesParams(Params):
+    share: float = 0.98
+    within_s: float = 8.0
+
+
+class Traces(Check):
+    """A trace counts when it can't have been made up: its id is the probe's, and the model was called by its span."""
+
+    id = "traces"
+    params_model = TracesParams
+    params: TracesParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        share = self.params.share
+        rule = Rule(op="at_least", threshold=100 * share, unit="%", text=f"at least {share:.0%} of the traces complete")
+        seen = await quiet(ctx)
+        if seen is None:
+            return not_scraped(rule)
+        called = called_by(seen.phase)
+        turns = [turn for turn in seen.phase.traffic.turns if turn.outcome]
+        deadline = time.time() + self.params.within_s
+        while True:
+            stored = await traces_of(ctx, [turn.trace for turn in turns])
+            problems = [problem_of(turn, stored[turn.trace], called, seen.phase) for turn in turns]
+            good = problems.count("")
+            if good == len(turns) or time.time() > deadline:
+                break
+            await asyncio.sleep(0.5)
+        text = f"{good} of {len(turns)} traces"
+        measured = Measured(value=100 * good / max(1, len(turns)), unit="%", n=len(turns), text=text)
+        if turns and good >= share * len(turns):
+            return passed(f"{text} lead from the request through both hops to the model.", measured, rule)
+        first = next((problem for problem in problems if problem), unsound(seen.phase) or "there are no traces")
+        advice = (
+            "Take the traceparent of the request as the parent of your first span, hand your own on with the call to "
+            "the second hop and with the call to the model, name the hops api and generate (service.name), and end "
+            "and export every span, also those of requests that fail."
+        )
+        return failed(f"{text} are complete. The first that is not: {first}.", measured, rule, advice)
+
+
+def called_by(phase: Phase) -> dict[str, set[str]]:
+    """Trace id -> the spans that called the model, by the contexts that reached it."""
+    found: dict[str, set[str]] = {}
+    for row in phase.calls:
+        if match := CONTEXT.fullmatch(row["traceparent"]):
+            found.setdefault(match[1], set()).add(match[2])
+    return found
+
+
+async def traces_of(ctx: Context, ids: Sequence[str]) -> dict[str, list[Row]]:
+    """The spans that arrived, by trace."""
+    found: dict[str, list[Row]] = {}
+    left = list(ids)
+    while left:
+        payload = {"command": "traces", "ids": left[:ASK_AT_ONCE]}
+        reply = await ctx.control("command", SINK, payload=payload)
+        found |= reply["traces"]
+        left = [*reply["rest"], *left[ASK_AT_ONCE:]]
+    return found
+
+
+def problem_of(turn: Turn, spans: Sequence[Row], called: dict[str, set[str]], phase: Phase) -> str:
+    """What is missing in one trace; empty when it is complete."""
+    if not spans:
+        return f"no span of trace {turn.trace} arrived"
+    if turn.trace not in called:
+        return f"the model got no traceparent of trace {turn.trace}"
+    by_id = {row[0]: row for row in spans}
+    for last in called[turn.trace]:
+        chain, at = [], last
+        while at in by_id and len(chain) <= len(by_id):
+            chain.append(by_id[at])
+            at = by_id[at][1]
+        if last not in by_id:
+            return f"span {last}, which called the model, did not arrive"
+        if at != turn.parent:
+            return f"from span {last} parents lead to {at or 'a root of its own'}, not to the request's {turn.parent}"
+        services = [row[2] for row in reversed(chain)]
+        if [name for i, name in enumerate(services) if i == 0 or services[i - 1] != name] != list(HOPS):
+            return f"the spans from the request to the model belong to {services}, expected {' and then '.join(HOPS)}"
+        if not all(phase.began - SLACK_S <= row[4] <= row[5] <= phase.ended + SLACK_S for row in chain):
+            return f"the times of trace {turn.trace} lie outside of the time in which it happened"
+    return ""

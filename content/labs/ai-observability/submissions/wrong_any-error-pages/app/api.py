@@ -1,0 +1,102 @@
+"""The hop that users talk to: checks the request, streams the generator's answer as server-sent events."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+
+from app import telemetry
+from app.telemetry import Turn
+
+GENERATOR = f"http://127.0.0.1:{os.environ['GENERATE_PORT']}"
+RULES = Path(__file__).parents[1] / "rules.yml"
+app = FastAPI(title="Assistant")
+tracer = telemetry.start("api")
+client = httpx.AsyncClient(base_url=GENERATOR, timeout=30, trust_env=False)
+
+
+class Ask(BaseModel):
+    user: Annotated[str, Field(min_length=1, max_length=100)]
+    question: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+@app.get("/healthz")
+async def healthz() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@app.get("/readyz")
+async def readyz() -> JSONResponse:
+    try:
+        ready = (await client.get("/healthz")).status_code == 200
+    except httpx.HTTPError:
+        ready = False
+    return JSONResponse({"ready": ready}, 200 if ready else 503)
+
+
+@app.get("/metrics")
+async def metrics() -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@app.get("/rules.yml")
+async def rules() -> Response:
+    return Response(RULES.read_bytes(), media_type="application/yaml")
+
+
+@app.exception_handler(RequestValidationError)
+async def malformed(_: Request, problem: RequestValidationError) -> Response:
+    return JSONResponse({"error": {"message": str(problem.errors()[0].get("msg", "malformed"))[:200]}}, 422)
+
+
+@app.post("/v1/answer")
+async def answer(ask: Ask, request: Request) -> Response:
+    turn = Turn(tracer, request.headers)
+    pieces = generated(ask, telemetry.onward(turn.span))
+    try:
+        first = await anext(pieces)
+    except httpx.HTTPError:
+        turn.end("error")
+        return JSONResponse({"error": {"message": "the model did not answer"}}, 502)
+    return StreamingResponse(events(turn, first, pieces), media_type="text/event-stream")
+
+
+async def generated(ask: Ask, headers: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
+    """What the generator says, piece by piece. Raises httpx.HTTPError when it fails."""
+    async with client.stream("POST", "/generate", json={"question": ask.question}, headers=headers) as response:
+        response.raise_for_status()
+        async for line in response.aiter_lines():
+            yield json.loads(line)
+
+
+async def events(turn: Turn, first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    """Server-sent events: a token each, then a last one with the usage."""
+    text, piece, outcome = "", first, "error"
+    turn.first_token()
+    try:
+        while "token" in piece:
+            text += piece["token"]
+            yield event(piece)
+            piece = await anext(rest)
+        turn.billed(piece["usage"])
+        abstained = text.strip() == "NOT_FOUND"
+        outcome = "abstained" if abstained else "answered"
+        yield event({"done": True, "abstained": abstained, "usage": piece["usage"]})
+    except httpx.HTTPError:
+        yield event({"error": {"message": "the model broke off"}})
+    finally:
+        turn.end(outcome)
+
+
+def event(value: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"

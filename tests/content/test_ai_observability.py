@@ -1,0 +1,243 @@
+"""The checks of ai-observability against a small assistant: whole, and with flaws."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from observability_kit import BUCKETS, REQUESTS, TOKENS, Counts, SmallAssistant, World, lab_checks, world
+
+from grader.result import Measurement, Outcome
+
+CHECKS = {
+    "logs": ("logs", "Logs", {}),
+    "counters": ("counters", "Counters", {}),
+    "first-token": ("counters", "FirstToken", {}),
+    "traces": ("traces", "Traces", {"within_s": 0.5}),
+    "decoys": ("alerts", "Decoys", {}),
+    "series": ("series", "ActiveSeries", {"users": 30, "rate": 100.0}),
+    "incidents": ("alerts", "Incidents", {"rate": 60, "scrapes": 12, "rest": 12, "clean_s": 0.4, "pause_s": 0.2}),
+}
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ten scrapes a second and stretches to match."""
+    with lab_checks():
+        quiet, alerts, logs, watch = map(lab, ("quiet", "alerts", "logs", "watch"))
+        monkeypatch.setattr(watch, "LOOK_S", 0.03)
+        monkeypatch.setattr(quiet, "STAGES", ((50.0, 1.1), (90.0, 0.2)))
+        monkeypatch.setattr(quiet, "CLEAN", 12)
+        monkeypatch.setattr(logs, "WITHIN_S", 0.3)
+        monkeypatch.setattr(alerts, "POLL_S", 0.03)
+        monkeypatch.setattr(alerts, "LINGER_S", 0.3)
+        yield
+
+
+async def judge(ctx: World, name: str) -> Measurement:
+    """One check; what a busy machine left undecided is measured again, as the probe does it."""
+    module, cls, params = CHECKS[name]
+    check = getattr(lab(module), cls)
+    for _ in range(3):
+        found: Measurement = await check(check.params_model.model_validate(params)).run(ctx)
+        if found.outcome is not Outcome.INCONCLUSIVE:
+            break
+    return found
+
+
+async def verdicts(kind: type[SmallAssistant], names: list[str]) -> dict[str, tuple[Outcome, str]]:
+    async with world(kind) as ctx:
+        found = {name: await judge(ctx, name) for name in names}
+    return {name: (one.outcome, one.message) for name, one in found.items()}
+
+
+async def test_a_good_assistant_passes_everything() -> None:
+    found = await verdicts(SmallAssistant, list(CHECKS))
+    assert {name for name, (outcome, _) in found.items() if outcome is not Outcome.PASSED} == set(), found
+
+
+class Careless(SmallAssistant):
+    """Users as labels, a trace of its own, prompts in the log, errors uncounted, an alert for every error."""
+
+    def measure(self, user: str, outcome: str, ttft_s: float, usage: dict[str, int]) -> None:
+        self.users.add(user)
+        self.counts["own", "errors"] += outcome == "error"
+        if outcome != "error":
+            super().measure(user, outcome, ttft_s / 8, usage)
+
+    def trace(self, trace: str, parent: str, spans: tuple[str, str], began: float) -> None:
+        super().trace(trace, "", spans, began)
+
+    def line(self, trace: str, outcome: str, question: str) -> str:
+        return json.dumps({"trace_id": trace, "asked": question})
+
+    def series(self) -> int:
+        return len(self.counts) + len(self.users)
+
+    def alerts(self, grown: Counts) -> set[str]:
+        return {"errors"} if grown["own", "errors"] else set()
+
+
+async def test_each_carelessness_is_found_where_it_is() -> None:
+    found = await verdicts(Careless, [name for name in CHECKS if name != "incidents"])
+    assert {outcome for outcome, _ in found.values()} == {Outcome.FAILED}, found
+    said = {name: message for name, (_, message) in found.items()}
+    assert 'outcome="error"} grew by 0' in said["counters"]
+    assert "p95 between" in said["first-token"]
+    assert "to a root of its own" in said["traces"]
+    assert "errors fired" in said["decoys"]
+    assert "with 30" in said["series"]
+    assert "holds what a user asked" in said["logs"]
+
+
+class BadPager(SmallAssistant):
+    """Never sees errors, calls abstentions cost as well, and can't stop once it spoke of latency."""
+
+    stuck = False
+
+    def alerts(self, grown: Counts) -> set[str]:
+        found = super().alerts(grown) - {"errors"}
+        self.stuck |= "latency" in found
+        return found | ({"latency"} if self.stuck else set()) | ({"cost"} if "quality" in found else set())
+
+
+async def test_alerts_must_come_name_one_thing_and_rest() -> None:
+    found = await verdicts(BadPager, ["incidents"])
+    outcome, message = found["incidents"]
+    assert outcome is Outcome.FAILED
+    assert "errors: no alert within 12 scrapes" in message
+    assert "quality: alerts named cost" in message
+    assert "latency: the alert still fired 12 scrapes after the end" in message
+
+
+class Silent(SmallAssistant):
+    def rules(self) -> str:
+        return json.dumps(["errors"])
+
+
+async def test_silence_counts_only_where_rules_could_speak() -> None:
+    outcome, message = (await verdicts(Silent, ["decoys"]))["decoys"]
+    assert outcome is Outcome.FAILED
+    assert "latency, quality, cost" in message
+
+
+# -- the parts by themselves
+
+
+def lab(name: str) -> Any:
+    return importlib.import_module(f"lab_checks.{name}")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (200, b'data: {"token": "a"}\n\ndata: {"done": true, "abstained": false}\n\n', "answered"),
+        (
+            200,
+            b'data: {"token": "a"}\r\n\r\ndata: {"done": true, "abstained": true}\r\n\r\ndata: [DONE]\r\n\r\n',
+            "abstained",
+        ),
+        (200, b'data: {"token": "a"}\n\ndata: {"error": {}}\n\n', "error"),
+        (502, b"", "error"),
+        (200, b'data: {"token": "a"}\n\n', "malformed"),
+        (200, b"data: {\n\n", "malformed"),
+        (200, b"data: 7\n\n", "malformed"),
+        (200, b"", "malformed"),
+        (404, b"", "malformed"),
+    ],
+)
+def test_how_a_request_ended(status: int, body: bytes, outcome: str) -> None:
+    assert lab("world").outcome_of(status, body)[0] == outcome
+
+
+def test_harmless_faults_are_single_and_come_late_enough() -> None:
+    quiet, world_ = lab("quiet"), lab("world")
+    for seed in range(30):
+        rules = quiet.harmless(World.rng(SeedOnly(seed), "x"), 276)
+        at = [rule["from_index"] for rule in rules]
+        assert at == sorted(at)
+        assert at[0] >= quiet.CLEAN
+        assert all(rule["to_index"] == rule["from_index"] + 1 for rule in rules)
+        kinds = [rule["kind"] for rule in rules]
+        assert {"500", "abstain", "thinking"} <= set(kinds)
+        assert kinds.count("slow") <= 1
+        for window in range(0, 276, 35):
+            faults = [k for k, place in zip(kinds, at, strict=True) if window <= place < window + 70]
+            assert max((faults.count(kind) for kind in ("500", "abstain")), default=0) <= 5
+    assert set(world_.INCIDENTS) == set(lab("alerts").FAULTS)
+
+
+class SeedOnly:
+    def __init__(self, seed: int) -> None:
+        self.seed = str(seed)
+
+
+def test_buckets_and_labels_that_are_no_numbers() -> None:
+    counters = lab("counters")
+    assert counters.by_bound({"0.02": 1, "+Inf": 2, "soon": 3, "": 4}) == {0.02: 1, float("inf"): 2}
+    assert [counters.bucket_of(s) for s in (0.001, 0.02, 0.0201, 99)] == [0, 0, 1, len(counters.BOUNDS)]
+    assert counters.between(0) == "between 0 and 0.02 s"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"trace_id": "t1"}\n{"trace_id": "t2"}\n', ""),
+        ('{"trace_id": "t1"}\n', "1 of 2 requests left no line"),
+        ('{"trace_id": "t1"}\nstarted\n{"trace_id": "t2"}', "not a JSON object: 'started'"),
+        ('{"trace_id": "t1"}\n{"trace_id": "t2", "x": "about KWZZ"}', "holds what a user asked"),
+        ('{"trace_id": ["t1"]}\n7\n', "not a JSON object"),
+    ],
+)
+def test_what_a_log_must_be(text: str, problem: str) -> None:
+    turns = [lab("world").Turn(trace, "p", "u", "q") for trace in ("t1", "t2")]
+    said, _ = lab("logs").judge(text, turns, ["kwzz"])
+    assert problem in said
+    assert bool(said) == bool(problem)
+
+
+A, B, C = "a" * 16, "b" * 16, "c" * 16
+API = [A, "p" * 16, "api", "", 5.0, 6.0]
+GENERATE = [B, A, "generate", "", 5.1, 5.9]
+CALL = [C, B, "generate", "", 5.2, 5.8]
+
+
+@pytest.mark.parametrize(
+    ("spans", "caller", "problem"),
+    [
+        ([CALL, GENERATE, API], C, ""),
+        ([API, GENERATE], B, ""),
+        ([], C, "no span"),
+        ([API, GENERATE], None, "the model got no traceparent"),
+        ([API, GENERATE], C, "did not arrive"),
+        ([CALL, API], C, "not to the request's"),
+        ([[A, B, "api", "", 5, 6], [B, A, "generate", "", 5, 6]], B, "not to the request's"),
+        ([[A, "", "api", "", 5, 6], GENERATE, CALL], C, "a root of its own"),
+        ([API, [B, A, "api", "", 5, 6], [C, B, "api", "", 5, 6]], C, "belong to"),
+        ([[A, "p" * 16, "generate", "", 5, 6], [B, A, "api", "", 5, 6]], B, "belong to"),
+        ([API, [B, A, "generate", "", 1.0, 2.0]], B, "lie outside"),
+        ([API, [B, A, "generate", "", 6.0, 5.0]], B, "lie outside"),
+    ],
+)
+def test_what_makes_a_trace_whole(spans: list[list[Any]], caller: str | None, problem: str) -> None:
+    world_ = lab("world")
+    turn = world_.Turn("t" * 32, "p" * 16, "u", "q", "answered")
+    phase = world_.Phase(world_.Traffic(World.rng(SeedOnly(1), "x"), 1), None, 4.9, 6.1)
+    said = lab("traces").problem_of(turn, spans, {turn.trace: {caller}} if caller else {}, phase)
+    assert problem in said
+    assert bool(said) == bool(problem)
+
+
+def test_contexts_at_the_model_must_be_well_formed() -> None:
+    world_ = lab("world")
+    rows = [{"traceparent": text} for text in ("", "x", f"00-{'a' * 32}-{B}-01", f"00-{'a' * 32}-{C}-00")]
+    phase = world_.Phase(world_.Traffic(World.rng(SeedOnly(1), "x"), 1), None, 0, 1, rows)
+    assert lab("traces").called_by(phase) == {"a" * 32: {B, C}}
+
+
+def test_names_of_the_kit_are_those_of_the_lab() -> None:
+    quiet = lab("quiet")
+    assert (quiet.REQUESTS, quiet.TOKENS, quiet.TTFT) == (REQUESTS, TOKENS, BUCKETS)
