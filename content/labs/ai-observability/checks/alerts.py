@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab_checks.counters import not_scraped
+from lab_checks.evidence import alert_mark, lines
 from lab_checks.quiet import USERS, again, quiet
 from lab_checks.watch import Watch, load_rules, missing_rules
 from lab_checks.world import INCIDENTS, SLO_TTFT_S, Model, Phase, Traffic, is_token
@@ -17,7 +18,7 @@ from grader.checks.outcome import counted, failed, passed, undecided
 from grader.faults.inject import Faults
 from grader.faults.recovery import timeline
 from grader.load.background import Background
-from grader.result import Mark, Measured, Measurement, Rule, Series
+from grader.result import Measured, Measurement, Rule, Series
 
 FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "errors": ("the model fails", {"kind": "500", "share": 0.5}),
@@ -66,14 +67,6 @@ class Decoys(Check):
             "Let a rule speak only when there are enough requests to take a share of."
         )
         return failed(message, measured, rule, advice, series=series)
-
-
-def alert_mark(alert: str, incident: str, first_s: float, last_s: float, began_s: float) -> Mark:
-    """A band on the timeline for the time in which an alert fired."""
-    start, end = max(0.0, first_s - began_s), max(0.0, last_s - began_s)
-    return Mark(
-        start_s=round(start, 2), end_s=round(max(end, start + 0.2), 2), text=f"alert {alert[:40]} ({incident[:20]})"
-    )
 
 
 @dataclass(slots=True)
@@ -137,9 +130,9 @@ class Incidents(Check):
             for incident in order:
                 await asyncio.sleep(rng.uniform(0.1, p.pause_s))
                 episodes.append(await self._episode(watch, faults, incident))
-        phase = Phase(traffic, load.samples, began, time.time())
+        phase = Phase(traffic, load.samples, began, time.time(), await Model(ctx).rows())
         marks = [*faults.marks, *(alert_mark(*one, began) for one in await watch.fired(began, time.time()))]
-        return self._say(rule, episodes, early, phase, timeline(phase.samples, marks), await watch.broken_rules())
+        return self._say(rule, episodes, early, phase, lines(phase, marks), await watch.broken_rules())
 
     async def _episode(self, watch: Watch, faults: Faults, incident: str) -> Episode:
         text, fault = FAULTS[incident]
