@@ -16,6 +16,7 @@ from grader.faults.inject import Faults
 from grader.faults.recovery import recovery_s, share_right, timeline
 from grader.load.background import Background
 from grader.load.metrics import Samples
+from grader.load.targeter import Request
 from grader.result import Measured, Measurement, Rule, Series
 
 LAST_S = 0.05
@@ -120,7 +121,7 @@ class RollingReplacement(Check):
     async def run(self, ctx: Context) -> Measurement:
         assert len(ctx.replicas) > 1, "rolling_replacement needs a lab with replicas"
         p, grace = self.params, float(ctx.spec.limits.stop_grace_s)
-        requests = [loaded(case) for case in collect(ctx, p.cases, p.cases_from)]
+        requests = await self.requests(ctx)
         stops: list[Stop] = []
         lost = ""
         async with Background(
@@ -136,6 +137,10 @@ class RollingReplacement(Check):
                 await asyncio.sleep(p.settle_s)
             await asyncio.sleep(p.calm_s)
         return self._judge(load.samples, stops, lost, timeline(load.samples, faults.marks), grace)
+
+    async def requests(self, ctx: Context) -> list[Request]:
+        """What is sent, in turn. A lab whose requests need more than cases overrides this."""
+        return [loaded(case) for case in collect(ctx, self.params.cases, self.params.cases_from)]
 
     def _judge(
         self, samples: Samples, stops: list[Stop], lost: str, series: list[Series], grace_s: float

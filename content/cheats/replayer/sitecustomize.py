@@ -4,7 +4,7 @@ import collections
 import contextlib
 import time
 
-BUSY, WITHIN_S, AT_ONCE = 10, 1.0, 3
+BUSY, WITHIN_S, AT_ONCE = 30, 3.0, 3
 
 
 class Replayer:

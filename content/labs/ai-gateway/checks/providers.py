@@ -86,7 +86,7 @@ class Success(Check):
 
 
 class UpstreamCallsParams(Params):
-    per_request: float = 1.5
+    per_request: float = 1.75
 
 
 class UpstreamCalls(Check):

@@ -132,7 +132,7 @@ async def _seconds(target: Any, request: Request) -> float:
 
 
 class BulkParams(Params):
-    threshold: float = 6.0
+    threshold: float = 10.0
 
 
 class Bulk(Check):

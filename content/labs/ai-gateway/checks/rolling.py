@@ -1,0 +1,22 @@
+"""Both copies are replaced while users wait for answers of a good length."""
+
+from __future__ import annotations
+
+from lab_checks.world import Providers, chat_request, conversations, open_key
+
+from grader.checks.base import Context
+from grader.checks.replacement import RollingReplacement
+from grader.load.targeter import Request
+
+BODIES, TOKENS = 400, 90
+
+
+class Rolling(RollingReplacement):
+    """Answers that take half a second, so that some are always under way in each copy."""
+
+    id = "rolling"
+
+    async def requests(self, ctx: Context) -> list[Request]:
+        await Providers(ctx).reset()
+        key, _refused = await open_key(ctx, "rolling")  # a key that is not in force shows in every answer
+        return [chat_request(ctx, key, body) for body in conversations(ctx, "rolling", BODIES, TOKENS)]
