@@ -49,7 +49,7 @@ class Difference:
 
 
 def candidates(version: LabVersion) -> list[GradingRun]:
-    """The runs that a re-grade by ``version`` would repeat, newest first, at most ``MAX_RUNS``.
+    """The runs that a re-grade by ``version`` would repeat, newest first. One re-grade takes ``MAX_RUNS``.
 
     Of every learner the newest submission with a verdict, and whatever stands on a portfolio; unless this very lab
     and grader version judged it already.
@@ -63,11 +63,11 @@ def candidates(version: LabVersion) -> list[GradingRun]:
     pinned = judged.filter(portfolio_entries__visible=True).select_related("submission__user", "lab_version")
     chosen = {run.submission_id: run for run in [*pinned, *newest.values()]}
     old = [r for r in chosen.values() if (r.lab_version_id, r.grader_version) != (version.pk, __version__)]
-    return sorted(old, key=lambda run: -run.pk)[:MAX_RUNS]
+    return sorted(old, key=lambda run: -run.pk)
 
 
 def start(version: LabVersion, by: User) -> RegradeBatch:
-    """Queue every candidate with its old seed, so that the version alone differs. Raises CannotRegrade."""
+    """Queue the newest candidates with their old seeds, so that the version alone differs. Raises CannotRegrade."""
     with transaction.atomic():
         services.lock(by)
         if RegradeBatch.objects.filter(lab_version__lab=version.lab_id, published_at=None, discarded_at=None).exists():
@@ -78,7 +78,7 @@ def start(version: LabVersion, by: User) -> RegradeBatch:
         batch = RegradeBatch.objects.create(lab_version=version, grader_version=__version__, started_by=by)
         GradingRun.objects.bulk_create(
             GradingRun(submission=run.submission, lab_version=version, seed=run.seed, batch=batch, replaces=run)
-            for run in old
+            for run in old[:MAX_RUNS]
         )
         first = batch.runs.order_by("pk").first()
         assert first is not None

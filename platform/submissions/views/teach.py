@@ -56,7 +56,8 @@ def teach_version(request: HttpRequest, pk: int) -> HttpResponse:
         "version": version,
         "proofs": proofs,
         "rubric": rubric,
-        "candidates": len(regrading.candidates(version)),
+        "candidates": (waiting := len(regrading.candidates(version))),
+        "at_once": min(waiting, regrading.MAX_RUNS),
         "regrades": version.regrades.select_related("started_by", "ended_by"),
     }
     return render(request, "submissions/teach_version.html", context)

@@ -200,3 +200,30 @@ def test_the_pages_from_start_to_publishing(
     assert client.post(reverse("regrade_end", args=[batch.pk]), {"action": "discard"}).status_code == 302
     batch.refresh_from_db()
     assert batch.discarded_at is None
+
+
+def test_what_is_not_gradable_any_more_leaves_the_portfolio(
+    ada: Any, ivan: Any, make_run: Any, newer: LabVersion
+) -> None:
+    entry = pin(judge(make_run(ada), "passed", 100), ada)
+    regrading.publish(regraded(newer, ivan, "failed", 0, "not_gradable"), ivan)
+    entry.refresh_from_db()
+    assert not entry.visible
+
+
+def test_more_than_one_batch_holds_is_said_and_left_for_the_next(
+    client: Client, ada: Any, ivan: Any, make_run: Any, newer: LabVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regrading, "MAX_RUNS", 1)
+    judge(make_run(ada), "passed", 100)
+    judge(make_run(ivan), "passed", 100)
+    client.force_login(ivan)
+    page = client.get(reverse("teach_version", args=[newer.pk])).content.decode()
+    assert "takes the newest 1; start another for the rest" in page
+    first = regrading.start(newer, ivan)
+    assert first.runs.count() == 1
+    GradingRun.objects.filter(batch=first).update(
+        state="finished", verdict="passed", grader_version=regrading.__version__, lab_version=newer
+    )
+    regrading.publish(first, ivan)
+    assert regrading.start(newer, ivan).runs.count() == 1
