@@ -6,7 +6,9 @@ import asyncio
 import time
 
 from grader.checks.base import Check
+from grader.checks.outcome import undecided
 from grader.probe.context import ProbeContext, make_check
+from grader.probe.machine import is_crowded
 from grader.probe.protocol import CheckBegun, CheckEnded, Start
 from grader.probe.wire import Wire
 from grader.result import CheckResult, Measured, Measurement, Outcome, Rule
@@ -79,7 +81,7 @@ async def _judge(
         except TimeoutError:
             if not bound.expired():
                 raise
-            measurement = _out_of_time(ctx)
+            measurement = _out_of_time(ctx, is_crowded())
         done.append((measurement, use.check))
         if measurement.outcome is Outcome.FAILED:
             return done[-1]
@@ -90,13 +92,19 @@ async def _judge(
     return last.model_copy(update={"message": " ".join(m.message for m, _ in done)}), check_id
 
 
-def _out_of_time(ctx: ProbeContext) -> Measurement:
+def _out_of_time(ctx: ProbeContext, crowded: bool) -> Measurement:
+    """The service's fault, unless the machine had no time for us either."""
     limit = ctx.spec.limits.run_s
+    message = f"The run's time limit of {limit} s was over before this could be measured."
+    measured = Measured(text="not measured in time")
+    rule = Rule(op="at_most", threshold=limit, unit="s", text=f"the whole run within {limit} s")
+    if crowded:
+        return undecided(f"{message} The machine was too busy to blame your service.", measured, rule)
     return Measurement(
         outcome=Outcome.FAILED,
-        message=f"The run's time limit of {limit} s was over before this could be measured.",
-        measured=Measured(text="not measured in time"),
-        rule=Rule(op="at_most", threshold=limit, unit="s", text=f"the whole run within {limit} s"),
+        message=message,
+        measured=measured,
+        rule=rule,
         advice="Answer every request promptly, also the ones you refuse: requests that hang use up the run's time.",
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from grader.checks.base import Check
 from grader.checks.outcome import counted, every, failed, passed, undecided
-from grader.probe import runner
+from grader.probe import machine, runner
 from grader.probe.protocol import CheckEnded
 from grader.result import CheckResult, Outcome
 from grader.spec import CheckUse, Criterion, Limits, Rubric
@@ -111,7 +111,29 @@ def test_an_undecided_gate_does_not_stop_the_run(monkeypatch: pytest.MonkeyPatch
     assert [r.outcome for r in results] == [Outcome.INCONCLUSIVE, Outcome.PASSED]
 
 
+def test_on_a_crowded_machine_the_time_limit_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "is_crowded", lambda: True)
+    [result] = grade(monkeypatch, {"slow": Scripted([Outcome.PASSED], seconds=60)}, deadline_s=0.2)
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert "too busy" in result.message
+
+
+def test_crowding_is_the_share_of_the_processor_that_others_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(cpu=0.0)
+
+    def thread_time() -> float:
+        clock.cpu += 0.001
+        return clock.cpu
+
+    monkeypatch.setattr(machine.time, "thread_time", thread_time)
+    monkeypatch.setattr(machine.time, "sleep", lambda _s: None)
+    for slower, crowded in ((1.0, False), (1.6, False), (2.5, True)):
+        monkeypatch.setattr(machine.time, "perf_counter", lambda slower=slower: clock.cpu * slower)
+        assert machine.is_crowded() is crowded
+
+
 def test_a_check_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "is_crowded", lambda: False)
     [result] = grade(monkeypatch, {"slow": Scripted([Outcome.PASSED], seconds=60)}, deadline_s=0.2)
     assert (result.outcome, result.points) == (Outcome.FAILED, 0)
     assert "time limit" in result.message
