@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 from collections.abc import Iterator
@@ -122,6 +123,20 @@ async def test_silence_counts_only_where_rules_could_speak() -> None:
     outcome, message = (await verdicts(Silent, ["decoys"]))["decoys"]
     assert outcome is Outcome.FAILED
     assert "latency, quality, cost" in message
+
+
+async def test_metrics_that_cannot_be_scraped_are_the_learners_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(_: Any) -> None:
+        return None
+
+    for module in ("counters", "traces"):
+        monkeypatch.setattr(lab(module), "quiet", nothing)
+    async with world() as ctx:
+        await asyncio.sleep(0.6)
+        for scrapable, outcome in ((True, Outcome.INCONCLUSIVE), (False, Outcome.FAILED)):
+            monkeypatch.setattr(SmallAssistant, "scrapable", scrapable)
+            assert (await judge(ctx, "counters")).outcome is outcome
+            assert (await judge(ctx, "traces")).outcome is outcome
 
 
 # -- the parts by themselves

@@ -39,6 +39,8 @@ Counts = Counter[tuple[str, str]]
 class SmallAssistant:
     """An ASGI application with both hops in one: right in all that the lab asks. Flaws are subclasses."""
 
+    scrapable = True
+
     def __init__(self, model: Target, store: Store) -> None:
         self.model, self.store = model, store
         self.counts: Counts = Counter()
@@ -50,6 +52,9 @@ class SmallAssistant:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
+        if exchange.path == "/metrics":
+            await exchange.json(503, {})
+            return
         if exchange.path == "/rules.yml":
             await exchange.whole(200, self.rules().encode())
             return
@@ -170,9 +175,10 @@ class StandIn:
         return {"alert": name, "labels": {"incident": name}}
 
     def _query(self, expr: str) -> list[dict[str, Any]]:
-        if counted := re.fullmatch(r'count_over_time\(up\{job="app"\}\[(\d+)ms\]\)', expr):
-            since = time.time() - int(counted[1]) / 1000
-            return [self._sample({}, sum(at >= since for at, _, _ in self.scrapes))]
+        if counted := re.fullmatch(r'(count|sum)_over_time\(up\{job="app"\}\[(\d+)ms\]\)', expr):
+            since = time.time() - int(counted[2]) / 1000
+            came = sum(at >= since for at, _, _ in self.scrapes)
+            return [self._sample({}, came if self.app.scrapable or counted[1] == "count" else 0)]
         if "scrape_samples_post_metric_relabeling" in expr:
             return [self._sample({}, self.scrapes[-1][2])]
         by = re.fullmatch(r"sum by \((\w+)\) \(last_over_time\((\w+)\[30s\]\)\)", expr)

@@ -48,7 +48,7 @@ class Decoys(Check):
             return failed(message, text, rule, "Write one alert for each incident of the brief.", response)
         seen = await quiet(ctx)
         if seen is None:
-            return not_scraped(rule)
+            return await not_scraped(ctx, rule)
         phase = seen.phase
         fired = await Watch(ctx).fired(phase.began, phase.ended + LINGER_S)
         marks = [alert_mark(*one, phase.began) for one in fired]

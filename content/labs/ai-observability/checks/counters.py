@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab_checks.quiet import REQUESTS, TTFT, again, quiet, truth
+from lab_checks.watch import Watch
 from lab_checks.world import Phase
 
 from grader.checks.base import Check, Context, Params
@@ -14,9 +15,14 @@ BOUNDS = (0.02, 0.028, 0.04, 0.056, 0.08, 0.11, 0.16, 0.22, 0.32, 0.45, 0.64, 0.
 UNIT = "counters"
 
 
-def not_scraped(rule: Rule) -> Measurement:
-    """Prometheus itself did not get to work."""
-    return undecided("Prometheus did not come to scrape in time.", Measured(text="not measured"), rule)
+async def not_scraped(ctx: Context, rule: Rule) -> Measurement:
+    """There are no numbers: because /metrics fails, or because Prometheus itself did not get to work."""
+    text = Measured(text="not measured")
+    if await Watch(ctx).in_vain():
+        response = await ctx.app.request("GET", "/metrics", timeout_s=5)
+        advice = "Answer GET /metrics within 0.9 s, in at most 4 MB and 20,000 samples."
+        return failed("Prometheus came to scrape, and /metrics gave it nothing.", text, rule, advice, response)
+    return undecided("Prometheus did not come to scrape in time.", text, rule)
 
 
 def unsound(phase: Phase) -> str:
@@ -39,7 +45,7 @@ class Counters(Check):
         rule = Rule(op="all", unit=UNIT, text=f"all {UNIT} within {self.params.tolerance:.0%} of the truth")
         seen = await quiet(ctx)
         if seen is None:
-            return not_scraped(rule)
+            return await not_scraped(ctx, rule)
         lines, wrong = [], []
         for metric, expected in truth(seen.phase).items():
             label = "outcome" if metric == REQUESTS else "kind"
@@ -70,7 +76,7 @@ class FirstToken(Check):
         rule = Rule(op="at_most", threshold=1, unit="buckets", text="p95 at most one bucket from the truth")
         seen = await quiet(ctx)
         if seen is None:
-            return not_scraped(rule)
+            return await not_scraped(ctx, rule)
         true_times = seen.phase.ttft_s
         if not true_times:
             text = Measured(text="no request got a token")

@@ -34,12 +34,12 @@ class ActiveSeries(Check):
         rule = Rule(op="at_most", threshold=p.at_most, unit="ratio", text=f"at most {p.at_most:g} x as many series")
         await drive(ctx, Traffic(ctx.rng("few users"), 5), constant(p.rate / 2.5, 50 / p.rate), EACH_ONCE)
         if not await watch.after_scrapes(2):
-            return not_scraped(rule)
+            return await not_scraped(ctx, rule)
         few = await watch.value(ACTIVE)
         known = await watch.by("outcome", REQUESTS)
         await drive(ctx, Traffic(ctx.rng("many users"), p.users), constant(p.rate, p.users / p.rate))
         if not await watch.after_scrapes(2):
-            return not_scraped(rule)
+            return await not_scraped(ctx, rule)
         many = await watch.value(ACTIVE)
         ratio = many / few if few > 0 else float("nan")
         text = f"{few:g} series with 5 users, {many:g} with {p.users}"

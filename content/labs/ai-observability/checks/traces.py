@@ -42,7 +42,7 @@ class Traces(Check):
         rule = Rule(op="at_least", threshold=100 * share, unit="%", text=f"at least {share:.0%} of the traces complete")
         seen = await quiet(ctx)
         if seen is None:
-            return not_scraped(rule)
+            return await not_scraped(ctx, rule)
         called = called_by(seen.phase)
         turns = [turn for turn in seen.phase.traffic.turns if turn.outcome]
         deadline = time.time() + self.params.within_s

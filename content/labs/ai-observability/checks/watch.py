@@ -42,20 +42,25 @@ class Watch:
         found = await self.vector(f"sum by ({label}) (last_over_time({metric}[{KEPT}]))")
         return {labels.get(label, ""): value for labels, value in found if math.isfinite(value)}
 
-    async def scrapes_since(self, unix_s: float) -> int:
-        """How many times the service was scraped since then, well or not."""
+    async def scrapes_since(self, unix_s: float, *, good: bool = False) -> int:
+        """How many times the service was scraped since then, well or not; ``good``: only well."""
         millis = max(1, round((time.time() - unix_s) * 1000))
-        count = await self.value(f'count_over_time(up{{job="app"}}[{millis}ms])')
+        count = await self.value(f'{"sum" if good else "count"}_over_time(up{{job="app"}}[{millis}ms])')
         return 0 if math.isnan(count) else int(count)
 
     async def after_scrapes(self, scrapes: int, within_s: float = 15.0) -> bool:
-        """Wait for so many scrapes from now on. False when they did not come."""
+        """Wait for so many good scrapes from now on. False when they did not come."""
         began = time.time()
         while time.time() < began + within_s:
             await asyncio.sleep(LOOK_S)
-            if await self.scrapes_since(began) >= scrapes:
+            if await self.scrapes_since(began, good=True) >= scrapes:
                 return True
         return False
+
+    async def in_vain(self) -> bool:
+        """Whether Prometheus came again and again of late, and /metrics gave it nothing."""
+        since = time.time() - 10
+        return await self.scrapes_since(since) >= 5 and not await self.scrapes_since(since, good=True)
 
     async def firing(self) -> dict[str, str]:
         """Alert -> the incident that it names, of those that fire now."""

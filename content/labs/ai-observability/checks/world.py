@@ -162,8 +162,8 @@ class Phase:
 
     def slowest_p95(self, window_s: float = 5.0) -> float:
         """The largest p95 of the time to the first token in any window, as the probe saw it. Seconds."""
-        windows = [w.ttft_s for w in self.samples.windows(window_s) if len(w) >= 20]
-        return max((percentile([t for t in times if t < 60], 95) for times in windows), default=0.0)
+        windows = ([t for t in w.ttft_s if t < 60] for w in self.samples.windows(window_s) if len(w) >= 20)
+        return max((percentile(times, 95) for times in windows if times), default=0.0)
 
 
 async def drive(ctx: Context, traffic: Traffic, schedule: Schedule, faults: Sequence[dict[str, Any]] = ()) -> Phase:
