@@ -69,7 +69,7 @@ class Context(Protocol):
         - ``fill_data`` / ``free_data`` -> {}: all the space left in the party's /data, taken and given back
         - ``limit_memory`` (memory_mb) -> {held}: False when the party uses more and nothing was changed
         - ``logs`` (since_s Unix time, max_bytes) -> {text}
-        - ``usage`` -> {cpu_s, memory_peak_bytes}
+        - ``usage`` -> {cpu_s, memory_peak_bytes, memory_bytes (in use now, without pages of files)}
         - ``command`` (payload: dict) -> the sidecar's reply: its ledger, its fault schedule, ...
 
         Raises ControlError.

@@ -80,10 +80,12 @@ class PartyState:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU seconds used so far and peak memory, as the engine reports them."""
+    """CPU seconds used so far and memory, as the engine reports them."""
 
     cpu_s: float
     memory_peak_bytes: int
+    memory_bytes: int = 0
+    """In use right now: everything but pages of files, which the kernel can drop. Files in a tmpfs do count."""
 
 
 class Channel(Protocol):

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError, NotFound
@@ -227,7 +228,7 @@ class DockerPod:
             cpu_ns = int(stats["cpu_stats"]["cpu_usage"]["total_usage"])
             # cgroup v2 tells no peak through this API, so ours is the highest that was seen.
             peak = max(member.usage.memory_peak_bytes, int(memory.get("max_usage") or 0), int(memory.get("usage") or 0))
-            member.usage = Usage(cpu_ns / 1e9, peak)
+            member.usage = Usage(cpu_ns / 1e9, peak, _in_use(memory))
         return member.usage
 
     def _member(self, name: str) -> Member:
@@ -250,3 +251,10 @@ class DockerPod:
             if member.channel is not None:
                 member.channel.close()
         self._made.remove()
+
+
+def _in_use(memory: dict[str, Any]) -> int:
+    """Bytes in use without the pages of files, by the memory part of the engine's statistics (cgroup v1 or v2)."""
+    stats = memory.get("stats") or {}
+    files = sum(int(stats.get(f"total_{key}", stats.get(key)) or 0) for key in ("active_file", "inactive_file"))
+    return max(0, int(memory.get("usage") or 0) - files)

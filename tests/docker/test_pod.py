@@ -113,6 +113,7 @@ def test_stderr_is_kept_apart_and_usage_is_measured(talking):
     usage = talking.usage("app")
     assert 0 < usage.cpu_s < 60
     assert 2 << 20 < usage.memory_peak_bytes < 512 << 20
+    assert 1 << 20 < usage.memory_bytes <= usage.memory_peak_bytes
 
 
 def test_pause_freezes_and_unpause_goes_on(talking):
