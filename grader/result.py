@@ -74,11 +74,12 @@ class Exchange(Frozen):
 
 
 class Mark(Frozen):
-    """A fault on a timeline, in seconds from its start."""
+    """A fault, or an alert of the learner's own, on a timeline; in seconds from its start."""
 
     start_s: float
     end_s: float
     text: str
+    kind: Literal["fault", "alert"] = "fault"
 
 
 class Series(Frozen):

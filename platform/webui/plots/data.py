@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from grader.result import Series
 
 MOST_POINTS = 20_000
 MOST_BANDS = 50
 Point = tuple[float, float]
-Band = tuple[float, float, str]
-"""A fault: start and end in seconds, and its name."""
+
+
+class Band(NamedTuple):
+    """A fault or an alert: begin and end in seconds, its name, and which of both it is."""
+
+    begin: float
+    end: float
+    name: str
+    kind: str = "fault"
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,8 @@ def _bands(raw: Iterable[Any]) -> list[Band]:
     out = []
     for mark in list(raw)[:MOST_BANDS]:
         if isinstance(mark, Mapping) and _is_number(mark.get("start_s")) and _is_number(mark.get("end_s")):
-            out.append((float(mark["start_s"]), float(mark["end_s"]), str(mark.get("text", ""))[:80]))
+            kind = "alert" if mark.get("kind") == "alert" else "fault"
+            out.append(Band(float(mark["start_s"]), float(mark["end_s"]), str(mark.get("text", ""))[:80], kind))
     return out
 
 

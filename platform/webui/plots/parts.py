@@ -144,6 +144,7 @@ SWATCHES = {
     "you": format_html('<line class="you" x1="0" x2="22" y1="5" y2="5"/>{}', ""),
     "base": format_html('<line class="base" x1="0" x2="22" y1="5" y2="5"/>{}', ""),
     "rule": format_html('<line class="rule" x1="0" x2="22" y1="5" y2="5"/>{}', ""),
+    "alert": format_html('<rect class="alert" width="22" height="4" y="3"/>{}', ""),
     "band": format_html(
         '<rect class="band" width="22" height="10"/><path class="hatch" d="M2 10 12 0M10 10 20 0"/>{}', ""
     ),
@@ -151,7 +152,7 @@ SWATCHES = {
 
 
 def legend(*items: tuple[str, str]) -> SafeString:
-    """Return the legend; items are (swatch, words) with swatches you, base, rule, band."""
+    """Return the legend; items are (swatch, words) with swatches you, base, rule, band, alert."""
     rows = format_html_join(
         "",
         '<li><svg class="swatch" aria-hidden="true">{}</svg>{}</li>',

@@ -4,33 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from webui.plots import bands as marked
 from webui.plots import parts
 from webui.plots.data import Band, PlotData, Point, points
 
 TOP, HEIGHT = 24, 170
-
-
-def _bands(bands: Sequence[Band], start: float, span: float, uid: str) -> list[SafeString]:
-    out: list[SafeString] = []
-    for begin, end, name in bands:
-        x1 = max(0.0, (begin - start) / span * 100)
-        x2 = min(100.0, (end - start) / span * 100)
-        if x2 > x1:
-            out.append(
-                format_html(
-                    '<rect x="{}%" y="{}" width="{}%" height="{}" fill="url(#{}h)"/>',
-                    parts.num(x1),
-                    TOP - 4,
-                    parts.num(x2 - x1),
-                    HEIGHT + 4,
-                    uid,
-                )
-            )
-            out.append(parts.text(x1, 12, name, "strong", "end" if x1 > 80 else "start"))
-    return out
 
 
 def _thin(series: list[Point], most: int = 1200) -> list[Point]:
@@ -64,47 +44,49 @@ def _rows(
             inside = [v for t, v in series if a <= t < b or (i == 9 and t == b)]
             cells.append(parts.value(sum(inside) / len(inside), unit) if inside else "–")
         if bands:
-            cells.append(", ".join(name for begin, stop, name in bands if begin < b and stop > a) or "–")
+            cells.append(", ".join(band.name for band in bands if band.begin < b and band.end > a) or "–")
         rows.append([f"{a:.0f} to {b:.0f} s" if span >= 20 else f"{a:.1f} to {b:.1f} s", *cells])
     return rows
 
 
 def timeline_plot(data: PlotData, uid: str, bands: Sequence[Band] = ()) -> SafeString:
     """Return the figure for (seconds, value) points; empty when there is nothing to draw."""
-    app, base, bands = points(data.app), points(data.baseline), [*data.bands, *bands]
+    app, base = points(data.app), points(data.baseline)
     every = app + base
     if not every:
         return SafeString("")
     start, end = min(t for t, _ in every), max(t for t, _ in every)
     start = 0.0 if 0 <= start < end * 0.2 else start
     span = (end - start) or 1.0
+    shown = marked.inside([*data.bands, *bands], start, span)
+    top = TOP + marked.height(shown, start, span)
     tops = [v for _, v in every] + ([data.threshold] if data.threshold is not None else [])
     low, high = min(0.0, *tops), max(tops)
     high = 100.0 if data.unit == "%" and high <= 100 else high + (high - low) * 0.06 or 1.0
 
     def y(v: float) -> float:
-        return TOP + HEIGHT - (v - low) / (high - low) * HEIGHT
+        return top + HEIGHT - (v - low) / (high - low) * HEIGHT
 
     ticks = parts.linear_ticks(low, high, 4)
-    content = [parts.hatch(uid), *_bands(bands, start, span, uid)]
+    content = [parts.hatch(uid), *marked.draw(shown, start, span, top, HEIGHT, uid)]
     content += [parts.line("grid-l", 0, 100, y(v), y(v)) for v in ticks]
     drawn = [_line(base, "base", start, span, low, high)] if base else []
     drawn += [_line(app, "you", start, span, low, high)] if app else []
-    content.append(parts.stretched(TOP, HEIGHT, parts.join(drawn)))
+    content.append(parts.stretched(top, HEIGHT, parts.join(drawn)))
     content += [parts.text(0, y(v) - 4, parts.tick_label(v, data.unit)) for v in ticks if v > low]
     if data.threshold is not None:
         content.append(parts.line("rule", 0, 100, y(data.threshold), y(data.threshold)))
         content.append(
             parts.text(100, y(data.threshold) - 5, f"rule {parts.value(data.threshold, data.unit)}", "strong", "end")
         )
-    content.append(parts.line("axis-l", 0, 100, TOP + HEIGHT, TOP + HEIGHT))
+    content.append(parts.line("axis-l", 0, 100, top + HEIGHT, top + HEIGHT))
     for t in parts.linear_ticks(start, start + span, 5):
         x = (t - start) / span * 100
-        content.append(parts.text(x, TOP + HEIGHT + 16, f"{t:g}{parts.NARROW}s", "dim", parts.anchor(x)))
-    drawing = parts.plot(uid, TOP + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content))
+        content.append(parts.text(x, top + HEIGHT + 16, f"{t:g}{parts.NARROW}s", "dim", parts.anchor(x)))
+    drawing = parts.plot(uid, top + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content))
     keys = [("you", data.you)] * bool(app) + [("base", "Baseline R")] * bool(base)
-    keys += [("rule", "Rule")] * (data.threshold is not None) + [("band", "Fault")] * bool(bands)
+    keys += [("rule", "Rule")] * (data.threshold is not None) + marked.key(shown)
     head = ["Part of the run", f"{data.you}, mean", *(["Baseline, mean"] if base else [])]
-    head += ["Fault"] * bool(bands)
-    rows = _rows(app, base, start, span, data.unit, bands)
+    head += ["Fault"] * bool(shown)
+    rows = _rows(app, base, start, span, data.unit, shown)
     return parts.figure(data.title, data.summary, drawing, head, rows, parts.legend(*keys))

@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from grader.result import Series
-from webui.plots import bars, histogram, marks, parts, timeline
-from webui.plots.data import plot_data
+from webui.plots import bands, bars, histogram, marks, parts, timeline
+from webui.plots.data import Band, plot_data
 
 BASE, YOU = [2.9 + i % 7 * 0.1 for i in range(120)], [1.8 + i % 5 * 0.1 for i in range(120)]
 RATIO_RULE = {"op": "at_most", "threshold": 0.3, "unit": "ratio"}
@@ -99,10 +99,28 @@ def test_a_spike_survives_thinning() -> None:
 
 
 def test_fault_bands_carry_their_name() -> None:
-    html = timeline.timeline_plot(plot_data(SERIES["timeline"]), "p1", [(0.5, 1.5, "429 storm")])
+    html = timeline.timeline_plot(plot_data(SERIES["timeline"]), "p1", [Band(0.5, 1.5, "429 storm")])
     assert "429 storm" in html
     assert 'fill="url(#p1h)"' in html
     assert 'id="p1h"' in html
+
+
+def test_bands_that_lie_close_are_numbered_in_rows_of_their_own() -> None:
+    close = [Band(0.5, 1.5, "429 storm"), Band(0.52, 1.4, "pages", "alert"), Band(1.2, 1.4, "late"), Band(9, 12, "no")]
+    html = timeline.timeline_plot(plot_data(SERIES["timeline"]), "p1", close)
+    assert "1 429 storm" in html
+    assert "2 pages" in html
+    assert html.count('class="alert"') == 2  # on the plot and in the key
+    assert bands.lanes(close[:3], 0, 2) == [0, 1, 0]
+    assert bands.lanes([Band(0, 8, "a", "alert"), Band(2, 3, "b", "alert"), Band(9, 9.5, "c")], 0, 10) == [0, 1, 0]
+    assert bands.height(close[:3], 0, 2) == bands.LANE
+
+
+def test_more_bands_than_a_key_can_name_are_in_the_table() -> None:
+    many = [Band(i / 10, i / 10 + 0.05, f"fault {i}") for i in range(15)]
+    assert bands.key(many)[-1] == ("band", "and 3 more, in the table")
+    assert bands.key(many[:1]) == [("band", "Fault")]
+    assert bands.key([]) == []
 
 
 def test_ticks_are_round() -> None:
