@@ -17,7 +17,7 @@ def alert_mark(alert: str, incident: str, first_s: float, last_s: float, began_s
     """A band on the timeline for the time in which an alert fired."""
     start, end = max(0.0, first_s - began_s), max(0.0, last_s - began_s)
     text = f"alert {alert[:40]} ({incident[:20]})"
-    return Mark(start_s=round(start, 2), end_s=round(max(end, start + 0.2), 2), text=text)
+    return Mark(start_s=round(start, 2), end_s=round(max(end, start + 0.2), 2), text=text, kind="alert")
 
 
 def lines(phase: Phase, marks: Sequence[Mark]) -> list[Series]:
