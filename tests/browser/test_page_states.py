@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium_kit import launched, look, picture_folder, session, violations
+from chromium_kit import launched, look, picture_folder, session, tab_to, violations
 from django.urls import path
 from playwright.sync_api import Browser
 
@@ -196,38 +196,36 @@ def test_from_sign_up_to_the_upload_by_keyboard_alone(chromium, live_server, lab
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
 
-    def tab_to(text: str) -> None:
-        for _ in range(80):
-            page.keyboard.press("Tab")
-            focused = page.evaluate(
-                "(() => { const e = document.activeElement; return (e.innerText || '') + ' ' + (e.name || '') + ' ' +"
-                " (e.getAttribute('aria-label') || ''); })()"
-            )
-            if text.lower() in focused.lower():
-                style = page.evaluate(
-                    "(() => { let e = document.activeElement; const label = e.closest('label'); const s = (x) =>"
-                    " getComputedStyle(x); return [e, label].filter(Boolean).some((x) => s(x).outlineStyle !== 'none'"
-                    " || s(x).boxShadow !== 'none'); })()"
-                )
-                assert style, f"the focus on {text!r} can't be seen"
-                return
-        raise AssertionError(f"no Tab leads to {text!r}")
-
     page.goto(f"{live_server.url}/accounts/signup/")
     for field, value in (
         ("username", "grace"),
         ("email", "grace@example.org"),
         ("password1", "a-long-enough-word-9"),
     ):
-        tab_to(field)
+        tab_to(page, field)
         page.keyboard.type(value)
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "signup" not in url)
     page.goto(f"{live_server.url}/labs/")
-    tab_to("Stream a small LLM")
+    tab_to(page, "Stream a small LLM")
     page.keyboard.press("Enter")
     page.wait_for_url("**/labs/llm-serving/**")
-    tab_to("archive")
-    tab_to("note")
-    tab_to("Submit and grade")
+    tab_to(page, "archive")
+    tab_to(page, "note")
+    tab_to(page, "Submit and grade")
+    context.close()
+
+
+def test_from_a_verdict_to_the_portfolio_by_keyboard_alone(chromium, live_server, client, ada, graded) -> None:
+    run = graded(ada, "failed")
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.add_cookies(session(client, ada, live_server))
+    page = context.new_page()
+    page.goto(live_server.url + run.get_absolute_url())
+    tab_to(page, "Usage equals the ledger")  # a criterion that opens
+    page.keyboard.press("Enter")
+    tab_to(page, "Publish")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/portfolio/**")
+    assert run.portfolio_entries.filter(visible=True).exists()
     context.close()

@@ -105,3 +105,20 @@ def session(client: Any, user: Any, live_server: Any) -> list[dict[str, str]]:
         return []
     client.force_login(user)
     return [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
+
+
+FOCUSED = """(() => { const e = document.activeElement;
+    return (e.innerText || '') + ' ' + (e.name || '') + ' ' + (e.getAttribute('aria-label') || ''); })()"""
+FOCUS_SHOWS = """(() => { const e = document.activeElement, s = (x) => getComputedStyle(x);
+    return [e, e.closest('label')].filter(Boolean).some(
+        (x) => s(x).outlineStyle !== 'none' || s(x).boxShadow !== 'none'); })()"""
+
+
+def tab_to(page: Page, text: str, most: int = 80) -> None:
+    """Press Tab until the focus is on what has this text, name or label; it must be seen there."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if text.lower() in page.evaluate(FOCUSED).lower():
+            assert page.evaluate(FOCUS_SHOWS), f"the focus on {text!r} can't be seen"
+            return
+    raise AssertionError(f"no Tab leads to {text!r}")
