@@ -16,6 +16,10 @@ from pathlib import Path
 
 CORES_PER_RUN = 2
 POLL_S = 0.5
+COURTESY_S = 2.5
+"""So long whoever has just had a slot leaves it to those that wait, before it takes one again."""
+LATELY_S = 12.0
+"""Who was refused a slot within this time still waits for one: a worker is rung again within it."""
 
 
 def slot_count() -> int:
@@ -23,8 +27,17 @@ def slot_count() -> int:
     return max(1, int(os.environ.get("SEATRIAL_SLOTS") or (os.cpu_count() or 1) // CORES_PER_RUN))
 
 
+def _folder() -> Path:
+    return Path(os.environ.get("SEATRIAL_SLOT_DIR") or tempfile.gettempdir())
+
+
+def _refused() -> Path:
+    """Its time of change says when somebody was last refused a slot."""
+    return _folder() / f"seatrial-slot-{os.getuid()}-refused"
+
+
 def _paths() -> list[Path]:
-    folder = Path(os.environ.get("SEATRIAL_SLOT_DIR") or tempfile.gettempdir())
+    folder = _folder()
     return [folder / f"seatrial-slot-{os.getuid()}-{number}.lock" for number in range(slot_count())]
 
 
@@ -40,17 +53,39 @@ def try_slot() -> Iterator[bool]:
                 continue
             yield True
             return
+        _refused().touch()
         yield False
+
+
+class _Own:
+    """What this process did: the monotonic time at which it gave back its last slot."""
+
+    released_at = float("-inf")
+
+
+def _somebody_waits() -> bool:
+    try:
+        return time.time() - _refused().stat().st_mtime < LATELY_S
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
 def machine_slot(say: Callable[[str], None]) -> Iterator[None]:
-    """Wait for a slot. ``say`` gets one line if there is something to wait for."""
+    """Wait for a slot. ``say`` gets one line if there is something to wait for.
+
+    Who takes one after the other, as a proof of many submissions does, lets others in between.
+    """
     told = False
+    if time.monotonic() - _Own.released_at < COURTESY_S and _somebody_waits():
+        time.sleep(COURTESY_S)
     while True:
         with try_slot() as free:
             if free:
-                yield
+                try:
+                    yield
+                finally:
+                    _Own.released_at = time.monotonic()
                 return
         if not told:
             say("waiting: another run is measured on this machine")

@@ -49,3 +49,31 @@ def test_a_killed_process_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch) -
         assert time.monotonic() - began > 0.1
     assert len(said) == 1
     holder.wait()
+
+
+def test_who_takes_one_slot_after_the_other_lets_those_in_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEATRIAL_SLOTS", "1")
+    order: list[str] = []
+
+    def other() -> None:
+        with slots.machine_slot(lambda _line: None):
+            order.append("other")
+
+    thread = threading.Thread(target=other)
+    with slots.machine_slot(lambda _line: None):
+        order.append("first")
+        thread.start()
+        time.sleep(0.2)  # the other is refused meanwhile
+    with slots.machine_slot(lambda _line: None):
+        order.append("second")
+    thread.join()
+    assert order == ["first", "other", "second"]
+
+
+def test_nobody_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr(slots.time, "sleep", naps.append)
+    for _ in range(3):
+        with slots.machine_slot(lambda _line: None):
+            pass
+    assert naps == []
