@@ -80,9 +80,9 @@ def test_a_run_that_goes_on(chromium, live_server, pictures: Path, client, ada, 
 
 def test_pages_with_nothing_on_them(chromium, live_server, pictures: Path, client, ada, ivan) -> None:
     cookies = session(client, ada, live_server)
-    look(chromium, f"{live_server.url}/runs/", "runs-empty", pictures, cookies, ("light",))
-    look(chromium, f"{live_server.url}/labs/", "labs-empty", pictures, cookies, ("light",))
-    look(chromium, f"{live_server.url}/teach/", "teach-empty", pictures, session(client, ivan, live_server), ("light",))
+    look(chromium, f"{live_server.url}/runs/", "runs-empty", pictures, cookies)
+    look(chromium, f"{live_server.url}/labs/", "labs-empty", pictures, cookies)
+    look(chromium, f"{live_server.url}/teach/", "teach-empty", pictures, session(client, ivan, live_server))
 
 
 def test_a_page_that_is_not_for_you(chromium, live_server, pictures: Path, client, ada, lab) -> None:

@@ -139,6 +139,6 @@ def test_pages_of_runs(chromium, live_server, pictures: Path, client, ada, ivan,
     cookies = session(client, ada, live_server)
     look(chromium, f"{live_server.url}/runs/", "runs", pictures, cookies)
     look(chromium, live_server.url + failed.get_absolute_url(), "run-failed", pictures, cookies)
-    look(chromium, live_server.url + queued.get_absolute_url(), "run-queued", pictures, cookies, ("light",))
+    look(chromium, live_server.url + queued.get_absolute_url(), "run-queued", pictures, cookies)
     cookies = session(client, ivan, live_server)
     look(chromium, f"{live_server.url}/teach/", "teach", pictures, cookies, ("dark",))
