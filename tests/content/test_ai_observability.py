@@ -109,9 +109,10 @@ async def test_alerts_must_come_name_one_thing_and_rest() -> None:
     found = await verdicts(BadPager, ["incidents"])
     outcome, message = found["incidents"]
     assert outcome is Outcome.FAILED
-    assert "errors: no alert within 12 scrapes" in message
-    assert "quality: alerts named cost" in message
-    assert "latency: the alert still fired 12 scrapes after the end" in message
+    said = message.lower()
+    assert "errors: no alert within 12 scrapes" in said
+    assert "quality: alerts named cost" in said
+    assert "latency: the alert still fired 12 scrapes after the end" in said
 
 
 class Silent(SmallAssistant):

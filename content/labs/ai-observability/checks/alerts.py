@@ -177,7 +177,7 @@ class Incidents(Check):
         if not problems:
             message = f"Scrapes until each was named: {'; '.join(e.text() for e in episodes)}."
             return passed(message, measured, rule, series=series, data=data)
-        message = f"{'; '.join(problems)[:600]}."
+        message = sentence("; ".join(problems)[:600])
         if any(e.starved for e in episodes):
             return undecided(f"{message} Prometheus did not come to scrape in time.", measured, rule, series)
         if {name for e in episodes for name in e.others} == {"latency"} and phase.slowest_p95() > NOISY_TTFT_S:
@@ -186,6 +186,10 @@ class Incidents(Check):
                 return undecided(f"{message} But the probe saw slow answers, too.", measured, rule, series)
         advice = broken[0] if broken else ADVICE
         return failed(message, measured, rule, advice, series=series, data=data)
+
+
+def sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 ADVICE = (

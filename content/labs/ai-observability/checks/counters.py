@@ -97,7 +97,7 @@ class FirstToken(Check):
             return failed(message, Measured(value=total, unit="observations", text=f"{total:g}"), rule, advice)
         own = next((i for i, bound in enumerate(BOUNDS) if grown[bound] >= 0.95 * total), len(BOUNDS))
         apart = abs(own - bucket_of(true_p95))
-        measured = Measured(value=apart, unit="buckets", n=len(true_times), text=f"{apart} buckets apart")
+        measured = Measured(value=apart, unit="buckets", n=len(true_times), text=f"buckets apart: {apart}")
         message = f"The histogram puts p95 {between(own)}; the probe saw {true_p95:.3f} s."
         series = [
             Series(

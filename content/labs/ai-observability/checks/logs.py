@@ -82,8 +82,10 @@ def judge(text: str, wanted: list[Turn], secrets: list[str]) -> tuple[str, int]:
             traced.add(value["trace_id"])
     good = sum(turn.trace in traced for turn in wanted)
     low = text.lower()
-    if any(word in low for word in secrets):
-        return "The log holds what a user asked.", good
+    telling = [line for line in lines if any(word in line.lower() for word in secrets)]
+    if telling or any(word in low for word in secrets):
+        shown = f", as in {telling[0][:160]!r}" if telling else ""
+        return f"The log holds what a user asked{shown}.", max(0, good - len(telling))
     if plain:
         return f"A line of the log is not a JSON object: {plain[:120]!r}.", good
     if good < len(wanted):

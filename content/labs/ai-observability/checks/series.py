@@ -18,6 +18,12 @@ EACH_ONCE = [{"kind": kind, "from_index": at, "to_index": at + 1} for at, kind i
 """Every outcome happens before the first count, so that no series is new only because of that."""
 
 
+async def grown(watch: Watch) -> str:
+    """A sentence that names the metric with the most series."""
+    found = await watch.vector('topk(1, count by (__name__) ({job="app"}))')
+    return f" {found[0][1]:g} of them are {found[0][0].get('__name__', '')[:80]}." if found else ""
+
+
 class SeriesParams(Params):
     users: int = 500
     rate: float = 50.0
@@ -52,5 +58,5 @@ class ActiveSeries(Check):
             "Label values must come from a small, fixed set. What differs from request to request (users, questions, "
             "trace ids) belongs in logs and spans."
         )
-        message = f"{text}." if ratio > 1 else f"{text}: /metrics can no longer be scraped."
+        message = f"{text}.{await grown(watch)}" if ratio > 1 else f"{text}: /metrics can no longer be scraped."
         return failed(message, measured, rule, advice)
