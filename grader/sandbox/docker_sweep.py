@@ -15,6 +15,8 @@ from grader.sandbox.docker_errors import GONE, engine_call
 from grader.sandbox.labels import LABEL_HELD, LABEL_RUN, from_labels
 
 MAX_ROUNDS = 10
+MOST_HELD = 24
+"""Baselines that are kept; they share nearly all their layers."""
 ROUND_PAUSE_S = 0.2
 _ALL = {"label": LABEL_RUN}
 
@@ -66,7 +68,8 @@ class Sweep:
         for _ in range(MAX_ROUNDS):
             found: list[dict[str, Any]] = self._api.images(all=True, filters=_ALL)
             before = self.removed
-            dead = [i for i in found if self._dead(i.get("Labels")) and not _held(i)]
+            kept = kept_images(found)
+            dead = [i for i in found if self._dead(i.get("Labels")) and i["Id"] not in kept]
             self._each([i["Id"] for i in dead], self._remove_image)
             if self.removed == before:
                 return
@@ -98,6 +101,13 @@ class Sweep:
 
     def _remove_image(self, name: str) -> None:
         self._api.remove_image(name, force=True)
+
+
+def kept_images(found: list[dict[str, Any]]) -> set[str]:
+    """Ids of the newest ``MOST_HELD`` images that are held: older ones belong to lab versions that have gone by, and
+    are built again if one of them comes back."""
+    held = sorted((i for i in found if _held(i)), key=lambda i: -int(i.get("Created") or 0))
+    return {image["Id"] for image in held[:MOST_HELD]}
 
 
 def _held(image: dict[str, Any]) -> bool:
