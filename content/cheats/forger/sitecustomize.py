@@ -60,6 +60,5 @@ if not os.environ.get("CHEAT_CHILD"):
     os.environ["CHEAT_CHILD"] = "1"
     files()
     threading.Thread(target=talk, daemon=True).start()
-    for _ in range(2):
-        with contextlib.suppress(OSError):
-            subprocess.Popen([sys.executable, "-S", "-c", BURNER])
+    with contextlib.suppress(OSError):
+        subprocess.Popen([sys.executable, "-S", "-c", BURNER])
