@@ -1,0 +1,172 @@
+"""What is asked and what came of it: the run's world, scores under load held against the truth, the model's upload."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from lab_checks import model as models
+from lab_checks.model import Bag
+
+from grader.checks.base import Context
+from grader.load.targeter import Answer, Request
+from grader.probe.http import Response, Target
+
+QUIET_ROWS, LOAD_ROWS = 400, 600
+KNOWN_SHARE = 0.25
+"""Of the rows under load. The others are new and not looked at: nobody can tell which is which."""
+FRAUD, FINE = "fraud", "ok"
+DECIDE_AT = 0.5
+OF_QUIET = 0.9
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass
+class World:
+    """Bags with the logits that fp32 gives them. ``file``: the ONNX file, until both services have it."""
+
+    file: bytes
+    size: int
+    quiet: list[Bag]
+    quiet_logits: np.ndarray
+    load: list[Bag]
+    load_logits: np.ndarray
+
+
+def _make(ctx: Context) -> World:
+    made = models.make(ctx.rng("weights"))
+    g = models.generator(ctx.rng("rows"))
+    bags = [models.bag(g) for _ in range(QUIET_ROWS + LOAD_ROWS)]
+    z = np.concatenate([made.logits(models.inputs(bags[n : n + 200])) for n in range(0, len(bags), 200)])
+    file = made.onnx()
+    return World(file, len(file), bags[:QUIET_ROWS], z[:QUIET_ROWS], bags[QUIET_ROWS:], z[QUIET_ROWS:])
+
+
+async def world(ctx: Context) -> World:
+    if "world" not in ctx.shared:
+        ctx.note("making the run's model and its truth")
+        ctx.shared["world"] = await asyncio.to_thread(_make, ctx)
+    made: World = ctx.shared["world"]
+    return made
+
+
+def r(ctx: Context) -> Target:
+    assert ctx.spec.baseline is not None
+    return ctx.target(ctx.spec.baseline.name)
+
+
+def body_of(ids: Bag) -> bytes:
+    return json.dumps({"ids": ids}).encode()
+
+
+def score_in(document: Any) -> float | None:
+    """The score of an answer whose decision fits it; None when the answer is no such thing."""
+    if not isinstance(document, dict):
+        return None
+    score = document.get("score")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        return None
+    if not 0 <= score <= 1 or document.get("decision") != (FRAUD if score >= DECIDE_AT else FINE):
+        return None
+    return float(score)
+
+
+SHAPE = f"no score from 0 to 1 with the decision that belongs to it ({FRAUD!r} from {DECIDE_AT:g} on)"
+
+
+async def score(target: Target, ids: Bag, timeout_s: float = 20.0) -> tuple[float | None, str, Response]:
+    """(score, what is wrong, the response)."""
+    response = await target.request("POST", "/score", body=body_of(ids), headers=JSON, timeout_s=timeout_s)
+    if response.error or response.status != 200:
+        return None, response.error or f"answered {response.status}, expected 200", response
+    found = score_in(response.json())
+    return found, "" if found is not None else f"answered {SHAPE}", response
+
+
+@dataclass
+class Quiet:
+    """The service's own answers, asked one by one; nan where one was wrong. ``agree``: share of right decisions."""
+
+    scores: np.ndarray
+    agree: float
+    wrong: str
+    shown: Response | None
+
+
+async def quiet(ctx: Context) -> Quiet:
+    """Asked once in a run."""
+    if "quiet" not in ctx.shared:
+        made = await world(ctx)
+        scores, wrong, shown = [], "", None
+        for ids in made.quiet:
+            found, said, response = await score(ctx.app, ids)
+            scores.append(math.nan if found is None else found)
+            if said and not wrong:
+                wrong, shown = said, response
+                if response.error:
+                    break
+        scores += [math.nan] * (len(made.quiet) - len(scores))
+        values = np.array(scores)
+        agree = float(np.mean((values >= DECIDE_AT) == (made.quiet_logits >= 0)))
+        ctx.shared["quiet"] = Quiet(values, agree, wrong, shown)
+    found_quiet: Quiet = ctx.shared["quiet"]
+    return found_quiet
+
+
+@dataclass
+class Tally:
+    """Decisions under load that could be compared with the truth."""
+
+    right: int = 0
+    total: int = 0
+    last: bytes = field(default=b"", repr=False)
+
+    @property
+    def share(self) -> float:
+        return self.right / self.total if self.total else 1.0
+
+    def guesses(self, agree: float) -> bool:
+        """True when decisions under load are clearly worse than quiet ones."""
+        return self.total >= 40 and self.share < OF_QUIET * agree
+
+
+class Rows:
+    """Rows for a measurement under load. No body is ever sent twice: known bags come in a new order each time."""
+
+    def __init__(self, made: World, rng: Any) -> None:
+        self._world, self._g = made, models.generator(rng)
+        self._known = 0
+        self.tally = Tally()
+
+    def request(self, *, judged: bool = True) -> Request:
+        """A request for one side. With ``judged`` its decision is counted when the truth of its row is known."""
+        if self._g.random() >= KNOWN_SHARE:
+            return Request("POST", "/score", body_of(models.bag(self._g)), JSON, _shape)
+        number = self._known % len(self._world.load)
+        self._known += 1
+        ids = [int(i) for i in self._g.permutation(self._world.load[number])]
+        fraud = bool(self._world.load_logits[number] >= 0)
+        return Request("POST", "/score", body_of(ids), JSON, self._judge(fraud) if judged else _shape)
+
+    def _judge(self, fraud: bool) -> Any:
+        def validate(answer: Answer) -> str:
+            if answer.status != 200:
+                return f"answered {answer.status}, expected 200"
+            found = score_in(answer.json())
+            if found is None:
+                return f"answered {SHAPE}"
+            self.tally.total += 1
+            self.tally.right += (found >= DECIDE_AT) == fraud
+            return ""
+
+        return validate
+
+
+def _shape(answer: Answer) -> str:
+    if answer.status != 200:
+        return f"answered {answer.status}, expected 200"
+    return "" if score_in(answer.json()) is not None else f"answered {SHAPE}"

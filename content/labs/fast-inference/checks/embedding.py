@@ -1,0 +1,106 @@
+"""Texts of mixed length: the time against R, which pads, and the vectors against the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import statistics
+
+import numpy as np
+from lab_checks import model as models
+from lab_checks.asking import r
+from lab_checks.texts import Encoder, cosine, mixed, vectors_in
+
+from grader.checks.base import Check, Context, Params
+from grader.checks.outcome import failed, passed, undecided
+from grader.load.quiet import quiet_collector
+from grader.load.ratio import decide, ratio_measured, ratio_rule
+from grader.probe.http import Response, Target
+from grader.result import Measurement, Outcome, Series
+
+LEAST = 0.99
+LOOKED_AT, MOST_PAIRS = 2, 60
+TIMEOUT_S = 30.0
+
+
+async def embed(target: Target, texts: list[str]) -> tuple[np.ndarray | None, str, Response]:
+    """(vectors, what is wrong, the response)."""
+    response = await target.request("POST", "/embed", json={"texts": texts}, timeout_s=TIMEOUT_S)
+    if response.error or response.status != 200:
+        return None, response.error or f"answered {response.status}, expected 200", response
+    found = vectors_in(response.json(), len(texts))
+    return found, "" if found is not None else f"did not answer {len(texts)} vectors of 384 numbers", response
+
+
+async def encoder(ctx: Context) -> Encoder:
+    if "encoder" not in ctx.shared:
+        ctx.shared["encoder"] = await asyncio.to_thread(Encoder)
+    made: Encoder = ctx.shared["encoder"]
+    return made
+
+
+class EmbedParams(Params):
+    threshold: float = 0.55
+
+
+class Embed(Check):
+    """One request after the other, alternating between the sides. No text is sent twice to one side."""
+
+    id = "embed"
+    params_model = EmbedParams
+    params: EmbedParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        limit, g, truth = self.params.threshold, models.generator(ctx.rng("embed")), await encoder(ctx)
+        rule = ratio_rule(limit, "at_most")
+        times: tuple[list[float], list[float]] = ([], [])
+        cosines: list[float] = []
+        logs: list[float] = []
+        decision = decide(logs, limit, "at_most")
+        for pair in range(MOST_PAIRS + 1):
+            texts = mixed(g)
+            with quiet_collector():
+                vectors, wrong, shown = await embed(ctx.app, texts)
+                _, theirs_wrong, theirs = await embed(r(ctx), texts)
+            if vectors is None:
+                return failed(f"POST /embed {wrong}.", ratio_measured(decision), rule, PAD_ADVICE, shown)
+            if theirs_wrong:
+                raise RuntimeError(f"R's /embed {theirs_wrong}")
+            for i in g.choice(len(texts), LOOKED_AT, replace=False):
+                cosines.append(cosine(vectors[i], await asyncio.to_thread(truth, texts[i])))
+            if cosines[-1] < LEAST or cosines[-2] < LEAST:
+                message = f"A vector has cosine {min(cosines):.3f} with the true one; at least {LEAST:g} is needed."
+                return failed(message, ratio_measured(decision), rule, TRUTH_ADVICE, shown)
+            if pair == 0:
+                continue  # warm
+            times[0].append(shown.total_s)
+            times[1].append(theirs.total_s)
+            logs.append(math.log(shown.total_s / theirs.total_s))
+            decision = decide(logs, limit, "at_most")
+            if decision.outcome is not None:
+                break
+        ms = [statistics.median(side) * 1000 for side in times]
+        message = f"Ten texts of mixed length took {ms[0]:.0f} ms, R {ms[1]:.0f} ms; cosine {min(cosines):.3f}."
+        series = [
+            Series(
+                kind="histogram",
+                title="Time of a request with ten texts of mixed length",
+                unit="s",
+                app=times[0],
+                baseline=times[1],
+                threshold=ms[1] / 1000 * limit,
+                summary=message,
+            )
+        ]
+        if decision.outcome is Outcome.PASSED:
+            return passed(message, ratio_measured(decision), rule, series=series)
+        if decision.outcome is Outcome.FAILED:
+            return failed(message, ratio_measured(decision), rule, PAD_ADVICE, series=series)
+        return undecided(message, ratio_measured(decision), rule, series)
+
+
+PAD_ADVICE = (
+    "Padding is computed like text: sort by length, and let only texts of nearly equal length share a batch. On a CPU "
+    "a batch of one is no loss."
+)
+TRUTH_ADVICE = "Mean pooling over the real tokens only (the attention mask), then length 1, in the order of the texts."

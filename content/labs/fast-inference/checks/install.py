@@ -1,0 +1,135 @@
+"""The model gets to both services, and what the engine says about the memory that it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from lab_checks import model as models
+from lab_checks.asking import Rows, r, score, world
+from lab_checks.texts import mixed
+
+from grader.checks.base import Check, Context, Params
+from grader.checks.outcome import counted, every, failed, passed
+from grader.probe.http import Response, Target
+from grader.result import Measured, Measurement, Rule
+
+OCTETS = {"Content-Type": "application/octet-stream"}
+PUT_S = 60.0
+SPARE = 32 << 20
+"""A service without a model may be so much larger than R without one."""
+WARM, AT_ONCE = 96, 32
+
+
+@dataclass
+class Sizes:
+    """Bytes in use by the engine: of both services without a model, of the learner's with it."""
+
+    before: int
+    r_before: int
+    after: int
+
+    @property
+    def grown(self) -> int:
+        """Ballast that is let go when the model comes would hide it: what R doesn't need either counts as weights."""
+        return max(0, self.after - min(self.before, self.r_before + SPARE))
+
+
+async def in_use(ctx: Context, party: str) -> int:
+    return int((await ctx.control("usage", party))["memory_bytes"])
+
+
+async def put(target: Target, file: bytes) -> Response:
+    return await target.request("PUT", "/model", body=file, headers=OCTETS, timeout_s=PUT_S)
+
+
+class Installed(Check):
+    """Without a model /score is 503; what is no model is refused; then both services get the same file."""
+
+    id = "installed"
+
+    async def run(self, ctx: Context) -> Measurement:
+        made, g = await world(ctx), models.generator(ctx.rng("install"))
+        rule, steps = every("steps"), 4
+        # Both load what /embed needs before memory is looked at; R's padding would make it larger than need be.
+        texts = mixed(g)
+        for target, some in ((ctx.app, texts), (r(ctx), [min(texts, key=len)])):
+            warm = await target.request("POST", "/embed", json={"texts": some}, timeout_s=30)
+            if target is ctx.app and not warm.ok:
+                said = warm.error or f"answered {warm.status}, expected 200"
+                advice = "Take at least 64 texts at once."
+                return failed(f"POST /embed {said}.", counted(0, steps, "steps"), rule, advice, warm)
+        _, _, response = await score(ctx.app, made.quiet[0])
+        if response.status != 503:
+            said = response.error or f"answered {response.status}, expected 503"
+            advice = "Until a model has come, answer 503 on /score; the service itself is ready."
+            return failed(f"POST /score without a model {said}.", counted(1, steps, "steps"), rule, advice, response)
+        refused = await put(ctx.app, g.bytes(4096))
+        if refused.error or not 400 <= (refused.status or 0) < 500:
+            said = refused.error or f"answered {refused.status}, expected 4xx"
+            advice = "Load the file before you answer; 4xx when that fails, and keep the model that was there."
+            message = f"PUT /model with bytes that are no ONNX file {said}."
+            return failed(message, counted(2, steps, "steps"), rule, advice, refused)
+        assert ctx.spec.baseline is not None
+        sizes = Sizes(await in_use(ctx, ctx.spec.service.name), await in_use(ctx, ctx.spec.baseline.name), 0)
+        stored = await put(ctx.app, made.file)
+        if not stored.ok:
+            said = stored.error or f"answered {stored.status}, expected 200"
+            advice = "Take up to 256 MB as a stream, and answer 200 once /score works with it."
+            return failed(f"PUT /model {said}.", counted(3, steps, "steps"), rule, advice, stored)
+        theirs = await put(r(ctx), made.file)
+        if not theirs.ok:
+            raise RuntimeError(f"the baseline did not take the model: {theirs.error or theirs.status}")
+        made.file = b""
+        await _warm(ctx, r(ctx))
+        await _warm(ctx, ctx.app)
+        sizes.after = await in_use(ctx, ctx.spec.service.name)
+        ctx.shared["sizes"] = sizes
+        return passed("The model was taken.", counted(steps, steps, "steps"), rule)
+
+
+async def _warm(ctx: Context, target: Target) -> None:
+    rows = Rows(await world(ctx), ctx.rng(f"warm {target.name}"))
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one() -> None:
+        async with gate:
+            request = rows.request()
+            await target.request("POST", request.path, body=request.body, headers=request.headers, timeout_s=20)
+
+    await asyncio.gather(*(one() for _ in range(WARM)))
+
+
+class MemoryParams(Params):
+    threshold: float = 0.6
+
+
+class Memory(Check):
+    """Growth of the memory in use from before the model to after it, by the engine, as a share of the file."""
+
+    id = "memory"
+    params_model = MemoryParams
+    params: MemoryParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        sizes: Sizes = ctx.shared["sizes"]
+        size = (await world(ctx)).size
+        sizes.after = max(sizes.after, await in_use(ctx, ctx.spec.service.name))
+        limit, ratio = self.params.threshold, sizes.grown / size
+        ctx.note(f"in use: {sizes.before >> 20} MB, R {sizes.r_before >> 20} MB; with the model {sizes.after >> 20} MB")
+        text = f"{ratio:.2f} × the file ({sizes.grown / 1e6:.0f} of {size / 1e6:.0f} MB)"
+        measured = Measured(value=round(ratio, 3), unit="ratio", text=text)
+        rule = Rule(op="at_most", threshold=limit, unit="ratio", text=f"at most {limit:g} × the file")
+        message = f"The model's file has {size / 1e6:.0f} MB; with it, the service grew by {sizes.grown / 1e6:.0f} MB."
+        if sizes.before > sizes.r_before + SPARE:
+            message += f" Without it, it was already {(sizes.before - sizes.r_before) / 1e6:.0f} MB larger than R."
+        if ratio <= limit:
+            return passed(message, measured, rule)
+        return failed(message, measured, rule, ADVICE)
+
+
+ADVICE = (
+    "Keep the weights in eight bits and nothing else: neither the uploaded bytes, nor a file in /tmp (it is memory), "
+    "nor what the conversion left behind. A conversion in a process of its own leaves nothing; "
+    "malloc_trim gives freed memory back."
+)

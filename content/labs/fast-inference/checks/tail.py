@@ -1,0 +1,114 @@
+"""Bursts at one and a half times of what R can do."""
+
+from __future__ import annotations
+
+import statistics
+from array import array
+
+from lab_checks.asking import Rows, quiet, r, world
+from lab_checks.speed import UNDECIDED, again, guessed
+
+from grader.checks.base import Check, Context, Params
+from grader.checks.outcome import failed, passed, undecided
+from grader.load.attack import attack
+from grader.load.closed import ClosedLoop
+from grader.load.metrics import Samples
+from grader.load.pacer import Schedule
+from grader.load.targeter import Request
+from grader.result import Measured, Measurement, Rule, Series
+
+TIMEOUT_S = 20.0
+
+
+class TailParams(Params):
+    threshold: float = 0.5
+    times: float = 1.5
+    burst: int = 64
+    seconds: float = 2.5
+    rounds: int = 3
+    most_rounds: int = 7
+
+
+class Tail(Check):
+    """Both sides get the same bursts, request by request in turn. Every round begins with empty queues."""
+
+    id = "tail"
+    params_model = TailParams
+    params: TailParams
+
+    async def run(self, ctx: Context) -> Measurement:
+        p, own = self.params, await quiet(ctx)
+        self._rows = Rows(await world(ctx), ctx.rng("tail"))
+        rule = Rule(op="at_most", threshold=p.threshold, unit="ratio", text=f"at most {p.threshold:g} × R's median")
+        rate = p.times * (ctx.shared.get("r_rate") or await self._capacity(ctx))
+        ratios: list[float] = []
+        kept: tuple[list[float], list[float]] = ([], [])
+        while len(ratios) < p.most_rounds:
+            requests, seen = await self._round(ctx, rate)
+            wrong = next((i for i, said in enumerate(seen.error) if said and seen.side[i] == 0), None)
+            if wrong is not None:
+                lost = sum(1 for i, said in enumerate(seen.error) if said and seen.side[i] == 0)
+                message = f"In bursts of {p.burst}, {lost} of {len(seen) // 2} requests failed: {seen.error[wrong]}."
+                measured = Measured(value=lost, unit="requests", n=len(seen) // 2, text=f"{lost} requests lost")
+                shown = await again(ctx, requests[seen.index[wrong]])
+                return failed(message, measured, rule, QUEUE_ADVICE, shown)
+            middle = [seen.percentile(50, side) for side in (0, 1)]
+            for side in (0, 1):
+                kept[side].extend(seen.of(side).latency_s)
+            ratios.append(middle[0] / middle[1])
+            if len(ratios) >= p.rounds and (max(ratios) <= p.threshold or min(ratios) > p.threshold):
+                break
+        if bad := guessed(self._rows, own, UNDECIDED, rule):
+            return bad
+        return self._say(ratios, kept, rule)
+
+    async def _capacity(self, ctx: Context) -> float:
+        """Rows per second that R scores at 32 clients."""
+        rows = Rows(await world(ctx), ctx.rng("capacity"))
+        async with ClosedLoop(r(ctx), 32) as loop:
+            return (await loop.slice(lambda _: rows.request(judged=False), 0, 1.0)).rate
+
+    async def _round(self, ctx: Context, rate: float) -> tuple[list[Request], Samples]:
+        """Bursts of ``burst`` rows for each side, on average ``rate`` rows a second for each."""
+        p = self.params
+        offsets = array("d")
+        for number in range(max(2, round(p.seconds * rate / p.burst))):
+            offsets.extend(number * p.burst / rate for _ in range(2 * p.burst))
+        rows = [(self._rows.request(), self._rows.request(judged=False)) for _ in range(len(offsets) // 2)]
+        requests = [request for pair in rows for request in pair]
+        seen = await attack(
+            (ctx.app, r(ctx)),
+            Schedule(offsets, f"bursts of {p.burst}"),
+            requests.__getitem__,
+            connections=p.burst,
+            timeout_s=TIMEOUT_S,
+        )
+        return requests, seen
+
+    def _say(self, ratios: list[float], kept: tuple[list[float], list[float]], rule: Rule) -> Measurement:
+        limit = self.params.threshold
+        middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
+        text = f"{middle:.2f} × R's median [{low:.2f}, {high:.2f}], n = {len(ratios)} rounds"
+        measured = Measured(value=round(middle, 3), unit="ratio", low=low, high=high, n=len(ratios), text=text)
+        ms = [statistics.median(side) * 1000 for side in kept]
+        message = f"In bursts that R can't keep up with, half waited under {ms[0]:.0f} ms; for R, {ms[1]:.0f} ms."
+        series = [
+            Series(
+                kind="histogram",
+                title="Latency in bursts at 1.5 × R's capacity",
+                unit="s",
+                app=kept[0][:2000],
+                baseline=kept[1][:2000],
+                threshold=ms[1] / 1000 * limit,
+                summary=message,
+            )
+        ]
+        beyond = sum(ratio > limit for ratio in ratios)
+        if beyond <= len(ratios) // 5:
+            return passed(message, measured, rule, series=series)
+        if beyond >= len(ratios) - len(ratios) // 5:
+            return failed(message, measured, rule, QUEUE_ADVICE, series=series)
+        return undecided(message, measured, rule, series)
+
+
+QUEUE_ADVICE = "Let a burst wait in the queue and take it in batches: it is over sooner than a client would retry."

@@ -1,0 +1,216 @@
+"""The fraud lab without an engine: its model, its judgements, and its folder."""
+
+from __future__ import annotations
+
+import json
+import random
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from fast_inference_kit import LAB, WIDTH, Service, context, lab_modules
+
+from grader.load.targeter import Answer
+from grader.result import Outcome
+from grader.spec import load_expectation, load_lab
+
+WRONG = sorted(p.name for p in (LAB / "submissions").glob("wrong_*"))
+
+
+@pytest.fixture(scope="module")
+def checks() -> Iterator[Any]:
+    with lab_modules() as made:
+        yield made
+
+
+def run_of(check: Any) -> Any:
+    return check(check.params_model())
+
+
+# -- the folder
+
+
+def test_every_criterion_but_the_contract_is_broken_by_a_wrong_submission() -> None:
+    lab = load_lab(LAB)
+    broken = {fail for name in WRONG for fail in load_expectation(lab, name).fails}
+    assert broken == {c.id for c in lab.spec.rubric.criteria} - {"contract"}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_submission_is_the_reference_but_for_a_few_lines(name: str) -> None:
+    changed = 0
+    for path in (LAB / "submissions" / "reference").rglob("*"):
+        if path.suffix == ".py" or path.name == "Dockerfile":
+            other = LAB / "submissions" / name / path.relative_to(LAB / "submissions" / "reference")
+            changed += len(set(path.read_text().splitlines()) ^ set(other.read_text().splitlines()))
+    assert 0 < changed <= 20
+
+
+# -- the model and its rows
+
+
+def test_the_model_depends_on_the_seed_alone(checks: Any) -> None:
+    one, same, other = (checks.model.make(random.Random(seed)) for seed in ("a", "a", "b"))
+    assert np.array_equal(one.first, same.first)
+    assert one.bias == same.bias
+    assert not np.array_equal(one.head, other.head)
+
+
+def test_scores_spread_and_no_constant_answer_is_right_more_often_than_not(checks: Any) -> None:
+    made, g = checks.model.make(random.Random(1)), np.random.default_rng(2)
+    z = made.logits(checks.model.inputs([checks.model.bag(g) for _ in range(1000)]))
+    assert 0.4 < np.mean(z >= 0) < 0.6
+    assert 2 < z.std() < 4
+
+
+def test_three_bits_change_decisions_and_eight_do_not(checks: Any) -> None:
+    made, g = checks.model.make(random.Random(1)), np.random.default_rng(2)
+    x = checks.model.inputs([checks.model.bag(g) for _ in range(1000)])
+
+    def rounded(levels: int) -> Any:
+        def few(w: np.ndarray) -> np.ndarray:
+            step = np.abs(w).max() / levels
+            return np.asarray(np.rint(w / step) * step)
+
+        return checks.model.Model(
+            few(made.first), [(few(a), few(b)) for a, b in made.blocks], few(made.head), made.bias
+        )
+
+    agree = [float(np.mean((rounded(n).logits(x) >= 0) == (made.logits(x) >= 0))) for n in (127, 3)]
+    assert agree[0] > 0.97
+    assert agree[1] < 0.93
+
+
+def test_an_order_of_ids_does_not_matter_and_is_never_sent_twice(checks: Any) -> None:
+    assert np.array_equal(checks.model.inputs([[3, 1, 1]]), checks.model.inputs([[1, 3, 1]]))
+    made = types.SimpleNamespace(load=[list(range(20))], load_logits=np.array([1.0]))
+    rows = checks.asking.Rows(made, random.Random(5))
+    bodies = [rows.request().body for _ in range(400)]
+    assert len(set(bodies)) == len(bodies)
+    known = [body for body in bodies if sorted(json.loads(body)["ids"]) == list(range(20))]
+    assert 60 < len(known) < 140
+
+
+# -- answers
+
+
+@pytest.mark.parametrize(
+    ("document", "score"),
+    [
+        ({"score": 0.7, "decision": "fraud"}, 0.7),
+        ({"score": 0.5, "decision": "fraud"}, 0.5),
+        ({"score": 0.2, "decision": "ok"}, 0.2),
+        ({"score": 0.7, "decision": "ok"}, None),
+        ({"score": True, "decision": "fraud"}, None),
+        ({"score": float("nan"), "decision": "ok"}, None),
+        ({"score": 1.5, "decision": "fraud"}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_a_score_comes_with_the_decision_that_belongs_to_it(checks: Any, document: Any, score: float | None) -> None:
+    assert checks.asking.score_in(document) == score
+
+
+@pytest.mark.parametrize("document", [None, {"vectors": [[1.0] * 383]}, {"vectors": [["x"] * 384]}, {"vectors": []}])
+def test_what_is_no_list_of_vectors_is_none(checks: Any, document: Any) -> None:
+    assert checks.texts.vectors_in(document, 1) is None
+    assert checks.texts.vectors_in({"vectors": [[0.1] * 384]}, 1).shape == (1, 384)
+
+
+def test_decisions_under_load_are_held_against_quiet_ones(checks: Any) -> None:
+    made = types.SimpleNamespace(load=[[1, 2, 3]], load_logits=np.array([1.0]))
+    rows = checks.asking.Rows(made, random.Random(5))
+    for n in range(100):
+        request = rows.request()
+        said = {"score": 0.9 if n % 4 else 0.1, "decision": "fraud" if n % 4 else "ok"}
+        assert request.validate(Answer(200, [], json.dumps(said).encode(), [])) == ""
+    rows.tally.total, rows.tally.right = 100, 75
+    assert rows.tally.guesses(0.98)
+    assert not rows.tally.guesses(0.78), "few bits are wrong just as often when they are asked quietly"
+    assert "503" in rows.request().validate(Answer(503, [], b"{}", []))
+
+
+def test_the_area_under_the_curve(checks: Any) -> None:
+    auc, fraud = checks.fidelity.auc, np.array([True, True, False, False])
+    assert auc(np.array([0.9, 0.8, 0.2, 0.1]), fraud) == 1.0
+    assert auc(np.array([0.9, 0.3, 0.4, 0.1]), fraud) == 0.75
+    assert auc(np.full(4, 0.5), fraud) == 0.5
+
+
+# -- checks against a service in memory
+
+
+@pytest.mark.parametrize(
+    ("flaw", "cross_talk", "decisions"),
+    [
+        ("", "passed", "passed"),
+        ("swapped", "failed", "passed"),
+        ("shifted", "failed", "passed"),
+        ("killed", "failed", "passed"),
+        ("busy", "failed", "passed"),
+        ("mixed", "failed", "passed"),
+        ("coarse", "passed", "failed"),
+    ],
+)
+async def test_fidelity(checks: Any, flaw: str, cross_talk: str, decisions: str) -> None:
+    ctx = context(checks, Service(flaw))
+    assert (await run_of(checks.fidelity.CrossTalk).run(ctx)).outcome.value == cross_talk
+    assert (await run_of(checks.fidelity.Decisions).run(ctx)).outcome.value == decisions
+
+
+async def test_the_model_is_taken_and_what_is_none_is_refused(checks: Any) -> None:
+    good = context(checks, Service(), has_model=False)
+    assert (await run_of(checks.install.Installed).run(good)).outcome is Outcome.PASSED
+    assert good.shared["sizes"].grown == 30_000_000
+    bad = context(checks, Service("takes anything"), has_model=False)
+    found = await run_of(checks.install.Installed).run(bad)
+    assert found.outcome is Outcome.FAILED
+    assert "no ONNX file" in found.message
+    early = await run_of(checks.install.Installed).run(context(checks, Service()))
+    assert "expected 503" in early.message
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [
+        (100, 133, Outcome.PASSED),
+        (100, 180, Outcome.FAILED),
+        (140, 173, Outcome.PASSED),
+        (250, 250, Outcome.FAILED),
+    ],
+)
+async def test_memory_is_a_share_of_the_file_and_ballast_counts(
+    checks: Any, before: int, after: int, outcome: Outcome
+) -> None:
+    app = Service()
+    app.memory = after * 1_000_000
+    ctx = context(checks, app)
+    ctx.shared["sizes"] = checks.install.Sizes(before * 1_000_000, 100_000_000, 0)
+    ctx.shared["world"] = types.SimpleNamespace(size=100_000_000)
+    found = await run_of(checks.install.Memory).run(ctx)
+    assert found.outcome is outcome
+    assert bool(found.advice) is (outcome is Outcome.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "outcome"),
+    [
+        ([0.1, 0.2, 0.1], Outcome.PASSED),
+        ([0.9, 0.8, 1.1], Outcome.FAILED),
+        ([0.1, 0.9, 0.1, 0.9, 0.1, 0.9, 0.1], Outcome.INCONCLUSIVE),
+    ],
+)
+def test_bursts_are_judged_by_their_rounds(checks: Any, ratios: list[float], outcome: Outcome) -> None:
+    rule = checks.tail.Rule(op="at_most", threshold=0.5, unit="ratio", text="at most 0.5")
+    assert run_of(checks.tail.Tail)._say(ratios, ([0.1], [0.2]), rule).outcome is outcome
+
+
+def test_bad_rows_of_the_contract_include_an_unknown_id(checks: Any) -> None:
+    cases = checks.cases.contract(types.SimpleNamespace(rng=random.Random))
+    refused = [case["json"] for case in cases if case["status"] == "4xx" and case["path"] == "/score"]
+    lists = [body["ids"] for body in refused if isinstance(body, dict) and isinstance(body.get("ids"), list)]
+    assert any(WIDTH in ids for ids in lists)
+    assert len(refused) > 6

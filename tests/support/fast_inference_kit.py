@@ -1,0 +1,158 @@
+"""The fraud lab's checks as modules, and a service in memory that they can ask: right, or with one flaw."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+import json
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from grader.probe.http import Response
+
+LAB = Path(__file__).parents[2] / "content" / "labs" / "fast-inference"
+MODULES = ("model", "texts", "asking", "install", "speed", "tail", "embedding", "fidelity", "cases")
+WIDTH = 64
+
+
+@contextmanager
+def lab_modules() -> Iterator[SimpleNamespace]:
+    """The modules of checks/ by name, with a model of ``WIDTH`` ids and no ONNX (the host has none)."""
+    kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "lab_checks"}
+    for name in kept:
+        del sys.modules[name]
+    package = ModuleType("lab_checks")
+    package.__path__ = [str(LAB / "checks")]
+    sys.modules["lab_checks"] = package
+    made = SimpleNamespace(**{name: importlib.import_module(f"lab_checks.{name}") for name in MODULES})
+    made.model.WIDTH = WIDTH
+    made.model.Model.onnx = lambda self: b"f" * 1_000_000
+    yield made
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lab_checks"]:
+        del sys.modules[name]
+    sys.modules.update(kept)
+
+
+def true_vector(text: str) -> np.ndarray:
+    """A vector that only this text has."""
+    g = np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
+    return g.standard_normal(384)
+
+
+class Service:
+    """Answers like a batching service: what is asked in one turn of the loop is one batch.
+
+    Flaws: ``swapped`` (every batch of several), ``shifted`` (only beside an unknown id), ``killed`` (an unknown id
+    fails its batch), ``coarse`` (few bits), ``busy`` (a guess when several wait), ``mixed`` (vectors of other texts).
+    """
+
+    name = "app"
+
+    def __init__(self, flaw: str = "") -> None:
+        self.flaw = flaw
+        self.model: Any = None
+        self.memory = 100_000_000
+        self._waiting: list[tuple[list[int], asyncio.Future[Any]]] = []
+
+    def take(self, model: Any) -> None:
+        self.model = model
+
+    async def request(
+        self, method: str, path: str, *, json: Any = None, body: bytes | None = None, **_: Any
+    ) -> Response:
+        if path == "/model":
+            return self._put(body or b"")
+        if path == "/embed":
+            return _said(200, {"vectors": self._vectors(json["texts"])})
+        return await self._score(_ids(body))
+
+    def _put(self, body: bytes) -> Response:
+        if self.flaw == "takes anything" or body.startswith(b"f"):
+            self.memory += 30_000_000
+            self.model = self.model or SimpleNamespace(logits=lambda x: np.zeros(len(x)))
+            return _said(200, {})
+        return _said(422, {})
+
+    def _vectors(self, texts: list[str]) -> list[list[float]]:
+        if self.flaw == "mixed":
+            texts = [text[::-1] for text in texts]
+        return [[float(x) for x in true_vector(text)] for text in texts]
+
+    async def _score(self, ids: list[int]) -> Response:
+        if self.model is None:
+            return _said(503, {})
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((ids, future))
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, self._flush)
+        found = await future
+        if isinstance(found, int):
+            return _said(found, {})
+        return _said(200, {"score": found, "decision": "fraud" if found >= 0.5 else "ok"})
+
+    def _flush(self) -> None:
+        batch, self._waiting = self._waiting, []
+        answers: list[Any] = [422 if max(ids) >= WIDTH else self._scored(ids) for ids, _ in batch]
+        if self.flaw == "swapped" or (self.flaw == "shifted" and 422 in answers):
+            good = [i for i, a in enumerate(answers) if a != 422]
+            moved = [answers[i] for i in good]
+            for i, answer in zip(good, moved[1:] + moved[:1], strict=True):
+                answers[i] = answer
+        if self.flaw == "killed" and 422 in answers:
+            answers = [422] * len(answers)
+        if self.flaw == "busy" and len(answers) > 4:
+            answers = [a if a == 422 else 0.9 for a in answers]
+        for (_, future), answer in zip(batch, answers, strict=True):
+            future.set_result(answer)
+
+    def _scored(self, ids: list[int]) -> float:
+        x = np.zeros((1, WIDTH), np.float32)
+        np.add.at(x[0], ids, 1.0)
+        z = float(self.model.logits(x / np.float32(np.sqrt(len(ids))))[0])
+        if self.flaw == "coarse":
+            z += random.Random(repr(sorted(ids))).gauss(0, 2.5)
+        return float(1 / (1 + np.exp(-z)))
+
+
+def _ids(body: bytes | None) -> list[int]:
+    return [int(i) for i in json.loads(body or b"{}")["ids"]]
+
+
+def _said(status: int, document: Any) -> Response:
+    response = Response("POST", "/", {}, b"", "app", 0.0, 0.0)
+    response.status, response.done_at = status, 0.001
+    response.chunks = [(0.0, json.dumps(document).encode())]
+    return response
+
+
+def context(checks: SimpleNamespace, app: Service, *, has_model: bool = True) -> Any:
+    """A Context whose baseline is a right service. Both have the run's model already unless told otherwise."""
+    baseline = Service()
+    baseline.name = "r"
+    made = checks.model.make(random.Random("weights"))
+
+    async def control(action: str, party: str) -> dict[str, int]:
+        assert action == "usage"
+        return {"memory_bytes": {"app": app, "r": baseline}[party].memory}
+
+    if has_model:
+        app.take(made)
+        baseline.take(made)
+    return SimpleNamespace(
+        app=app,
+        seed="seed",
+        shared={"encoder": true_vector},
+        spec=SimpleNamespace(service=SimpleNamespace(name="app"), baseline=SimpleNamespace(name="r")),
+        rng=random.Random,
+        target=lambda name: baseline,
+        note=lambda text: None,
+        control=control,
+    )
