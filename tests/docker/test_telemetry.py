@@ -66,7 +66,8 @@ def post(body, kind):
         return error.code
 span = {"traceId": "EE" * 16, "spanId": "11" * 8, "name": "by hand", "startTimeUnixNano": "1000000000"}
 body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
-print("RESULT " + json.dumps([post(json.dumps(body).encode(), "application/json"), post(b"x", "text/plain")]), flush=True)
+found = [post(json.dumps(body).encode(), "application/json"), post(b"x", "text/plain")]
+print("RESULT " + json.dumps(found), flush=True)
 """
 RULES = """
 groups:
