@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 KEPT = 20_000
-PAGE = 5_000
+PAGE = 300
+"""However long a row gets, so many fit into one line of the protocol."""
 
 
 @dataclass(slots=True)

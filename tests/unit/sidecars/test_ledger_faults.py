@@ -12,12 +12,13 @@ import pytest
 from gateway_kit import gateway
 from pydantic import ValidationError
 
+from grader.sandbox.docker_channel import MAX_LINE
 from grader.sidecars import KINDS
 from grader.sidecars.base import config_of
 from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
 from grader.sidecars.model_gateway.faults import FaultRule, Schedule
-from grader.sidecars.model_gateway.ledger import KEPT, Ledger
+from grader.sidecars.model_gateway.ledger import KEPT, PAGE, Ledger
 from grader.sidecars.model_gateway.seeded import Attempts, delays
 from grader.sidecars.stdio import Start, reply_to
 from grader.spec import Sidecar
@@ -90,6 +91,18 @@ def test_ledger_is_bounded_and_totals_are_not_lost() -> None:
     page = ledger.read()
     assert page["totals"]["prompt_tokens"] == KEPT + 5
     assert page["rows"][0]["index"] == 5
+
+
+def test_a_page_fits_into_a_line_whatever_its_rows_hold() -> None:
+    ledger = Ledger()
+    for number in range(PAGE + 1):
+        row = ledger.open("embeddings", 1_800_000_000.1234567)
+        row.key, row.model, row.traceparent = "\xff" * 100, "\U0001f600" * 100, "\xff" * 100
+        row.first_token = row.end = 1_800_000_000.1234567
+        row.cost_micro, row.attempt = 10**12, number
+    page = ledger.read()
+    assert (len(page["rows"]), page["more"]) == (PAGE, True)
+    assert len(json.dumps({"type": "reply", "id": 10**6, "ok": True, "data": page})) < MAX_LINE
 
 
 def test_start_line() -> None:

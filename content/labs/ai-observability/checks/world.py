@@ -21,7 +21,6 @@ MODELS, WATCH, SINK = "models", "watch", "sink"
 INCIDENTS = ("errors", "latency", "quality", "cost")
 OUTCOMES = ("answered", "abstained", "error")
 SLO_TTFT_S = 0.3
-LEDGER_PAGE = 1500
 _VERBS = ("change", "cancel", "find", "explain", "check", "pay", "move", "stop", "pause", "correct")
 _THINGS = ("invoice", "refund", "parcel", "contract", "statement", "transfer", "meter", "password", "card", "access")
 
@@ -134,7 +133,7 @@ class Model:
         found: list[dict[str, Any]] = []
         since, more = 0, True
         while more:
-            page = await self._command(command="ledger", since=since, limit=LEDGER_PAGE)
+            page = await self._command(command="ledger", since=since)
             found += page["rows"]
             since, more = page["next"], page["more"]
         return found
