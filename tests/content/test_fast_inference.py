@@ -133,6 +133,12 @@ def test_decisions_under_load_are_held_against_quiet_ones(checks: Any) -> None:
     assert "503" in rows.request().validate(Answer(503, [], b"{}", []))
 
 
+def test_near_ties_are_forgiven_and_missing_scores_are_not(checks: Any) -> None:
+    logits = np.array([0.05, -0.05, 0.3, -0.3, 0.05, -3.0])
+    scores = np.array([0.48, 0.52, 0.45, 0.2, np.nan, np.nan])
+    assert checks.asking.agrees(scores, logits).tolist() == [True, True, False, True, False, False]
+
+
 def test_the_area_under_the_curve(checks: Any) -> None:
     auc, fraud = checks.fidelity.auc, np.array([True, True, False, False])
     assert auc(np.array([0.9, 0.8, 0.2, 0.1]), fraud) == 1.0
@@ -214,3 +220,16 @@ def test_bad_rows_of_the_contract_include_an_unknown_id(checks: Any) -> None:
     lists = [body["ids"] for body in refused if isinstance(body, dict) and isinstance(body.get("ids"), list)]
     assert any(WIDTH in ids for ids in lists)
     assert len(refused) > 6
+
+
+@pytest.mark.parametrize(
+    ("flaw", "seconds", "outcome"), [("", 0.0003, "passed"), ("", 0.001, "failed"), ("mixed", 0.0003, "failed")]
+)
+async def test_embedding_is_judged_by_time_and_by_the_vectors(
+    checks: Any, flaw: str, seconds: float, outcome: str
+) -> None:
+    app = Service(flaw)
+    app.embed_s = seconds
+    found = await run_of(checks.embedding.Embed).run(context(checks, app))
+    assert found.outcome.value == outcome
+    assert ("is needed" in found.message) is (flaw == "mixed")

@@ -15,6 +15,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+from loadkit import Seen, answer
 
 from grader.probe.http import Response
 
@@ -60,6 +61,7 @@ class Service:
         self.flaw = flaw
         self.model: Any = None
         self.memory = 100_000_000
+        self.embed_s = 0.001
         self._waiting: list[tuple[list[int], asyncio.Future[Any]]] = []
 
     def take(self, model: Any) -> None:
@@ -71,7 +73,7 @@ class Service:
         if path == "/model":
             return self._put(body or b"")
         if path == "/embed":
-            return _said(200, {"vectors": self._vectors(json["texts"])})
+            return _said(200, {"vectors": self._vectors(json["texts"])}, self.embed_s)
         return await self._score(_ids(body))
 
     def _put(self, body: bytes) -> Response:
@@ -100,6 +102,9 @@ class Service:
 
     def _flush(self) -> None:
         batch, self._waiting = self._waiting, []
+        self._answer(batch)
+
+    def _answer(self, batch: list[tuple[list[int], asyncio.Future[Any]]]) -> None:
         answers: list[Any] = [422 if max(ids) >= WIDTH else self._scored(ids) for ids, _ in batch]
         if self.flaw == "swapped" or (self.flaw == "shifted" and 422 in answers):
             good = [i for i, a in enumerate(answers) if a != 422]
@@ -122,13 +127,41 @@ class Service:
         return float(1 / (1 + np.exp(-z)))
 
 
+class Timed(Service):
+    """The same over a socket: a step of the model takes ``step_s`` for up to ``most`` rows; ``queue`` may wait."""
+
+    def __init__(self, flaw: str = "", *, most: int = 32, step_s: float = 0.003, queue: int = 1000) -> None:
+        super().__init__(flaw)
+        self.most, self.step_s, self.queue = most, step_s, queue
+        self._working = False
+
+    async def handle(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+        if len(self._waiting) >= self.queue:
+            writer.write(answer(b"{}", "429 Too Many Requests"))
+            return
+        response = await self._score(_ids(seen.body))
+        writer.write(answer(response.body, f"{response.status} Said"))
+
+    def _flush(self) -> None:
+        if not self._working:
+            self._working = True
+            self._task = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[: self.most], self._waiting[self.most :]
+            await asyncio.sleep(self.step_s)
+            self._answer(batch)
+        self._working = False
+
+
 def _ids(body: bytes | None) -> list[int]:
     return [int(i) for i in json.loads(body or b"{}")["ids"]]
 
 
-def _said(status: int, document: Any) -> Response:
+def _said(status: int, document: Any, seconds: float = 0.001) -> Response:
     response = Response("POST", "/", {}, b"", "app", 0.0, 0.0)
-    response.status, response.done_at = status, 0.001
+    response.status, response.done_at = status, seconds
     response.chunks = [(0.0, json.dumps(document).encode())]
     return response
 

@@ -22,6 +22,8 @@ KNOWN_SHARE = 0.25
 FRAUD, FINE = "fraud", "ok"
 DECIDE_AT = 0.5
 OF_QUIET = 0.9
+NEAR_TIE = 0.02
+"""An fp32 score this near to 0.5 is a tie: the last bit of a rounding decides it."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -87,6 +89,13 @@ async def score(target: Target, ids: Bag, timeout_s: float = 20.0) -> tuple[floa
     return found, "" if found is not None else f"answered {SHAPE}", response
 
 
+def agrees(scores: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Which decisions are those of fp32. Where fp32 itself is all but undecided, either will do; nan never does."""
+    near = np.abs(1 / (1 + np.exp(-logits)) - DECIDE_AT) <= NEAR_TIE
+    same = (scores >= DECIDE_AT) == (logits >= 0)
+    return np.asarray((same | near) & np.isfinite(scores))
+
+
 @dataclass
 class Quiet:
     """The service's own answers, asked one by one; nan where one was wrong. ``agree``: share of right decisions."""
@@ -111,7 +120,7 @@ async def quiet(ctx: Context) -> Quiet:
                     break
         scores += [math.nan] * (len(made.quiet) - len(scores))
         values = np.array(scores)
-        agree = float(np.mean((values >= DECIDE_AT) == (made.quiet_logits >= 0)))
+        agree = float(np.mean(agrees(values, made.quiet_logits)))
         ctx.shared["quiet"] = Quiet(values, agree, wrong, shown)
     found_quiet: Quiet = ctx.shared["quiet"]
     return found_quiet

@@ -66,12 +66,12 @@ async def metrics() -> Response:
 async def put_model(request: Request) -> dict[str, int]:
     """Take the file as a stream, convert it in another process, load what came out. The old model serves meanwhile."""
     async with changing:
-        ballast.clear()
         with contextlib.nullcontext(tempfile.mkdtemp()) as folder:
             upload, small = os.path.join(folder, "fp32.onnx"), os.path.join(folder, "int8.onnx")
             await _save(request, upload)
             await _convert(upload, small)
             batcher.scorer = await asyncio.to_thread(Scorer, small)
+            ballast.clear()
     return {"ids": batcher.scorer.width}
 
 
