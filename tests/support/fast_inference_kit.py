@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from loadkit import Seen, answer
 
+from grader.checks.outcome import counted, every, passed
 from grader.probe.http import Response
 
 LAB = Path(__file__).parents[2] / "content" / "labs" / "fast-inference"
@@ -176,13 +177,15 @@ def context(checks: SimpleNamespace, app: Service, *, has_model: bool = True) ->
         assert action == "usage"
         return {"memory_bytes": {"app": app, "r": baseline}[party].memory}
 
+    shared: dict[str, Any] = {"encoder": true_vector}
     if has_model:
         app.take(made)
         baseline.take(made)
+        shared["installed"] = passed("", counted(1, 1, "steps"), every("steps"))
     return SimpleNamespace(
         app=app,
         seed="seed",
-        shared={"encoder": true_vector},
+        shared=shared,
         spec=SimpleNamespace(service=SimpleNamespace(name="app"), baseline=SimpleNamespace(name="r")),
         rng=random.Random,
         target=lambda name: baseline,

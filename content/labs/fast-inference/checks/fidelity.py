@@ -8,6 +8,7 @@ import numpy as np
 from lab_checks import model as models
 from lab_checks.asking import quiet, score, world
 from lab_checks.embedding import embed, encoder
+from lab_checks.install import without_model
 from lab_checks.texts import cosine, mixed
 
 from grader.checks.base import Check, Context
@@ -37,6 +38,8 @@ class Decisions(Check):
     id = "decisions"
 
     async def run(self, ctx: Context) -> Measurement:
+        if missing := await without_model(ctx):
+            return missing
         made, own = await world(ctx), await quiet(ctx)
         rule = Rule(op="at_least", threshold=AGREE, unit="share", text=f"agree ≥ {AGREE:g}, AUC loss ≤ {AUC_LOSS:g}")
         if own.shown is not None:
@@ -63,6 +66,8 @@ class CrossTalk(Check):
     id = "cross-talk"
 
     async def run(self, ctx: Context) -> Measurement:
+        if missing := await without_model(ctx):
+            return missing
         made, own = await world(ctx), await quiet(ctx)
         g = models.generator(ctx.rng("cross-talk"))
         clear = np.flatnonzero((own.scores < CLEAR) | (own.scores > 1 - CLEAR))

@@ -7,6 +7,7 @@ import statistics
 import time
 
 from lab_checks.asking import JSON, OF_QUIET, Quiet, Rows, quiet, r, world
+from lab_checks.install import without_model
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed, undecided
@@ -52,6 +53,8 @@ class Throughput(Check):
     params: ThroughputParams
 
     async def run(self, ctx: Context) -> Measurement:
+        if missing := await without_model(ctx):
+            return missing
         p, made, own = self.params, await world(ctx), await quiet(ctx)
         self._rows = [Rows(made, ctx.rng(f"throughput {side}")) for side in (0, 1)]
         self._rates: tuple[list[float], list[float]] = ([], [])
@@ -138,6 +141,8 @@ class Single(Check):
     params: SingleParams
 
     async def run(self, ctx: Context) -> Measurement:
+        if missing := await without_model(ctx):
+            return missing
         p, made, own = self.params, await world(ctx), await quiet(ctx)
         rule = ratio_rule(p.threshold, "at_most")
         rows = Rows(made, ctx.rng("single"))

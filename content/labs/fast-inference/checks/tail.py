@@ -6,6 +6,7 @@ import statistics
 from array import array
 
 from lab_checks.asking import Rows, quiet, r, world
+from lab_checks.install import without_model
 from lab_checks.speed import UNDECIDED, again, guessed
 
 from grader.checks.base import Check, Context, Params
@@ -37,6 +38,8 @@ class Tail(Check):
     params: TailParams
 
     async def run(self, ctx: Context) -> Measurement:
+        if missing := await without_model(ctx):
+            return missing
         p, own = self.params, await quiet(ctx)
         self._rows = Rows(await world(ctx), ctx.rng("tail"))
         rule = Rule(op="at_most", threshold=p.threshold, unit="ratio", text=f"at most {p.threshold:g} × R's median")
