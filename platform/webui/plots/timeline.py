@@ -49,6 +49,14 @@ def _rows(
     return rows
 
 
+def _time_axis(start: float, span: float, bottom: float) -> list[SafeString]:
+    out = [parts.line("axis-l", 0, 100, bottom, bottom)]
+    for t in parts.linear_ticks(start, start + span, 5):
+        x = (t - start) / span * 100
+        out.append(parts.text(x, bottom + 16, f"{t:g}{parts.NARROW}s", "dim", parts.anchor(x)))
+    return out
+
+
 def timeline_plot(data: PlotData, uid: str, bands: Sequence[Band] = ()) -> SafeString:
     """Return the figure for (seconds, value) points; empty when there is nothing to draw."""
     app, base = points(data.app), points(data.baseline)
@@ -79,10 +87,7 @@ def timeline_plot(data: PlotData, uid: str, bands: Sequence[Band] = ()) -> SafeS
         content.append(
             parts.text(100, y(data.threshold) - 5, f"rule {parts.value(data.threshold, data.unit)}", "strong", "end")
         )
-    content.append(parts.line("axis-l", 0, 100, top + HEIGHT, top + HEIGHT))
-    for t in parts.linear_ticks(start, start + span, 5):
-        x = (t - start) / span * 100
-        content.append(parts.text(x, top + HEIGHT + 16, f"{t:g}{parts.NARROW}s", "dim", parts.anchor(x)))
+    content += _time_axis(start, span, top + HEIGHT)
     drawing = parts.plot(uid, top + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content))
     keys = [("you", data.you)] * bool(app) + [("base", "Baseline R")] * bool(base)
     keys += [("rule", "Rule")] * (data.threshold is not None) + marked.key(shown)
