@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 
 import numpy as np
@@ -20,6 +21,8 @@ class Embedder:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session = ort.InferenceSession(os.environ["MINILM_PATH"], options, providers=["CPUExecutionProvider"])
         self._inputs = {node.name for node in self._session.get_inputs()}
+        # What loading has freed is still ours until the heap is trimmed, and memory is looked at.
+        ctypes.CDLL(None).malloc_trim(0)
 
     def embed(self, texts: list[str]) -> np.ndarray:
         """Vectors in the order of the texts, shape (n, 384)."""
