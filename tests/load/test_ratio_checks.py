@@ -1,0 +1,39 @@
+"""The checks of ratios against a small service on this machine, and against one that is slow."""
+
+from __future__ import annotations
+
+import pytest
+from small_service import Service, Slow, case, context
+
+from grader.checks.latency import LatencyParams, LatencyRatio
+from grader.checks.throughput import ThroughputParams, ThroughputRatio
+from grader.load import compare
+from grader.probe.http import Target
+from grader.result import Outcome
+
+
+@pytest.mark.parametrize(("service", "outcome"), [(Service, Outcome.PASSED), (Slow, Outcome.FAILED)])
+async def test_latency_ratio(service: type[Service], outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {"cases": [case()], "threshold": 3.0, "rate_per_s": 100, "per_window": 4, "warm_s": 0.1}
+    monkeypatch.setattr(compare, "MIN_WINDOW_S", 0.08)
+    monkeypatch.setattr(compare, "LATE_S", 1.0)  # a busy machine is another test's matter
+    with context(service) as ctx:
+        found = await LatencyRatio(LatencyParams.model_validate(params)).run(ctx)
+    assert found.outcome is outcome, found.message
+
+
+@pytest.mark.parametrize(("service", "outcome"), [(Service, Outcome.PASSED), (Slow, Outcome.FAILED)])
+async def test_throughput_ratio(service: type[Service], outcome: Outcome) -> None:
+    params = {"cases": [case()], "threshold": 0.5, "clients": 2, "slice_s": 0.06}
+    with context(service) as ctx:
+        found = await ThroughputRatio(ThroughputParams.model_validate(params)).run(ctx)
+    assert found.outcome is outcome, found.message
+
+
+async def test_a_service_that_dies_under_load_fails() -> None:
+    with context(Service) as ctx:
+        ctx.app = Target("app", "127.0.0.1", 9)
+        params = LatencyParams.model_validate({"cases": [case()], "threshold": 1.0, "warm_s": 0.1})
+        found = await LatencyRatio(params).run(ctx)
+    assert found.outcome is Outcome.FAILED
+    assert "could not connect" in found.message
