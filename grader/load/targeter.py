@@ -66,14 +66,14 @@ class Request:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     validate: Validate | None = None
-    _wire: dict[int, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _wire: dict[tuple[int, str], bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def wire(self, side: int, host: str, always: Mapping[str, str]) -> bytes:
         """The bytes to send to one side: exactly what the probe's other client would send. Kept for the next time."""
-        made = self._wire.get(side)
+        made = self._wire.get((side, host))
         if made is None:
             made = head(host, self.method, self.path, self.body, always, self.headers) + self.body
-            self._wire[side] = made
+            self._wire[side, host] = made
         return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from small_service import Service, Slow, case, context
+from small_service import Keyed, Service, Slow, case, context
 
 from grader.checks.latency import LatencyParams, LatencyRatio
 from grader.checks.throughput import ThroughputParams, ThroughputRatio
@@ -28,6 +28,17 @@ async def test_throughput_ratio(service: type[Service], outcome: Outcome) -> Non
     with context(service) as ctx:
         found = await ThroughputRatio(ThroughputParams.model_validate(params)).run(ctx)
     assert found.outcome is outcome, found.message
+
+
+async def test_only_the_baseline_gets_its_key() -> None:
+    params = {"cases": [case()], "threshold": 0.5, "clients": 2, "slice_s": 0.06}
+    with context(Service, Keyed) as ctx:
+        found = await ThroughputRatio(ThroughputParams.model_validate(params)).run(ctx)
+        assert found.outcome is Outcome.PASSED, found.message
+    with context(Keyed, Keyed) as ctx:
+        found = await ThroughputRatio(ThroughputParams.model_validate(params)).run(ctx)
+    assert found.outcome is Outcome.FAILED
+    assert "answered 403" in found.message
 
 
 async def test_a_service_that_dies_under_load_fails() -> None:

@@ -91,6 +91,16 @@ class NoMetrics(Service):
         self.reply(200, "hello", "text/plain")
 
 
+class Keyed(Service):
+    """A baseline: closed to whoever does not send the key."""
+
+    def answer(self, n: int) -> None:
+        if self.headers.get("x-baseline-key") == "k":
+            super().answer(n)
+        else:
+            self.reply(403, "{}")
+
+
 class Slow(Service):
     delay_s = 0.03
 
@@ -101,7 +111,8 @@ def context(service: type[Service], baseline: type[Service] = Service) -> Iterat
     for server in servers:
         server.daemon_threads = True
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    app, base = (Target(n, "127.0.0.1", s.server_address[1]) for n, s in zip(("app", "r"), servers, strict=True))
+    app = Target("app", "127.0.0.1", servers[0].server_address[1])
+    base = Target("r", "127.0.0.1", servers[1].server_address[1], headers={"X-Baseline-Key": "k"})
     yield SimpleNamespace(
         app=app,
         replicas=("app",),
