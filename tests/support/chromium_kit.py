@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 AXE = Path(__file__).parents[1] / "browser/node_modules/axe-core/axe.min.js"
 FLAGS = [
@@ -48,6 +49,14 @@ def violations(page: Page) -> list[str]:
     return list(found)
 
 
+EVENTS = re.compile(r"/runs/\d+/events")
+
+
+def no_events(route: Route) -> None:
+    """A stream with nothing in it: under the tests' server a real one would hold its thread for minutes."""
+    route.fulfill(status=200, content_type="text/event-stream", body="retry: 600000\n\n")
+
+
 def look(
     browser: Browser,
     url: str,
@@ -77,6 +86,7 @@ def look(
                 viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce", bypass_csp=True
             )
             context.add_cookies(cookies)
+            context.route(EVENTS, no_events)
             page = context.new_page()
             page.on("pageerror", fail)
             page.on("console", hear)
