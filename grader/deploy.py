@@ -229,10 +229,11 @@ class Deployment:
     # -- the end
 
     def collect_usage(self) -> None:
-        """What the engine says about the learner's service: CPU seconds and peak memory."""
-        names = [name for name in self.spec.app_ports if self.pod.state(name).running]
-        if names:
-            self.usage_json = json.dumps({name: asdict(self.pod.usage(name)) for name in names})
+        """What the engine said last about the learner's service: CPU seconds and peak memory. Does not wait for it."""
+        seen = {name: self.pod.seen_usage(name) for name in self.spec.app_ports}
+        told = {name: asdict(usage) for name, usage in seen.items() if usage is not None}
+        if told:
+            self.usage_json = json.dumps(told)
 
     def app_log(self, max_bytes: int) -> str:
         """The end of the service's own output; empty when there is none to be had."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from docker import APIClient
 from docker.errors import APIError, NotFound
@@ -32,6 +31,7 @@ from grader.sandbox.docker_settings import (
     party_host_config,
     pause_host_config,
 )
+from grader.sandbox.docker_usage import UsageMeter
 from grader.sandbox.docker_volume import DataVolume
 from grader.sandbox.docker_wait import kill, wait_gone
 
@@ -48,9 +48,9 @@ class Member:
 
     spec: PartySpec
     container: str
+    meter: UsageMeter
     volume: DataVolume | None = None
     channel: DockerChannel | None = None
-    usage: Usage = field(default_factory=lambda: Usage(0.0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,13 @@ class DockerPod:
             container = self._made.container(
                 party.name, party.image.id, config, argv, env=environment(party), stdin=party.interactive
             )
-            member = Member(party, container, volume)
+            member = Member(party, container, UsageMeter(self._api, container), volume)
             self._launch(member)
             self._members[party.name] = member
             if volume is not None:
                 volume.join()
         if party.role == "app":
+            member.meter.follow()
             self._notice_cant_exec(member)
 
     def _launch(self, member: Member) -> None:
@@ -222,14 +223,10 @@ class DockerPod:
     def usage(self, name: str) -> Usage:
         member = self._member(name)
         with engine_call(f"measure {name}"):
-            stats = self._api.stats(member.container, stream=False, one_shot=True)
-        memory = stats.get("memory_stats") or {}
-        if memory:  # a stopped party has none, and what was seen before still holds
-            cpu_ns = int(stats["cpu_stats"]["cpu_usage"]["total_usage"])
-            # cgroup v2 tells no peak through this API, so ours is the highest that was seen.
-            peak = max(member.usage.memory_peak_bytes, int(memory.get("max_usage") or 0), int(memory.get("usage") or 0))
-            member.usage = Usage(cpu_ns / 1e9, peak, _in_use(memory))
-        return member.usage
+            return member.meter.read()
+
+    def seen_usage(self, name: str) -> Usage | None:
+        return self._member(name).meter.seen
 
     def _member(self, name: str) -> Member:
         try:
@@ -251,10 +248,3 @@ class DockerPod:
             if member.channel is not None:
                 member.channel.close()
         self._made.remove()
-
-
-def _in_use(memory: dict[str, Any]) -> int:
-    """Bytes in use without the pages of files, by the memory part of the engine's statistics (cgroup v1 or v2)."""
-    stats = memory.get("stats") or {}
-    files = sum(int(stats.get(f"total_{key}", stats.get(key)) or 0) for key in ("active_file", "inactive_file"))
-    return max(0, int(memory.get("usage") or 0) - files)

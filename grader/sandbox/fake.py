@@ -183,6 +183,9 @@ class FakePod:
     def usage(self, name: str) -> Usage:
         return self._party(name).script.usage
 
+    def seen_usage(self, name: str) -> Usage | None:
+        return self._party(name).script.usage
+
     def destroy(self) -> None:
         self.destroyed = True
         for party in self.parties.values():

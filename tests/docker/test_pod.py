@@ -116,6 +116,16 @@ def test_stderr_is_kept_apart_and_usage_is_measured(talking):
     assert 1 << 20 < usage.memory_bytes <= usage.memory_peak_bytes
 
 
+def test_the_usage_of_the_service_is_followed(talking):
+    wait = time.monotonic() + 10
+    while (seen := talking.seen_usage("app")) is None and time.monotonic() < wait:
+        time.sleep(0.05)
+    assert seen is not None
+    assert 0 < seen.cpu_s < 60
+    assert 2 << 20 < seen.memory_peak_bytes < 512 << 20
+    assert 1 << 20 < seen.memory_bytes <= seen.memory_peak_bytes
+
+
 def test_pause_freezes_and_unpause_goes_on(talking):
     talking.pause("app")
     assert talking.state("app").paused
