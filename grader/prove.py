@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from grader.cheats import PREFIX, Cheat, gained
 from grader.engine import run_to_end
-from grader.errors import SpecError
 from grader.events import Event
 from grader.job import GradingJob, Snapshot
 from grader.result import Outcome, RunResult, Verdict
@@ -64,11 +62,8 @@ def _words(verdict: str, fails: list[str]) -> str:
 
 
 def submission_snapshot(lab: LabContent, name: str) -> Snapshot:
-    """The starter or a proving submission as a learner would upload it. Raises SpecError."""
-    folder = "starter" if name == "starter" else f"submissions/{name}"
-    files = {p: f for p, f in lab.under(folder).items() if p != PurePosixPath("expect.yaml")}
-    if PurePosixPath("Dockerfile") not in files:
-        raise SpecError(f"{lab.spec.id}/{folder}/Dockerfile: no such file", "Every submission is a whole project.")
+    """The starter or a proving submission as a learner would upload it."""
+    files = lab.submission(name)
     return Snapshot(files, tree_digest(files))
 
 

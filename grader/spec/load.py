@@ -18,6 +18,8 @@ from grader.spec.models import Expectation, LabSpec, Skill, Track
 Model = TypeVar("Model", bound=BaseModel)
 IGNORED = frozenset({"__pycache__", ".DS_Store", ".git", ".pytest_cache", ".ruff_cache", ".mypy_cache"})
 MAX_FILE = 4 << 20
+STARTER, REFERENCE = "starter", "reference"
+EXPECT = PurePosixPath("expect.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,15 @@ class LabContent:
     def submissions(self) -> list[str]:
         """Names of the proving submissions: ``reference`` first, then ``wrong_*`` by name."""
         names = {p.parts[1] for p in self.files if len(p.parts) > 2 and p.parts[0] == "submissions"}
-        return sorted(names, key=lambda name: (name != "reference", name))
+        return sorted(names, key=lambda name: (name != REFERENCE, name))
+
+    def submission(self, name: str) -> dict[PurePosixPath, SourceFile]:
+        """The starter or a proving submission, as a learner would upload it. A wrong one holds only what differs from
+        the reference and is laid over it, so that nothing else can be what makes it fail."""
+        if name == STARTER:
+            return self.under(STARTER)
+        files = self.under(f"submissions/{REFERENCE}") | self.under(f"submissions/{name}")
+        return {path: file for path, file in files.items() if path != EXPECT}
 
 
 def tree_digest(files: Mapping[PurePosixPath, SourceFile]) -> str:
@@ -150,7 +160,7 @@ def load_lab(root: Path) -> LabContent:
 
 def load_expectation(lab: LabContent, submission: str) -> Expectation:
     """``submissions/<name>/expect.yaml``. Raises SpecError."""
-    path = PurePosixPath("submissions", submission, "expect.yaml")
+    path = PurePosixPath("submissions", submission) / EXPECT
     if path not in lab.files:
         raise SpecError(f"{lab.spec.id}/{path}: no such file", "Say which criteria this submission fails.")
     return parse(Expectation, lab.files[path].data.decode(), f"{lab.spec.id}/{path}")

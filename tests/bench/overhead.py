@@ -107,7 +107,7 @@ def run(say: Callable[[str], None]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "labs").mkdir()
         lab = load_lab(skeleton.create(Path(folder) / "labs", "tiny"))
-    files = lab.under("submissions/reference")
+    files = lab.submission("reference")
     snapshot = Snapshot(files, tree_digest(files))
     pairs: list[tuple[float, float]] = []
     try:

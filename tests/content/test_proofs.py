@@ -38,6 +38,16 @@ def test_every_lab_has_four_wrong_submissions_that_break_different_things(lab: s
 
 
 @pytest.mark.parametrize("lab", LABS)
+def test_a_wrong_submission_holds_only_what_differs_from_the_reference(lab: str) -> None:
+    content = LABS[lab]
+    reference = content.under("submissions/reference")
+    for name in content.submissions()[1:]:
+        own = {path: file for path, file in content.under(f"submissions/{name}").items() if path.name != "expect.yaml"}
+        assert own, name
+        assert [str(path) for path, file in own.items() if file == reference.get(path)] == [], name
+
+
+@pytest.mark.parametrize("lab", LABS)
 def test_the_brief_the_hints_and_the_rubric_fit_together(lab: str) -> None:
     content = LABS[lab]
     hints = {path.name.split("-")[0] for path in content.under("hints")}

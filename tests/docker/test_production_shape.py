@@ -28,7 +28,7 @@ from grader.spec import load_lab
 from grader.spec.load import tree_digest
 from labs.models import Lab
 from submissions import services
-files = load_lab(Path(sys.argv[1])).under("submissions/reference")
+files = load_lab(Path(sys.argv[1])).submission("reference")
 user = User.objects.create_user("ada", "ada@example.org", "a-long-enough-word-9")
 print(services.accept(user, Lab.objects.get(slug="tiny").current, Snapshot(files, tree_digest(files))).pk)
 """

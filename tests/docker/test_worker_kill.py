@@ -36,7 +36,7 @@ from labs.sync import publish
 from submissions import services
 content = load_lab(Path(sys.argv[1]))
 publish(content)
-files = content.under("submissions/reference")
+files = content.submission("reference")
 user = User.objects.create_user("ada", "ada@example.org", "a-long-enough-word-9")
 print(services.accept(user, Lab.objects.get().current, Snapshot(files, tree_digest(files))).pk)
 """

@@ -33,7 +33,7 @@ def project(app: str = "", dockerfile: str = DOCKERFILE, **more: str) -> Snapsho
 
 def reference(lab: LabContent) -> Snapshot:
     """The lab's own reference solution."""
-    files = lab.under("submissions/reference")
+    files = lab.submission("reference")
     return Snapshot(files, tree_digest(files))
 
 
