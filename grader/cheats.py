@@ -14,8 +14,7 @@ from typing import Literal
 from grader.errors import SpecError
 from grader.job import Snapshot
 from grader.result import Frozen, Outcome, RunResult, Verdict
-from grader.spec import Expectation, LabContent, SourceFile, load_expectation
-from grader.spec.load import parse, read_folder, tree_digest
+from grader.spec import Expectation, LabContent, SourceFile, load_expectation, parse, read_folder, tree_digest
 
 PREFIX = "cheat_"
 RECIPE = b"\nCOPY cheat /opt/cheat\nENV PYTHONPATH=/opt/cheat\n"

@@ -14,8 +14,7 @@ from grader.probe.protocol import KEY_HEADER, UP, Awaited, AwaitParties, Fault, 
 from grader.sandbox.base import BuildRequest, Channel, ImageRef, PartySpec, Pod, RunLabels, Sandbox
 from grader.sidecars import KINDS, haproxy
 from grader.sidecars.base import config_of
-from grader.spec import Replicas, Sidecar
-from grader.spec.load import tree_digest
+from grader.spec import Replicas, Sidecar, tree_digest
 
 PROBE = "probe"
 PROBE_IMAGE = "seatrial/probe:1"

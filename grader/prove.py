@@ -13,8 +13,7 @@ from grader.events import Event
 from grader.job import GradingJob, Snapshot
 from grader.result import Outcome, RunResult, Verdict
 from grader.sandbox.base import Sandbox
-from grader.spec import Expectation, LabContent, load_expectation
-from grader.spec.load import tree_digest
+from grader.spec import Expectation, LabContent, load_expectation, submission_files, tree_digest
 
 STARTER = Expectation(verdict="failed", because="the starter builds, runs, and does not do the work yet")
 
@@ -63,7 +62,7 @@ def _words(verdict: str, fails: list[str]) -> str:
 
 def submission_snapshot(lab: LabContent, name: str) -> Snapshot:
     """The starter or a proving submission as a learner would upload it."""
-    files = lab.submission(name)
+    files = submission_files(lab, name)
     return Snapshot(files, tree_digest(files))
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from grader.archive.limits import JUNK, ArchiveLimits
 from grader.errors import ArchiveRefused
 from grader.job import Snapshot
-from grader.spec.load import SourceFile, tree_digest
+from grader.spec import SourceFile, tree_digest
 
 DOCKERFILE = PurePosixPath("Dockerfile")
 

@@ -1,6 +1,7 @@
 """Labs as data: the models, and how a lab folder is read."""
 
-from grader.spec.load import LabContent, SourceFile, load_expectation, load_lab, load_planned, load_skills, load_tracks
+from grader.spec.content import LabContent, SourceFile, read_folder, tree_digest
+from grader.spec.load import load_lab, load_planned, load_skills, load_tracks
 from grader.spec.models import (
     CheckUse,
     Criterion,
@@ -14,6 +15,8 @@ from grader.spec.models import (
     Skill,
     Track,
 )
+from grader.spec.parse import parse
+from grader.spec.submissions import load_expectation, submission_files
 
 __all__ = [
     "CheckUse",
@@ -34,4 +37,8 @@ __all__ = [
     "load_planned",
     "load_skills",
     "load_tracks",
+    "parse",
+    "read_folder",
+    "submission_files",
+    "tree_digest",
 ]

@@ -136,12 +136,21 @@ class LabSpec(Frozen):
         return {f"{self.service.name}-{n + 1}": self.replicas.first_port + n for n in numbers}
 
 
+class Edit(Frozen):
+    """One change of the reference: ``old``, which stands there exactly once, becomes ``new``."""
+
+    file: str
+    old: str = Field(min_length=1)
+    new: str
+
+
 class Expectation(Frozen):
     """``expect.yaml`` of a submission: the verdict, and every criterion that does not pass."""
 
     verdict: Literal["passed", "failed", "not_gradable"]
     because: str = Field("", description="what this submission does, in one line")
     fails: list[str] = Field([], description="exactly these fail; what stands behind a failed gate is skipped")
+    edits: list[Edit] = Field([], description="what a wrong submission changes in the reference, in order")
 
 
 class Skill(Frozen):

@@ -25,8 +25,7 @@ from grader.result import Verdict
 from grader.sandbox.base import BuildRequest, ImageRef, PartySpec
 from grader.sandbox.docker import DockerSandbox
 from grader.sandbox.docker_settings import environment, party_host_config, pause_host_config
-from grader.spec import LabContent, load_lab
-from grader.spec.load import tree_digest
+from grader.spec import LabContent, load_lab, submission_files, tree_digest
 
 ROUNDS = 21
 WARM = 2
@@ -107,7 +106,7 @@ def run(say: Callable[[str], None]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "labs").mkdir()
         lab = load_lab(skeleton.create(Path(folder) / "labs", "tiny"))
-    files = lab.submission("reference")
+    files = submission_files(lab, "reference")
     snapshot = Snapshot(files, tree_digest(files))
     pairs: list[tuple[float, float]] = []
     try:

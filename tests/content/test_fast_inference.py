@@ -38,16 +38,6 @@ def test_every_criterion_but_the_contract_is_broken_by_a_wrong_submission() -> N
     assert broken == {c.id for c in lab.spec.rubric.criteria} - {"contract"}
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_submission_is_the_reference_but_for_a_few_lines(name: str) -> None:
-    changed = 0
-    for path in (LAB / "submissions" / "reference").rglob("*"):
-        if path.suffix == ".py" or path.name == "Dockerfile":
-            other = LAB / "submissions" / name / path.relative_to(LAB / "submissions" / "reference")
-            changed += len(set(path.read_text().splitlines()) ^ set(other.read_text().splitlines()))
-    assert 0 < changed <= 20
-
-
 # -- the model and its rows
 
 

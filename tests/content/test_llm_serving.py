@@ -16,17 +16,6 @@ def test_every_criterion_is_broken_by_a_wrong_submission() -> None:
     assert broken == {c.id for c in lab.spec.rubric.criteria} - {"contract"}
 
 
-def test_a_wrong_submission_is_the_reference_but_for_a_few_lines() -> None:
-    reference = LAB / "submissions" / "reference"
-    for name in WRONG:
-        changed = 0
-        for file in ("app.py", "engine.py", "model.py", "Dockerfile"):
-            before = (reference / file).read_text().splitlines()
-            after = (LAB / "submissions" / name / file).read_text().splitlines()
-            changed += len(set(before) ^ set(after))
-        assert 0 < changed <= 24, name
-
-
 def test_baseline_starter_and_reference_run_the_same_weights() -> None:
     texts = {(LAB / folder / "model.py").read_text() for folder in ("baseline", "starter", "submissions/reference")}
     assert len(texts) == 1

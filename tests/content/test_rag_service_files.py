@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from grader.spec import load_expectation, load_lab, load_skills, load_tracks
+from grader.spec import load_expectation, load_lab, load_skills, load_tracks, submission_files
 
 CONTENT = Path(__file__).parents[2] / "content"
 LAB = CONTENT / "labs" / "rag-service"
@@ -65,7 +65,7 @@ def test_the_contract_describes_every_route() -> None:
 def test_starter_and_submissions_have_a_dockerfile_from_the_runtime() -> None:
     lab = load_lab(LAB)
     for name in ("starter", *lab.submissions()):
-        dockerfile = lab.submission(name)[PurePosixPath("Dockerfile")].data.decode()
+        dockerfile = submission_files(lab, name)[PurePosixPath("Dockerfile")].data.decode()
         assert dockerfile.startswith("FROM seatrial/runtime:1\n")
 
 

@@ -24,11 +24,10 @@ import sys, django; django.setup()
 from pathlib import Path
 from accounts.models import User
 from grader.job import Snapshot
-from grader.spec import load_lab
-from grader.spec.load import tree_digest
+from grader.spec import load_lab, submission_files, tree_digest
 from labs.models import Lab
 from submissions import services
-files = load_lab(Path(sys.argv[1])).submission("reference")
+files = submission_files(load_lab(Path(sys.argv[1])), "reference")
 user = User.objects.create_user("ada", "ada@example.org", "a-long-enough-word-9")
 print(services.accept(user, Lab.objects.get(slug="tiny").current, Snapshot(files, tree_digest(files))).pk)
 """

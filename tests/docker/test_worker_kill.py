@@ -29,14 +29,13 @@ call_command("migrate", verbosity=0)
 from submissions import bell; bell.ring = lambda run_id: None
 from accounts.models import User
 from grader.job import Snapshot
-from grader.spec import load_lab
-from grader.spec.load import tree_digest
+from grader.spec import load_lab, submission_files, tree_digest
 from labs.models import Lab
 from labs.sync import publish
 from submissions import services
 content = load_lab(Path(sys.argv[1]))
 publish(content)
-files = content.submission("reference")
+files = submission_files(content, "reference")
 user = User.objects.create_user("ada", "ada@example.org", "a-long-enough-word-9")
 print(services.accept(user, Lab.objects.get().current, Snapshot(files, tree_digest(files))).pk)
 """

@@ -10,8 +10,7 @@ from grader.events import Event
 from grader.job import GradingJob, Snapshot
 from grader.result import RunResult
 from grader.sandbox.base import Sandbox
-from grader.spec import LabContent, SourceFile, load_lab
-from grader.spec.load import tree_digest
+from grader.spec import LabContent, SourceFile, load_lab, submission_files, tree_digest
 
 DOCKERFILE = 'FROM seatrial/runtime:1\nWORKDIR /srv\nCOPY . .\nCMD ["python3", "app.py"]\n'
 
@@ -33,7 +32,7 @@ def project(app: str = "", dockerfile: str = DOCKERFILE, **more: str) -> Snapsho
 
 def reference(lab: LabContent) -> Snapshot:
     """The lab's own reference solution."""
-    files = lab.submission("reference")
+    files = submission_files(lab, "reference")
     return Snapshot(files, tree_digest(files))
 
 

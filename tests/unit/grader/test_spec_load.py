@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from grader.cli import skeleton
 from grader.errors import SpecError
-from grader.spec import load_lab
+from grader.spec import load_lab, submission_files
 
 
 @pytest.fixture
@@ -68,6 +68,33 @@ def test_a_lab_check_must_exist(lab: Path) -> None:
 def test_expectations_name_known_criteria(lab: Path) -> None:
     (lab / "submissions/wrong_upper/expect.yaml").write_text("verdict: failed\nfails: [nonsense]\n")
     with pytest.raises(SpecError, match="unknown criteria"):
+        load_lab(lab)
+
+
+WRONG = "verdict: failed\nfails: [reverse]\nedits: [{file: %s, old: %s, new: ''}]\n"
+
+
+def test_a_wrong_submission_is_the_reference_with_its_edits_and_files(lab: Path) -> None:
+    content = load_lab(lab)
+    wrong, reference = submission_files(content, "wrong_upper"), submission_files(content, "reference")
+    assert {path for path in wrong if wrong[path] != reference.get(path)} == {PurePosixPath("app.py")}
+    assert PurePosixPath("expect.yaml") not in wrong
+    (lab / "submissions/wrong_upper/more.py").write_text("MORE = 1\n")
+    assert submission_files(load_lab(lab), "wrong_upper")[PurePosixPath("more.py")].data == b"MORE = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "said"),
+    [
+        ("app.py", "nowhere to be found", "stands 0 times in the reference's app.py"),
+        ("app.py", "e", "stands [0-9]+ times"),
+        ("other.py", "e", "the reference has no other.py"),
+        ("app.py", "''", "edits.0.old"),
+    ],
+)
+def test_edits_quote_lines_that_stand_once_in_the_reference(lab: Path, file: str, old: str, said: str) -> None:
+    (lab / "submissions/wrong_upper/expect.yaml").write_text(WRONG % (file, old))
+    with pytest.raises(SpecError, match=said):
         load_lab(lab)
 
 

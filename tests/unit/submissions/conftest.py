@@ -12,8 +12,7 @@ import pytest
 
 from grader.job import Snapshot
 from grader.result import CheckResult, Exchange, Measured, Outcome, Rule, RunResult, Series, Verdict
-from grader.spec import LabContent, LabSpec, SourceFile
-from grader.spec.load import tree_digest
+from grader.spec import LabContent, LabSpec, SourceFile, tree_digest
 from labs.models import Lab, LabVersion
 from labs.sync import publish
 from submissions import bell, services

@@ -10,8 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from grader.spec import LabSpec, SourceFile
-from grader.spec.load import tree_digest
+from grader.spec import LabSpec, SourceFile, tree_digest
 from labs import progress
 from labs.models import Lab, LabVersion
 from labs.sync import publish as publish_lab

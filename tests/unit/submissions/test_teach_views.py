@@ -9,8 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from grader.spec import LabContent, LabSpec, SourceFile
-from grader.spec.load import tree_digest
+from grader.spec import LabContent, LabSpec, SourceFile, tree_digest
 from labs.models import Lab, LabVersion
 from labs.sync import publish
 
