@@ -11,7 +11,8 @@ from pydantic import Field
 
 from grader.checks.base import Context
 from grader.load.targeter import Answer, Request, json_request
-from grader.probe.http import Response, Target
+from grader.probe.http import Target
+from grader.probe.response import Response
 from grader.result import Frozen
 
 

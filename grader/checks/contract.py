@@ -11,7 +11,7 @@ import yaml
 from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, collect, problem, send
 from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measurement
 
 UNIT = "requests as specified"

@@ -10,7 +10,7 @@ from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, collect, problem, send
 from grader.checks.outcome import counted, every, failed, passed
 from grader.checks.waiting import ready_again
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measured, Measurement, Rule
 
 UNIT = "requests in flight answered"

@@ -12,7 +12,7 @@ from pydantic import Field
 from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, at_pointer, collect, problem, send
 from grader.checks.outcome import failed, passed
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measured, Measurement, Rule, Series
 
 

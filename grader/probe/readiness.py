@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.probe.http import Response, Target
+from grader.probe.http import Target
 from grader.probe.protocol import Awaited, NotReadyNow
+from grader.probe.response import Response
 from grader.probe.wire import Wire
 from grader.spec import LabSpec
 

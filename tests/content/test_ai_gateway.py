@@ -15,7 +15,7 @@ from ai_gateway_kit import World, lab_checks, providers
 from gateway_kit import serving
 from small_gateway import PATH, PROVIDER_KEY, SmallGateway
 
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.probe.runner import REPEATS
 from grader.result import Measurement, Outcome
 from grader.sidecars.asgi import Exchange

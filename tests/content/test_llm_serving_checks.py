@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measurement, Outcome
 
 LAB = Path(__file__).parents[2] / "content" / "labs" / "llm-serving"

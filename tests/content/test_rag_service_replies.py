@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from grader.probe.http import Response
+from grader.probe.response import Response
 
 LAB = Path(__file__).parents[2] / "content" / "labs" / "rag-service"
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from grader.load.targeter import Answer
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Outcome
 
 LAB = Path(__file__).resolve().parents[2] / "content" / "labs" / "vector-search"

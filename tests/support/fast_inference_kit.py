@@ -18,7 +18,7 @@ import numpy as np
 from loadkit import Seen, answer
 
 from grader.checks.outcome import counted, every, passed
-from grader.probe.http import Response
+from grader.probe.response import Response
 
 LAB = Path(__file__).parents[2] / "content" / "labs" / "fast-inference"
 MODULES = ("model", "texts", "asking", "install", "speed", "tail", "embedding", "fidelity", "cases")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from gateway_kit import gateway, serving
 
-from grader.probe.http import Response, Target
+from grader.probe.http import Target
+from grader.probe.response import Response
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.faults import FaultRule
 

@@ -16,7 +16,7 @@ from grader.load.attack import attack
 from grader.load.metrics import Samples
 from grader.load.pacer import constant
 from grader.load.targeter import Answer, Request, json_request
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measured, Measurement, Rule
 from grader.sidecars.model_gateway.faults import FaultRule
 

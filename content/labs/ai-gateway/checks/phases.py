@@ -12,7 +12,7 @@ from grader.checks.base import Context
 from grader.load.attack import attack
 from grader.load.metrics import Samples
 from grader.load.pacer import constant
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.sidecars.model_gateway.faults import FaultRule
 
 RATE = 16.0

@@ -19,7 +19,7 @@ from lab_checks.world import (
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import counted, every, failed, passed, undecided
 from grader.load.metrics import Samples, percentile
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measured, Measurement, Rule, Series
 from grader.sidecars.model_gateway.faults import FaultRule
 

@@ -10,7 +10,7 @@ from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, op
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measurement
 from grader.sidecars.model_gateway.faults import FaultRule
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from grader.checks.base import Context
 from grader.load.targeter import Answer, Request, json_request
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.sidecars.model_gateway.faults import FaultRule
 from grader.sidecars.model_gateway.prompt import ChatRequest
 from grader.sidecars.model_gateway.replies import stream

@@ -14,7 +14,8 @@ from lab_checks.model import Bag
 
 from grader.checks.base import Context
 from grader.load.targeter import Answer, Request
-from grader.probe.http import Response, Target
+from grader.probe.http import Target
+from grader.probe.response import Response
 
 QUIET_ROWS, LOAD_ROWS = 400, 600
 KNOWN_SHARE = 0.25

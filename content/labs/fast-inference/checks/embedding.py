@@ -15,7 +15,8 @@ from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed, undecided
 from grader.load.quiet import quiet_collector
 from grader.load.ratio import Decision, decide, ratio_measured, ratio_rule
-from grader.probe.http import Response, Target
+from grader.probe.http import Target
+from grader.probe.response import Response
 from grader.result import Measurement, Outcome, Series
 
 LEAST = 0.99

@@ -13,7 +13,7 @@ from lab_checks.texts import cosine, mixed
 
 from grader.checks.base import Check, Context
 from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measured, Measurement, Rule
 
 AGREE, AUC_LOSS = 0.97, 0.01

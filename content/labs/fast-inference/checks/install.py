@@ -10,7 +10,8 @@ from lab_checks.asking import Rows, r, score, world
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.http import Response, Target
+from grader.probe.http import Target
+from grader.probe.response import Response
 from grader.result import Measured, Measurement, Outcome, Rule
 
 OCTETS = {"Content-Type": "application/octet-stream"}

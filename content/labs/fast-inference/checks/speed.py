@@ -15,7 +15,7 @@ from grader.load.closed import ClosedLoop, Slice
 from grader.load.compare import Plan, compare
 from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
 from grader.load.targeter import Request
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measurement, Outcome, Rule, Series
 
 UNDECIDED = Decision(None, 1.0, 0.0, math.inf, 0)

@@ -14,7 +14,8 @@ from lab_checks.prompts import PATH
 from grader.checks.base import Context
 from grader.checks.cases import at_pointer
 from grader.checks.streaming import StreamingParams, read_stream
-from grader.probe.http import Response, Target
+from grader.probe.http import Target
+from grader.probe.response import Response
 
 READ = StreamingParams()
 TIE = 0.05  # logits; a right server's sums differ in the last bits, by 0.005 in 120 texts, 4-bit weights by 0.3

@@ -11,7 +11,8 @@ from typing import Any
 from lab_checks.corpus import Question
 
 from grader.checks.base import Context
-from grader.probe.http import Response, Target
+from grader.probe.http import Target
+from grader.probe.response import Response
 
 TIMEOUT_S = 25.0
 MAX_CITATIONS = 50

@@ -10,7 +10,7 @@ from lab_checks.dataset import Dataset, dataset
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measured, Measurement, Rule
 
 DEPTH = 10

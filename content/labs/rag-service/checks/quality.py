@@ -11,7 +11,7 @@ from lab_checks.dataset import Dataset, Oracle, dataset, oracle, replies
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed
 from grader.checks.retrieval import Quality, evaluate, measured_share, recall_series, wilson
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measured, Measurement, Rule
 
 DEPTH = 10

@@ -12,7 +12,8 @@ from lab_checks.corpus import Corpus, numbers
 
 from grader.checks.base import Context
 from grader.checks.outcome import counted, every, failed
-from grader.probe.http import Response, Target
+from grader.probe.http import Target
+from grader.probe.response import Response
 from grader.result import Measurement
 
 K = 10

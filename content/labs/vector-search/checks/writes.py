@@ -12,7 +12,7 @@ from lab_checks.asking import Found, Loaded, loaded, query, search, write
 
 from grader.checks.base import Check, Context
 from grader.checks.outcome import counted, failed, passed
-from grader.probe.http import Response
+from grader.probe.response import Response
 from grader.result import Measured, Measurement, Rule
 
 OF_RAW = 0.5
