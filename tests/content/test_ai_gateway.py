@@ -11,8 +11,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from ai_gateway_kit import World, lab_checks, providers
+from ai_gateway_kit import World, providers
 from gateway_kit import serving
+from labkit import lab_checks
 from small_gateway import PATH, PROVIDER_KEY, SmallGateway
 
 from grader.probe.response import Response
@@ -31,7 +32,7 @@ SHORT: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def checks() -> Iterator[None]:
-    with lab_checks():
+    with lab_checks("ai-gateway"):
         phases: Any = importlib.import_module("lab_checks.phases")
         phases.RATE, phases.FLAKY_S, phases.STORM_S = 40.0, 2.0, 2.0
         phases.RETRY_AFTER_S, phases.NEWS_S = 1.0, 0.2

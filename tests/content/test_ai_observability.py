@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from observability_kit import BUCKETS, REQUESTS, TOKENS, Counts, SmallAssistant, World, lab_checks, world
+from labkit import lab_checks
+from observability_kit import BUCKETS, REQUESTS, TOKENS, Counts, SmallAssistant, World, world
 
 from grader.result import Measurement, Outcome
 
@@ -27,7 +28,7 @@ CHECKS = {
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ten scrapes a second and stretches to match."""
-    with lab_checks():
+    with lab_checks("ai-observability"):
         quiet, alerts, logs, watch = map(lab, ("quiet", "alerts", "logs", "watch"))
         monkeypatch.setattr(watch, "LOOK_S", 0.03)
         monkeypatch.setattr(quiet, "STAGES", ((50.0, 1.1), (90.0, 0.2)))

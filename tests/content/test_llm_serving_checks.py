@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
-import random
-import sys
 import time
-import zlib
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from labkit import lab_checks
+from llm_serving_kit import Baseline, Service, World, judge
 
 from grader.probe.response import Response
-from grader.result import Measurement, Outcome
+from grader.result import Outcome
 
-LAB = Path(__file__).parents[2] / "content" / "labs" / "llm-serving"
-TOKEN_S, PROMPT_TOKEN_S = 0.0003, 0.00003
 CHECKS = [
     "sameness.Greedy",
     "sameness.Usage",
@@ -32,131 +26,12 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def lab_checks() -> Iterator[None]:
+def checks() -> Iterator[None]:
     """The lab's checks, importable as in the probe; clients hang up sooner than on a real machine."""
-    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "lab_checks"}
-    for name in before:
-        del sys.modules[name]
-    package = ModuleType("lab_checks")
-    package.__path__ = [str(LAB / "checks")]
-    sys.modules["lab_checks"] = package
-    pressure: Any = importlib.import_module("lab_checks.pressure")
-    pressure.HELD_S, pressure.PAUSE_S = 0.05, 0.02
-    yield
-    for name in [name for name in sys.modules if name.split(".")[0] == "lab_checks"]:
-        del sys.modules[name]
-    sys.modules.update(before)
-
-
-class Service:
-    """A model of letters: a token is three of them. Serves eight at once, four may wait, one prompt is known."""
-
-    slots, waiting, name = 8, 4, "app"
-    retry_after: str | None = "1"
-    full_status = 429
-
-    def __init__(self) -> None:
-        self.gate = asyncio.Semaphore(self.slots)
-        self.inside = 0
-        self.known: set[str] = set()
-        self.tasks: set[asyncio.Task[Any]] = set()
-
-    async def request(self, method: str, path: str, *, json: Any, timeout_s: float, **_: Any) -> Response:
-        now = time.perf_counter()
-        response = Response(method, path, {}, b"", self.name, now, time.time())
-        if self.inside >= self.slots + self.waiting:
-            return self.refuse(response)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.work(response, json)
-        except TimeoutError:
-            response.error = f"no complete answer within {timeout_s:g} s"
-        return response
-
-    def refuse(self, response: Response) -> Response:
-        response.status, response.done_at = self.full_status, time.perf_counter()
-        if self.retry_after is not None:
-            response.headers["retry-after"] = self.retry_after
-        return response
-
-    async def work(self, response: Response, chat: Any) -> None:
-        self.inside += 1
-        try:
-            async with self.gate:
-                await self.answer(response, chat)
-        finally:
-            self.inside -= 1
-
-    async def answer(self, response: Response, chat: Any) -> None:
-        tokens = self.text(chat)
-        await asyncio.sleep(self.prefill(chat) * PROMPT_TOKEN_S)
-        first = time.perf_counter()
-        await asyncio.sleep(len(tokens) * TOKEN_S)
-        last = time.perf_counter()
-        response.status = 200
-        usage = self.usage(self.prompt_tokens(chat), len(tokens), chat)
-        if chat["stream"]:
-            for i, token in enumerate(tokens):
-                at = first + (last - first) * i / len(tokens)
-                self.event(response, at, {"choices": [{"delta": {"content": token}}]})
-            self.event(response, last, {"choices": [{"delta": {}}], "usage": usage})
-            response.chunks.append((last, b"data: [DONE]\n\n"))
-        else:
-            message = {"role": "assistant", "content": "".join(tokens)}
-            body = {"choices": [{"message": message}], "usage": usage}
-            response.chunks.append((last, json.dumps(body).encode()))
-        response.done_at = time.perf_counter()
-
-    @staticmethod
-    def event(response: Response, at: float, document: Any) -> None:
-        response.chunks.append((at, b"data: " + json.dumps(document).encode() + b"\n\n"))
-
-    @staticmethod
-    def prompt_tokens(chat: Any) -> int:
-        return sum(4 + len(m["content"]) // 3 for m in chat["messages"])
-
-    def prefill(self, chat: Any) -> int:
-        """Prompt tokens to compute: a system prompt is computed once."""
-        system = [m["content"] for m in chat["messages"] if m["role"] == "system"]
-        spared = sum(len(text) // 3 for text in system if text in self.known)
-        self.known.update(system)
-        return self.prompt_tokens(chat) - spared
-
-    def text(self, chat: Any) -> list[str]:
-        rng = random.Random(zlib.crc32(json.dumps(chat["messages"]).encode()))
-        return ["".join(rng.choices("abcdefgh ", k=3)) for _ in range(chat["max_tokens"])]
-
-    def usage(self, prompt: int, made: int, chat: Any) -> Any:
-        return {"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made}
-
-
-class Baseline(Service):
-    slots, waiting, name = 1, 10_000, "baseline"
-
-    def prefill(self, chat: Any) -> int:
-        return self.prompt_tokens(chat)
-
-
-class World:
-    """A context with a learner's service and the baseline."""
-
-    def __init__(self, service: type[Service], seed: str = "7") -> None:
-        self.seed, self.app, self._baseline = seed, service(), Baseline()
-        self.spec = SimpleNamespace(baseline=SimpleNamespace(name="baseline"))
-
-    def target(self, name: str) -> Service:
-        assert name == "baseline"
-        return self._baseline
-
-    def rng(self, label: str) -> random.Random:
-        return random.Random(f"{self.seed}\0{label}")
-
-
-async def judge(check: str, service: type[Service]) -> Measurement:
-    module, _, name = check.partition(".")
-    cls = getattr(importlib.import_module(f"lab_checks.{module}"), name)
-    result: Measurement = await cls(cls.params_model()).run(World(service))
-    return result
+    with lab_checks("llm-serving"):
+        pressure: Any = importlib.import_module("lab_checks.pressure")
+        pressure.HELD_S, pressure.PAUSE_S = 0.05, 0.02
+        yield
 
 
 class OneAtATime(Service):

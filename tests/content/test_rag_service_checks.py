@@ -6,35 +6,25 @@ import importlib
 import json
 import random
 import re
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from labkit import lab_checks
 
 from grader.probe.response import Response
 from grader.result import Measurement, Outcome
 
-LAB = Path(__file__).parents[2] / "content" / "labs" / "rag-service"
 ID = re.compile(r"[A-Z]{2}-\d{4}")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def lab_checks() -> Iterator[None]:
+def checks() -> Iterator[None]:
     """The lab's checks, importable as in the probe."""
-    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "lab_checks"}
-    for name in before:
-        del sys.modules[name]
-    package = ModuleType("lab_checks")
-    package.__path__ = [str(LAB / "checks")]
-    sys.modules["lab_checks"] = package
-    yield
-    for name in [name for name in sys.modules if name.split(".")[0] == "lab_checks"]:
-        del sys.modules[name]
-    sys.modules.update(before)
+    with lab_checks("rag-service"):
+        yield
 
 
 class Service:

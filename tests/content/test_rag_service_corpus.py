@@ -5,30 +5,19 @@ from __future__ import annotations
 import importlib
 import random
 import re
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-
-LAB = Path(__file__).parents[2] / "content" / "labs" / "rag-service"
+from labkit import lab_checks
 
 
 @pytest.fixture(scope="module")
 def corpus_module() -> Iterator[ModuleType]:
     """The lab's generator, imported as the probe imports it."""
-    package = ModuleType("lab_checks")
-    package.__path__ = [str(LAB / "checks")]
-    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "lab_checks"}
-    for name in before:
-        del sys.modules[name]
-    sys.modules["lab_checks"] = package
-    yield importlib.import_module("lab_checks.corpus")
-    for name in [name for name in sys.modules if name.split(".")[0] == "lab_checks"]:
-        del sys.modules[name]
-    sys.modules.update(before)
+    with lab_checks("rag-service"):
+        yield importlib.import_module("lab_checks.corpus")
 
 
 @pytest.fixture(params=["one", "two", "three"])

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from labkit import lab_checks
 
 from grader.probe.response import Response
 
-LAB = Path(__file__).parents[2] / "content" / "labs" / "rag-service"
-
 
 @pytest.fixture(scope="module", autouse=True)
-def lab_checks() -> Iterator[None]:
+def checks() -> Iterator[None]:
     """The lab's checks, importable as in the probe."""
-    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "lab_checks"}
-    for name in before:
-        del sys.modules[name]
-    package = ModuleType("lab_checks")
-    package.__path__ = [str(LAB / "checks")]
-    sys.modules["lab_checks"] = package
-    yield
-    for name in [name for name in sys.modules if name.split(".")[0] == "lab_checks"]:
-        del sys.modules[name]
-    sys.modules.update(before)
+    with lab_checks("rag-service"):
+        yield
 
 
 def reply(method: str, path: str, status: int, body: Any) -> Response:

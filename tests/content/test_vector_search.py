@@ -6,35 +6,26 @@ import asyncio
 import importlib
 import json
 import random
-import sys
 import types
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from labkit import LABS, lab_checks
 
 from grader.load.targeter import Answer
 from grader.probe.response import Response
 from grader.result import Outcome
 
-LAB = Path(__file__).resolve().parents[2] / "content" / "labs" / "vector-search"
+LAB = LABS / "vector-search"
 
 
 @pytest.fixture(scope="module")
 def checks() -> Any:
     """The lab's modules by name, imported as the probe imports them."""
-    kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "lab_checks"}
-    for name in kept:
-        del sys.modules[name]
-    package = types.ModuleType("lab_checks")
-    package.__path__ = [str(LAB / "checks")]
-    sys.modules["lab_checks"] = package
-    names = ("corpus", "asking", "quality", "speed", "writes", "cases")
-    yield types.SimpleNamespace(**{name: importlib.import_module(f"lab_checks.{name}") for name in names})
-    for name in [n for n in sys.modules if n.partition(".")[0] == "lab_checks"]:
-        del sys.modules[name]
-    sys.modules.update(kept)
+    with lab_checks("vector-search"):
+        names = ("corpus", "asking", "quality", "speed", "writes", "cases")
+        yield types.SimpleNamespace(**{name: importlib.import_module(f"lab_checks.{name}") for name in names})
 
 
 @pytest.fixture(scope="module")

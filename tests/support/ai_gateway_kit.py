@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from gateway_kit import WordEmbedder, serving
@@ -18,7 +16,6 @@ from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
 from grader.spec import Service
 
-LAB = Path(__file__).parents[2] / "content" / "labs" / "ai-gateway"
 ADMIN = "operator-token"
 PROVIDER = {
     "models": {"chat": {"kind": "stream", "ttft_ms": 20, "itl_ms": 1}},
@@ -59,20 +56,3 @@ async def providers(
             gateway = Gateway(seed, GatewayConfig.model_validate(config or PROVIDER), WordEmbedder())
             found[name] = (gateway, await stack.enter_async_context(serving(gateway)))
         yield found
-
-
-@contextmanager
-def lab_checks() -> Iterator[None]:
-    """The lab's checks, importable as in the probe."""
-    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "lab_checks"}
-    for name in before:
-        del sys.modules[name]
-    package = ModuleType("lab_checks")
-    package.__path__ = [str(LAB / "checks")]
-    sys.modules["lab_checks"] = package
-    try:
-        yield
-    finally:
-        for name in [name for name in sys.modules if name.split(".")[0] == "lab_checks"]:
-            del sys.modules[name]
-        sys.modules.update(before)

@@ -7,20 +7,19 @@ import hashlib
 import importlib
 import json
 import random
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from labkit import LABS, lab_checks
 from loadkit import Seen, answer
 
 from grader.checks.outcome import counted, every, passed
 from grader.probe.response import Response
 
-LAB = Path(__file__).parents[2] / "content" / "labs" / "fast-inference"
+LAB = LABS / "fast-inference"
 MODULES = ("model", "texts", "asking", "install", "speed", "tail", "embedding", "fidelity", "cases")
 WIDTH = 64
 
@@ -28,19 +27,11 @@ WIDTH = 64
 @contextmanager
 def lab_modules() -> Iterator[SimpleNamespace]:
     """The modules of checks/ by name, with a model of ``WIDTH`` ids and no ONNX (the host has none)."""
-    kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "lab_checks"}
-    for name in kept:
-        del sys.modules[name]
-    package = ModuleType("lab_checks")
-    package.__path__ = [str(LAB / "checks")]
-    sys.modules["lab_checks"] = package
-    made = SimpleNamespace(**{name: importlib.import_module(f"lab_checks.{name}") for name in MODULES})
-    made.model.WIDTH = WIDTH
-    made.model.Model.onnx = lambda self: b"f" * 1_000_000
-    yield made
-    for name in [name for name in sys.modules if name.partition(".")[0] == "lab_checks"]:
-        del sys.modules[name]
-    sys.modules.update(kept)
+    with lab_checks("fast-inference"):
+        made = SimpleNamespace(**{name: importlib.import_module(f"lab_checks.{name}") for name in MODULES})
+        made.model.WIDTH = WIDTH
+        made.model.Model.onnx = lambda self: b"f" * 1_000_000
+        yield made
 
 
 def true_vector(text: str) -> np.ndarray:

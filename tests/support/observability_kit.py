@@ -7,13 +7,11 @@ import asyncio
 import json
 import random
 import re
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 from gateway_kit import WordEmbedder, serving
@@ -27,7 +25,6 @@ from grader.sidecars.otlp.decode import Span
 from grader.sidecars.otlp.store import Store
 from grader.spec import Service
 
-LAB = Path(__file__).parents[2] / "content" / "labs" / "ai-observability"
 SCRAPE_S = 0.06
 WINDOW = 6
 MODELS = {"assistant": {"kind": "stream", "ttft_ms": 20, "itl_ms": 0.5, "jitter": 0}}
@@ -234,20 +231,3 @@ async def world(kind: type[SmallAssistant] = SmallAssistant) -> AsyncIterator[Wo
                 scraping.cancel()
                 with suppress(asyncio.CancelledError):
                     await scraping
-
-
-@contextmanager
-def lab_checks() -> Iterator[None]:
-    """The lab's checks, importable as in the probe."""
-    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "lab_checks"}
-    for name in before:
-        del sys.modules[name]
-    package = ModuleType("lab_checks")
-    package.__path__ = [str(LAB / "checks")]
-    sys.modules["lab_checks"] = package
-    try:
-        yield
-    finally:
-        for name in [name for name in sys.modules if name.split(".")[0] == "lab_checks"]:
-            del sys.modules[name]
-        sys.modules.update(before)
