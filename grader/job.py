@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from grader.spec import LabContent, SourceFile
 
 
-def _never() -> bool:
+def never() -> bool:
     return False
 
 
@@ -30,7 +30,7 @@ class GradingJob:
     seed: str
     run_id: str
     fence: int = 1
-    cancelled: Callable[[], bool] = field(default=_never)
+    cancelled: Callable[[], bool] = field(default=never)
     """Asked between steps and at least once a second while waiting; True ends the run with ``cancelled``."""
     only: frozenset[str] = frozenset()
     """Grade only these criteria (a learner's tool); empty means all."""

@@ -10,11 +10,12 @@ from typing import Any
 from grader.cheats import PREFIX, Cheat, gained
 from grader.engine import run_to_end
 from grader.events import Event
-from grader.job import GradingJob, Snapshot
+from grader.job import GradingJob, Snapshot, never
 from grader.result import Outcome, RunResult, Verdict
 from grader.sandbox.base import Sandbox
 from grader.spec import Expectation, LabContent, load_expectation, submission_files, tree_digest
 
+INSTALLATION = "prove"
 STARTER = Expectation(verdict="failed", because="the starter builds, runs, and does not do the work yet")
 
 
@@ -66,30 +67,42 @@ def submission_snapshot(lab: LabContent, name: str) -> Snapshot:
     return Snapshot(files, tree_digest(files))
 
 
-def prove(lab: LabContent, name: str, sandbox: Sandbox, *, seed: str, on_event: Callable[[Event], None]) -> Proof:
+def prove(
+    lab: LabContent,
+    name: str,
+    sandbox: Sandbox,
+    *,
+    seed: str,
+    on_event: Callable[[Event], None],
+    cancelled: Callable[[], bool] = never,
+) -> Proof:
     """Grade one submission of the lab and hold the result against its expectation."""
     expectation = STARTER if name == "starter" else load_expectation(lab, name)
-    result = _graded(lab, submission_snapshot(lab, name), name, sandbox, seed, on_event)
+    job = _job(lab, submission_snapshot(lab, name), name, seed, cancelled)
+    result = run_to_end(job, sandbox, installation=INSTALLATION, on_event=on_event)
     problems = _starter_problems(result) if name == "starter" else problems_of(expectation, result)
     return Proof(lab.spec.id, name, expectation, result, problems)
 
 
 def prove_cheat(
-    lab: LabContent, cheat: Cheat, sandbox: Sandbox, *, seed: str, on_event: Callable[[Event], None]
+    lab: LabContent,
+    cheat: Cheat,
+    sandbox: Sandbox,
+    *,
+    seed: str,
+    on_event: Callable[[Event], None],
+    cancelled: Callable[[], bool] = never,
 ) -> Proof:
     """Grade one submission of the lab with the cheat in it: it must gain nothing."""
     base = cheat.base(lab, seed)
     expectation = cheat.expectation(lab, base)
-    snapshot = cheat.over(submission_snapshot(lab, base))
-    result = _graded(lab, snapshot, cheat.name, sandbox, seed, on_event)
+    job = _job(lab, cheat.over(submission_snapshot(lab, base)), cheat.name, seed, cancelled)
+    result = run_to_end(job, sandbox, installation=INSTALLATION, on_event=on_event)
     return Proof(lab.spec.id, f"{PREFIX}{cheat.name}", expectation, result, gained(expectation, result))
 
 
-def _graded(
-    lab: LabContent, snapshot: Snapshot, name: str, sandbox: Sandbox, seed: str, on_event: Callable[[Event], None]
-) -> RunResult:
-    job = GradingJob(lab, snapshot, seed, run_id=f"prove-{name}-{time.time_ns():x}")
-    return run_to_end(job, sandbox, installation="prove", on_event=on_event)
+def _job(lab: LabContent, snapshot: Snapshot, name: str, seed: str, cancelled: Callable[[], bool]) -> GradingJob:
+    return GradingJob(lab, snapshot, seed, run_id=f"prove-{name}-{time.time_ns():x}", cancelled=cancelled)
 
 
 def _starter_problems(result: RunResult) -> list[str]:

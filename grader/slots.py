@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from grader.errors import RunCancelled
+from grader.job import never
+
 CORES_PER_RUN = 2
 POLL_S = 0.5
 COURTESY_S = 2.5
@@ -71,8 +74,8 @@ def _somebody_waits() -> bool:
 
 
 @contextmanager
-def machine_slot(say: Callable[[str], None]) -> Iterator[None]:
-    """Wait for a slot. ``say`` gets one line if there is something to wait for.
+def machine_slot(say: Callable[[str], None], cancelled: Callable[[], bool] = never) -> Iterator[None]:
+    """Wait for a slot. ``say`` gets one line if there is something to wait for. Raises RunCancelled.
 
     Who takes one after the other, as a proof of many submissions does, lets others in between.
     """
@@ -87,6 +90,8 @@ def machine_slot(say: Callable[[str], None]) -> Iterator[None]:
                 finally:
                     _Own.released_at = time.monotonic()
                 return
+        if cancelled():
+            raise RunCancelled("The run was cancelled.")
         if not told:
             say("waiting: another run is measured on this machine")
             told = True

@@ -19,11 +19,30 @@ from grader.sandbox.labels import LABEL_INSTALLATION
 pytestmark = pytest.mark.docker
 
 
-def ours(sandbox: DockerSandbox, since: set[str]) -> set[str]:
-    """Names of containers of runs from a terminal that were not there before."""
+def ours(sandbox: DockerSandbox, installation: str, since: set[str]) -> set[str]:
+    """Names of containers of this command's runs that were not there before."""
     found = sandbox.client.api.containers(all=True, filters={"label": LABEL_INSTALLATION})
-    mine = [c for c in found if c["Labels"][LABEL_INSTALLATION].startswith("cli-")]
+    mine = [c for c in found if c["Labels"][LABEL_INSTALLATION].startswith(installation)]
     return {str(c["Names"][0]) for c in mine} - since
+
+
+def interrupted(command: list[str], content: Path, sandbox: DockerSandbox, installation: str, most: int) -> None:
+    """Start the command, wait for its containers, interrupt it three times; it must end with 3 and leave nothing."""
+    before = ours(sandbox, installation, set())
+    environment = {**os.environ, "SEATRIAL_CONTENT": str(content), "SEATRIAL_SLOTS": "2"}
+    line = [sys.executable, "-m", "grader.cli", *command]
+    with subprocess.Popen(line, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as running:
+        deadline = time.monotonic() + 60
+        while len(ours(sandbox, installation, before)) < most:
+            assert time.monotonic() < deadline
+            assert running.poll() is None
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        running.send_signal(signal.SIGTERM)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 3
+    assert ours(sandbox, installation, before) == set()
 
 
 def test_two_interrupts_leave_nothing(tmp_path: Path, sandbox: DockerSandbox) -> None:
@@ -31,18 +50,9 @@ def test_two_interrupts_leave_nothing(tmp_path: Path, sandbox: DockerSandbox) ->
     project = tmp_path / "project"
     project.mkdir()
     (project / "Dockerfile").write_text('FROM seatrial/runtime:1\nCMD ["sleep", "600"]\n')
-    before = ours(sandbox, set())
-    command = [sys.executable, "-m", "grader.cli", "grade", "tiny", str(project)]
-    environment = {**os.environ, "SEATRIAL_CONTENT": str(tmp_path)}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as running:
-        deadline = time.monotonic() + 60
-        while len(ours(sandbox, before)) < 3:
-            assert time.monotonic() < deadline
-            assert running.poll() is None
-            time.sleep(0.1)
-        running.send_signal(signal.SIGINT)
-        time.sleep(0.05)
-        running.send_signal(signal.SIGTERM)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 3
-    assert ours(sandbox, before) == set()
+    interrupted(["grade", "tiny", str(project)], tmp_path, sandbox, "cli-", 3)
+
+
+def test_interrupted_proofs_leave_nothing_though_two_go_on_at_once(tmp_path: Path, sandbox: DockerSandbox) -> None:
+    tiny_lab(tmp_path)
+    interrupted(["lab", "verify", "tiny"], tmp_path, sandbox, "prove", 5)
