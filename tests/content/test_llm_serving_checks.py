@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +22,7 @@ CHECKS = [
     "speed.Throughput",
     "speed.PrefixTtft",
     "pressure.Overload",
-    "pressure.Disconnect",
+    "hangup.Disconnect",
 ]
 
 
@@ -29,8 +30,8 @@ CHECKS = [
 def checks() -> Iterator[None]:
     """The lab's checks, importable as in the probe; clients hang up sooner than on a real machine."""
     with lab_checks("llm-serving"):
-        pressure: Any = importlib.import_module("lab_checks.pressure")
-        pressure.HELD_S, pressure.PAUSE_S = 0.05, 0.02
+        hangup: Any = importlib.import_module("lab_checks.hangup")
+        hangup.HELD_S, hangup.PAUSE_S = 0.05, 0.02
         yield
 
 
@@ -153,7 +154,7 @@ async def test_a_right_service_passes(check: str) -> None:
         ("pressure.Overload", FullIs503),
         ("pressure.Overload", RefusesTheFifth),
         ("pressure.Overload", SlowQueue),
-        ("pressure.Disconnect", GoesOn),
+        ("hangup.Disconnect", GoesOn),
         *((check, Broken) for check in CHECKS),
         *((check, GivesGarbage) for check in CHECKS),
     ],
@@ -174,7 +175,7 @@ async def test_a_flaw_fails_with_advice_and_an_exchange(check: str, service: typ
         ("sameness.Usage", Canned),
         ("speed.Throughput", NoPrefix),
         ("speed.PrefixTtft", OneAtATime),
-        ("pressure.Disconnect", NoPrefix),
+        ("hangup.Disconnect", NoPrefix),
     ],
 )
 async def test_a_flaw_costs_no_other_criterion(check: str, service: type[Service]) -> None:
@@ -185,6 +186,41 @@ async def test_a_failing_baseline_is_nobody_elses_fault(monkeypatch: pytest.Monk
     monkeypatch.setattr(Baseline, "work", Broken.work)
     with pytest.raises(RuntimeError, match="baseline"):
         await judge("sameness.Usage", Service)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "outcome"),
+    [
+        ([1.0] * 5, Outcome.PASSED),
+        ([1.0] * 4 + [3.0], None),
+        ([1.0] * 9 + [3.0], Outcome.PASSED),
+        ([1.0] * 8 + [3.0] * 2, None),
+        ([3.0] + [1.0] * 19, Outcome.PASSED),
+        ([3.0] * 5, None),  # a busy machine can do that
+        ([3.0] * 14, Outcome.FAILED),
+        ([5.0] * 5, Outcome.FAILED),
+        ([5.0] * 4 + [1.0], None),
+        ([1.0, 3.0] * 14, None),
+    ],
+)
+def test_rounds_of_clients_that_hung_up(ratios: list[float], outcome: Outcome | None) -> None:
+    hangup: Any = importlib.import_module("lab_checks.hangup")
+    assert hangup.judged([math.log(ratio) for ratio in ratios]) is outcome
+
+
+class Disturbed(Service):
+    """Right, on a machine that takes ten times as long every third time."""
+
+    asked = 0
+
+    async def answer(self, response: Response, chat: Any) -> None:
+        self.asked += 1
+        await asyncio.sleep(0 if self.asked % 3 else 0.03)
+        await super().answer(response, chat)
+
+
+async def test_a_disturbed_machine_is_no_failure() -> None:
+    assert (await judge("hangup.Disconnect", Disturbed)).outcome is not Outcome.FAILED
 
 
 def test_hidden_data_depends_on_the_seed_and_on_nothing_else() -> None:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from grader.probe.response import Response
-from grader.result import Measurement
+from grader.result import Measurement, Outcome
 
 TOKEN_S, PROMPT_TOKEN_S = 0.0003, 0.00003
 
@@ -124,5 +124,8 @@ class World:
 async def judge(check: str, service: type[Service]) -> Measurement:
     module, _, name = check.partition(".")
     cls = getattr(importlib.import_module(f"lab_checks.{module}"), name)
-    result: Measurement = await cls(cls.params_model()).run(World(service))
+    for _ in range(3):  # what is undecided is measured again, as in a run
+        result: Measurement = await cls(cls.params_model()).run(World(service))
+        if result.outcome is not Outcome.INCONCLUSIVE:
+            break
     return result

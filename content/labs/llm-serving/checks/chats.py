@@ -53,6 +53,11 @@ def baseline(ctx: Context) -> Target:
     return ctx.target(ctx.spec.baseline.name)
 
 
+def first_s(answer: Answer) -> float:
+    """Seconds to the first text, or to the end of an answer without any."""
+    return min(answer.ttft_s, answer.response.total_s)
+
+
 async def ask(target: Target, body: dict[str, Any], timeout_s: float = 60.0) -> Answer:
     """One chat, streamed or not. Never raises for what the other side does."""
     response = await target.request("POST", PATH, json=body, timeout_s=timeout_s)

@@ -18,7 +18,7 @@ from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio
 from grader.probe.http import Target
 from grader.result import Measurement, Outcome, Series
 
-STREAMS, TOKENS, FASTER = 8, 12, 1.3
+STREAMS, TOKENS, FASTER = 8, 12, 1.25
 SENTENCES, SOONER = 22, 0.3
 MOST_PAIRS = 80  # the last look needs 60; to some requests the model has nothing to say
 OTHER_TEXT = 0.1  # share of texts that may differ; an early first token that is wrong is none
