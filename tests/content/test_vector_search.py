@@ -179,6 +179,14 @@ async def test_a_broken_connection_is_no_lost_write(checks: Any) -> None:
         assert [name for name, _ in gone] == lost
 
 
+async def test_what_an_index_misses_once_is_no_lost_write(checks: Any) -> None:
+    target = Told(["other"], ["other"], ["kept", "other"])
+    assert await checks.writes._missing(context(target), [("kept", np.ones(384, np.float32))]) == []
+    first, *around = (np.array(body["v"]) for body in target.asked)
+    for v in around:
+        assert 0.8 < first @ v / np.linalg.norm(first) / np.linalg.norm(v) < 0.97
+
+
 def test_the_newest_writes_are_all_searched_for(checks: Any) -> None:
     kept = [(f"w{n}", np.zeros(1)) for n in range(500)]
     names = [name for name, _ in checks.writes._sample(context(Told([])), "app", kept)]
