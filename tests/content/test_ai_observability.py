@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import time
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,11 +90,38 @@ async def test_each_carelessness_is_found_where_it_is() -> None:
     assert {outcome for outcome, _ in found.values()} == {Outcome.FAILED}, found
     said = {name: message for name, (_, message) in found.items()}
     assert 'outcome="error"} grew by 0' in said["counters"]
-    assert "p95 between" in said["first-token"]
+    assert "The histogram puts p" in said["first-token"]
     assert "to a root of its own" in said["traces"]
     assert "errors fired" in said["decoys"]
     assert "with 30" in said["series"]
     assert "holds what a user asked" in said["logs"]
+
+
+def histogram(times: list[float]) -> dict[str, float]:
+    bounds = [*lab("counters").BOUNDS, float("inf")]
+    return {f"{bound:g}": float(sum(t <= bound for t in times)) for bound in bounds}
+
+
+@pytest.mark.parametrize(
+    ("seen", "observed", "outcome"),
+    [
+        (1.1, 0.0, Outcome.PASSED),  # the probe sees what is on the way as well
+        (1.0, 0.1, Outcome.FAILED),  # the whole answer, 0.1 s later
+        (2.0, 0.0, Outcome.FAILED),
+    ],
+)
+async def test_the_median_tells_when_a_busy_machine_stretches_the_tail(
+    seen: float, observed: float, outcome: Outcome
+) -> None:
+    """First tokens after 0.05 s, one in eight after 0.17 s: there, 0.1 s more are the next bucket."""
+    times = [0.05] * 70 + [0.17] * 10
+    samples = types.SimpleNamespace(client_was_late=lambda: False)
+    phase = types.SimpleNamespace(ttft_s=[seen * t for t in times], samples=samples)
+    grown = histogram([t + observed for t in times])
+    stretch = types.SimpleNamespace(phase=phase, grown=lambda _: grown)
+    check = lab("counters").FirstToken
+    found = await check(check.params_model()).run(types.SimpleNamespace(shared={"quiet": stretch}))
+    assert found.outcome is outcome, found.message
 
 
 class BadPager(SmallAssistant):
@@ -114,6 +143,21 @@ async def test_alerts_must_come_name_one_thing_and_rest() -> None:
     assert "errors: no alert within 12 scrapes" in said
     assert "quality: alerts named cost" in said
     assert "latency: the alert still fired 12 scrapes after the end" in said
+
+
+class Recovers(SmallAssistant):
+    """For a second an alert still speaks of what an earlier criterion did."""
+
+    began = 0.0
+
+    def alerts(self, grown: Counts) -> set[str]:
+        self.began = self.began or time.monotonic()
+        return super().alerts(grown) | ({"latency"} if time.monotonic() < self.began + 1 else set())
+
+
+async def test_an_alert_about_what_came_before_has_time_to_rest() -> None:
+    outcome, message = (await verdicts(Recovers, ["incidents"]))["incidents"]
+    assert outcome is Outcome.PASSED, message
 
 
 class Silent(SmallAssistant):

@@ -125,14 +125,23 @@ class Incidents(Check):
             ctx.app, p.rate, traffic.request, streaming=True, timeout_s=15, is_token=is_token, rng=ctx.rng("arrivals")
         ) as load:
             faults = Faults(ctx, load.now)
-            await asyncio.sleep(p.clean_s)
-            early = set((await watch.firing()).values())
+            early = await self._silence(watch)
             for incident in order:
                 await asyncio.sleep(rng.uniform(0.1, p.pause_s))
                 episodes.append(await self._episode(watch, faults, incident))
         phase = Phase(traffic, load.samples, began, time.time(), await Model(ctx).rows())
         marks = [*faults.marks, *(alert_mark(*one, began) for one in await watch.fired(began, time.time()))]
         return self._say(rule, episodes, early, phase, lines(phase, marks), await watch.broken_rules())
+
+    async def _silence(self, watch: Watch) -> set[str]:
+        """What fires before anything is wrong. The load of an earlier criterion gets as long to pass as an incident."""
+        await asyncio.sleep(self.params.clean_s)
+        began, rest = time.time(), self.params.rest
+        while named := set((await watch.firing()).values()):
+            if await watch.scrapes_since(began) > rest or time.time() > began + PATIENCE * rest:
+                break
+            await asyncio.sleep(POLL_S)
+        return named
 
     async def _episode(self, watch: Watch, faults: Faults, incident: str) -> Episode:
         text, fault = FAULTS[incident]
@@ -180,7 +189,7 @@ class Incidents(Check):
         message = sentence("; ".join(problems)[:600])
         if any(e.starved for e in episodes):
             return undecided(f"{message} Prometheus did not come to scrape in time.", measured, rule, series)
-        if {name for e in episodes for name in e.others} == {"latency"} and phase.slowest_p95() > NOISY_TTFT_S:
+        if early.union(*(e.others for e in episodes)) == {"latency"} and phase.slowest_p95() > NOISY_TTFT_S:
             calm = [e for e in episodes if e.incident != "latency"]
             if all(e.scrapes is not None for e in calm):
                 return undecided(f"{message} But the probe saw slow answers, too.", measured, rule, series)
