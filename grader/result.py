@@ -106,6 +106,9 @@ class Measurement(Frozen):
     exchange: Exchange | None = Field(None, description="The request that shows the failure best")
     series: list[Series] = []
     data: dict[str, Any] = {}
+    unanswered: bool = Field(
+        False, description="Failed by a request of a comparison that got no answer: measured once more before it counts"
+    )
 
 
 class CheckResult(Frozen):

@@ -70,14 +70,14 @@ class LatencyRatio(Check):
     async def _wrong(self, seen: Comparison, cases: list[Case], app: Target) -> Measurement:
         """A wrong answer under load; the same request is sent once more, to have an exchange to show."""
         assert seen.wrong is not None
-        side, pair, said = seen.wrong
+        side, pair, said, unanswered = seen.wrong
         case = cases[pair % len(cases)]
         rule = ratio_rule(self.params.threshold, self.params.op)
         if side == 1:
             return undecided(f"The baseline itself failed under load: {said}.", ratio_measured(seen.decision), rule)
         shown = await send(app, case)
         message = f"Under load, {case.name()}: {said}."
-        return failed(message, ratio_measured(seen.decision), rule, self.params.advice, shown)
+        return failed(message, ratio_measured(seen.decision), rule, self.params.advice, shown, unanswered=unanswered)
 
     def _say(self, seen: Comparison) -> Measurement:
         measured = ratio_measured(seen.decision)

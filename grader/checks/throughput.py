@@ -12,7 +12,7 @@ from pydantic import Field
 from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, collect, loaded, send
 from grader.checks.outcome import failed, passed, undecided
-from grader.load.closed import ClosedLoop
+from grader.load.closed import ClosedLoop, Wrong
 from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
 from grader.load.targeter import Request
 from grader.result import Measurement, Outcome
@@ -32,13 +32,13 @@ class ThroughputParams(Params):
 
 
 class Rates:
-    """Right answers per second of both sides, slice by slice. ``wrong``: (side, number of the case, what was wrong)."""
+    """Right answers per second of both sides, slice by slice. ``wrong``: the side, and what failed on it first."""
 
     def __init__(self, app: ClosedLoop, baseline: ClosedLoop, requests: list[Request], slice_s: float) -> None:
         self.loops, self.requests, self.slice_s = (app, baseline), requests, slice_s
         self.rates: tuple[list[float], list[float]] = ([], [])
         self.sent = 0
-        self.wrong: tuple[int, int, str] | None = None
+        self.wrong: tuple[int, Wrong] | None = None
 
     async def pair(self, *, keep: bool = True) -> bool:
         """One slice on each side. False when a side gave a wrong answer."""
@@ -46,7 +46,7 @@ class Rates:
         for side, loop in enumerate(self.loops):
             seen = await loop.slice(self._request, self.sent, self.slice_s)
             if seen.wrong is not None:
-                self.wrong = (side, seen.wrong[0] % len(self.requests), seen.wrong[1])
+                self.wrong = (side, seen.wrong)
                 return False
             got.append(seen)
         self.sent += max(seen.right for seen in got)
@@ -78,12 +78,7 @@ class ThroughputRatio(Check):
             rates = Rates(app, baseline, [loaded(case) for case in cases], self.params.slice_s)
             decision = await self._decide(rates)
         if rates.wrong is not None:
-            side, number, said = rates.wrong
-            if side == 1:
-                return undecided(f"The baseline itself failed under load: {said}.", ratio_measured(decision), rule)
-            case = cases[number]
-            message = f"Under load, {case.name()}: {said}."
-            return failed(message, ratio_measured(decision), rule, self.params.advice, await send(ctx.app, case))
+            return await self._wrong(rates.wrong, cases, decision, ctx)
         mine, theirs = (statistics.fmean(side) for side in rates.rates)
         message = f"{mine:.1f} answers a second at {self.params.clients} clients; the baseline gave {theirs:.1f}."
         if decision.outcome is Outcome.PASSED:
@@ -91,6 +86,18 @@ class ThroughputRatio(Check):
         if decision.outcome is Outcome.FAILED:
             return failed(message, ratio_measured(decision), rule, self.params.advice)
         return undecided(message, ratio_measured(decision), rule)
+
+    async def _wrong(
+        self, wrong: tuple[int, Wrong], cases: list[Case], decision: Decision, ctx: Context
+    ) -> Measurement:
+        """A wrong answer under load; the same request is sent once more, to have an exchange to show."""
+        side, (number, said, unanswered) = wrong
+        rule, measured = ratio_rule(self.params.threshold, self.params.op), ratio_measured(decision)
+        if side == 1:
+            return undecided(f"The baseline itself failed under load: {said}.", measured, rule)
+        case = cases[number % len(cases)]
+        message, shown = f"Under load, {case.name()}: {said}.", await send(ctx.app, case)
+        return failed(message, measured, rule, self.params.advice, shown, unanswered=unanswered)
 
     async def _decide(self, rates: Rates) -> Decision:
         decision = Decision(None, 1.0, 0.0, math.inf, 0)

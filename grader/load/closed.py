@@ -10,20 +10,29 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from grader.load.connection import Flight
 from grader.load.pool import Pool, Side
 from grader.load.quiet import quiet_collector
-from grader.load.targeter import Answer, Request, succeeded
+from grader.load.targeter import Answer, Request, is_unanswered, succeeded
+
+
+class Wrong(NamedTuple):
+    """The first request that failed: its number, and what was wrong."""
+
+    number: int
+    said: str
+    unanswered: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """``right`` answers in ``seconds`` (until the last one came); ``wrong``: (request number, what was wrong)."""
+    """``right`` answers in ``seconds`` (until the last one came)."""
 
     right: int
     seconds: float
-    wrong: tuple[int, str] | None
+    wrong: Wrong | None
 
     @property
     def rate(self) -> float:
@@ -61,7 +70,8 @@ class ClosedLoop:
             try:
                 await asyncio.wait_for(self._done, seconds + self._timeout_s)
             except TimeoutError:
-                self._wrong = self._wrong or (self._next - 1, f"no complete answer within {self._timeout_s:g} s")
+                said = f"no complete answer within {self._timeout_s:g} s"
+                self._wrong = self._wrong or Wrong(self._next - 1, said, True)
         if self._problem is not None:
             raise self._problem
         return Slice(self._right, self._last - began, self._wrong)
@@ -75,21 +85,21 @@ class ClosedLoop:
         except Exception as problem:  # ours: raised again at the end
             self._problem, wrong = problem, "the validation failed"
         if wrong:
-            self.failed(flight, wrong)
+            self.failed(flight, wrong, answer.status)
             return
         self._right += 1
         self._last = at
         self._over(flight)
 
-    def failed(self, flight: Flight, error: str) -> None:
+    def failed(self, flight: Flight, error: str, status: int = 0) -> None:
         if not flight.over:
-            self._wrong = self._wrong or (flight.index, error[:200])
+            self._wrong = self._wrong or Wrong(flight.index, error[:200], is_unanswered(status))
             self._over(flight)
 
     # -- inside
 
     _right: int
-    _wrong: tuple[int, str] | None
+    _wrong: Wrong | None
     _under_way: int
 
     def _over(self, flight: Flight) -> None:

@@ -11,14 +11,14 @@ import statistics
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from grader.load.attack import attack
 from grader.load.metrics import LATE_S, Samples, percentile
 from grader.load.pacer import constant
 from grader.load.pool import Side
 from grader.load.ratio import Decision, decide, next_look
-from grader.load.targeter import Request
+from grader.load.targeter import Request, is_unanswered
 from grader.result import Outcome
 
 MIN_WINDOW_S = 0.5
@@ -54,6 +54,15 @@ class Plan:
         return max(MIN_WINDOW_S, 2 * self.per_window / self.rate)
 
 
+class Wrong(NamedTuple):
+    """The first request that failed: its side, the number of its pair, and what was wrong."""
+
+    side: int
+    pair: int
+    said: str
+    unanswered: bool
+
+
 @dataclass(slots=True)
 class Comparison:
     """What was seen. Side 0 is the learner's, side 1 the baseline's. ``values``: seconds, of right answers."""
@@ -62,8 +71,7 @@ class Comparison:
     values: tuple[array[float], array[float]] = field(default_factory=lambda: (array("d"), array("d")))
     windows: int = 0
     void: int = 0
-    wrong: tuple[int, int, str] | None = None
-    """(side, number of the pair, what was wrong) of the first request that failed."""
+    wrong: Wrong | None = None
     log_ratios: list[float] = field(default_factory=list)
 
     @property
@@ -116,7 +124,8 @@ async def _stream(
 def _note_wrong(out: Comparison, samples: Samples, first_pair: int) -> bool:
     for i, error in enumerate(samples.error):
         if error:
-            out.wrong = (samples.side[i], first_pair + samples.index[i] // 2, error)
+            pair = first_pair + samples.index[i] // 2
+            out.wrong = Wrong(samples.side[i], pair, error, is_unanswered(samples.status[i]))
             return True
     return False
 

@@ -53,6 +53,11 @@ def succeeded(answer: Answer) -> str:
     return "" if 200 <= answer.status < 300 else f"status {answer.status}"
 
 
+def is_unanswered(status: int | None) -> bool:
+    """No answer at all (0 or None), 'too many requests' or a server error: a starved machine brings these about, too."""
+    return not status or status == 429 or status >= 500
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request, which may be sent many times. ``validate`` returns "" or what is wrong with the answer.

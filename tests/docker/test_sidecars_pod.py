@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 
@@ -75,6 +76,31 @@ print("RESULT " + json.dumps(found), flush=True)
         state = pod.state("models")
         assert state.running
         assert not state.oom_killed
+
+
+def test_a_sidecar_keeps_a_connection_longer_than_its_clients_do() -> None:
+    """httpx gives an idle one up after 5 s; a sidecar that closed then would break a request on its way."""
+    models = Sidecar(name="models", kind="model-gateway", port=9100, memory_mb=320)
+    with podkit.pod("app", "models") as pod:
+        pod.start(sidecar_party(models))
+        with contextlib.closing(greet(pod, models)):
+            statuses = run_client(
+                pod,
+                "app",
+                """
+kept = http.client.HTTPConnection("models", 9100, timeout=20)
+kept.connect()
+ours, found = kept.sock, []
+for _ in range(2):
+    kept.request("GET", "/healthz")
+    answer = kept.getresponse()
+    answer.read()
+    found.append(answer.status if kept.sock is ours else "closed")
+    time.sleep(6)
+print("RESULT " + json.dumps(found), flush=True)
+""",
+            )
+    assert statuses == [200, 200]
 
 
 def test_gateway_ends_when_the_engine_hangs_up() -> None:

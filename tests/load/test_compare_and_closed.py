@@ -73,9 +73,16 @@ async def test_the_same_on_both_sides_is_never_decided() -> None:
 async def test_a_wrong_answer_under_load_is_named_with_its_side_and_pair() -> None:
     seen = await compared(lambda n: (0.001, OK if n < 30 else SERVER_ERROR), constantly(0.001))
     assert seen.wrong is not None
-    assert (seen.wrong[0], seen.wrong[2]) == (0, "status 500")
-    assert seen.wrong[1] >= 25
+    assert (seen.wrong.side, seen.wrong.said, seen.wrong.unanswered) == (0, "status 500", True)
+    assert seen.wrong.pair >= 25
     assert seen.decision.outcome is None
+
+
+async def test_a_wrong_answer_that_came_is_no_missing_one() -> None:
+    not_found = b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"
+    seen = await compared(constantly(0.001, not_found), constantly(0.001))
+    assert seen.wrong is not None
+    assert not seen.wrong.unanswered
 
 
 async def test_pairs_get_the_same_request_on_both_sides() -> None:
@@ -112,7 +119,7 @@ async def test_closed_loop_stops_at_a_wrong_answer() -> None:
     async with service(lambda n: (0.001, OK if n != 7 else wrong)) as (app, seen), ClosedLoop(app, 2) as loop:
         found = await loop.slice(lambda n: Request("GET", "/", validate=judge), 0, 5.0)
     assert found.wrong is not None
-    assert found.wrong[1] == "not ok"
+    assert (found.wrong.said, found.wrong.unanswered) == ("not ok", False)
     assert len(seen) < 20
 
 
@@ -121,3 +128,4 @@ async def test_closed_loop_on_a_dead_service_ends() -> None:
         found = await loop.slice(lambda n: Request("GET", "/"), 0, 5.0)
     assert found.right == 0
     assert found.wrong is not None
+    assert found.wrong.unanswered

@@ -24,8 +24,8 @@ class Scripted(Check):
 
     id = "scripted"
 
-    def __init__(self, outcomes: list[Outcome], seconds: float = 0.0) -> None:
-        self.outcomes, self.seconds, self.ran = outcomes, seconds, 0
+    def __init__(self, outcomes: list[Outcome], seconds: float = 0.0, *, unanswered: bool = False) -> None:
+        self.outcomes, self.seconds, self.unanswered, self.ran = outcomes, seconds, unanswered, 0
 
     async def run(self, ctx: Any) -> Any:
         await asyncio.sleep(self.seconds)
@@ -34,7 +34,7 @@ class Scripted(Check):
         if outcome is Outcome.INCONCLUSIVE:
             return undecided("noise", *ONE)
         if outcome is Outcome.FAILED:
-            return failed("wrong", *ONE, advice="mend it")
+            return failed("wrong", *ONE, advice="mend it", unanswered=self.unanswered)
         return passed("right", *ONE)
 
 
@@ -79,6 +79,21 @@ def test_what_is_decided_is_measured_once(monkeypatch: pytest.MonkeyPatch, outco
     check = Scripted([outcome])
     grade(monkeypatch, {"ratio": check})
     assert check.ran == 1
+
+
+@pytest.mark.parametrize("second", [Outcome.PASSED, Outcome.FAILED])
+def test_a_request_without_an_answer_is_believed_the_second_time(
+    monkeypatch: pytest.MonkeyPatch, second: Outcome
+) -> None:
+    check = Scripted([Outcome.FAILED, second], unanswered=True)
+    [result] = grade(monkeypatch, {"ratio": check})
+    assert (result.outcome, check.ran, result.data["measured_again"]) == (second, 2, 1)
+
+
+def test_a_request_without_an_answer_is_doubted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Scripted([Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.FAILED], unanswered=True)
+    [result] = grade(monkeypatch, {"ratio": check})
+    assert (result.outcome, check.ran) == (Outcome.FAILED, 3)
 
 
 def test_no_repetition_runs_out_of_time(monkeypatch: pytest.MonkeyPatch) -> None:

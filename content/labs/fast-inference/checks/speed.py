@@ -11,7 +11,7 @@ from lab_checks.install import without_model
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed, undecided
-from grader.load.closed import ClosedLoop, Slice
+from grader.load.closed import ClosedLoop, Slice, Wrong
 from grader.load.compare import Plan, compare
 from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
 from grader.load.targeter import Request
@@ -58,7 +58,7 @@ class Throughput(Check):
         p, made, own = self.params, await world(ctx), await quiet(ctx)
         self._rows = [Rows(made, ctx.rng(f"throughput {side}")) for side in (0, 1)]
         self._rates: tuple[list[float], list[float]] = ([], [])
-        self._wrong: tuple[int, Request, str] | None = None
+        self._wrong: tuple[int, Request, Wrong] | None = None
         async with ClosedLoop(ctx.app, p.clients) as app, ClosedLoop(r(ctx), p.clients) as theirs:
             decision = await self._decide((app, theirs))
         ctx.shared["r_rate"] = statistics.median(self._rates[1]) if self._rates[1] else 0.0
@@ -89,7 +89,7 @@ class Throughput(Check):
 
             seen = await loop.slice(make, 0, self.params.slice_s)
             if seen.wrong is not None:
-                self._wrong = (side, sent[min(seen.wrong[0], len(sent) - 1)], seen.wrong[1])
+                self._wrong = (side, sent[min(seen.wrong.number, len(sent) - 1)], seen.wrong)
                 return False
             got.append(seen)
         if keep:
@@ -100,11 +100,11 @@ class Throughput(Check):
     async def _say(self, ctx: Context, decision: Decision, own: Quiet) -> Measurement:
         measured, rule = ratio_measured(decision), ratio_rule(self.params.threshold, "at_least")
         if self._wrong is not None:
-            side, request, said = self._wrong
+            side, request, (_, said, unanswered) = self._wrong
             if side == 1:
                 return undecided(f"R itself failed under load: {said}.", measured, rule)
-            message = f"At {self.params.clients} clients, POST /score {said}."
-            return failed(message, measured, rule, TRUE_ADVICE, await again(ctx, request))
+            message, shown = f"At {self.params.clients} clients, POST /score {said}.", await again(ctx, request)
+            return failed(message, measured, rule, TRUE_ADVICE, shown, unanswered=unanswered)
         if bad := guessed(self._rows[0], own, decision, rule):
             return bad
         mine, theirs = (statistics.fmean(side or [0.0]) for side in self._rates)
@@ -153,11 +153,11 @@ class Single(Check):
         seen = await compare((ctx.app, r(ctx)), lambda pair: many[pair % len(many)], plan)
         measured = ratio_measured(seen.decision)
         if seen.wrong is not None:
-            side, pair, said = seen.wrong
+            side, pair, said, unanswered = seen.wrong
             if side == 1:
                 return undecided(f"R itself failed: {said}.", measured, rule)
             shown = await again(ctx, many[pair % len(many)])
-            return failed(f"POST /score {said}.", measured, rule, TRUE_ADVICE, shown)
+            return failed(f"POST /score {said}.", measured, rule, TRUE_ADVICE, shown, unanswered=unanswered)
         if bad := guessed(rows, own, seen.decision, rule):
             return bad
         if seen.client_failed or not seen.log_ratios:

@@ -15,6 +15,7 @@ from lab_checks.chats import Answer, agrees, ask, baseline, trusted
 from grader.checks.base import Check, Context
 from grader.checks.outcome import failed, passed, undecided
 from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
+from grader.load.targeter import is_unanswered
 from grader.probe.http import Target
 from grader.result import Measurement, Outcome, Series
 
@@ -47,6 +48,7 @@ class Throughput(Check):
                         rule,
                         FASTER_ADVICE,
                         refused.response,
+                        unanswered=is_unanswered(refused.response.status),
                     )
                 rates[0].append(_credited(mine, theirs) / my_s)
                 rates[1].append(_credited(theirs, theirs) / their_s)
@@ -140,7 +142,9 @@ class PrefixTtft(Check):
 
     @staticmethod
     def _failed(message: str, decision: Decision, advice: str, shown: Answer) -> Measurement:
-        return failed(message, ratio_measured(decision), ratio_rule(SOONER, "at_most"), advice, shown.response)
+        unanswered = bool(shown.wrong) and is_unanswered(shown.response.status)
+        rule = ratio_rule(SOONER, "at_most")
+        return failed(message, ratio_measured(decision), rule, advice, shown.response, unanswered=unanswered)
 
 
 def _say_ttft(decision: Decision, firsts: Firsts, shown: Answer) -> Measurement:

@@ -20,7 +20,7 @@ from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed, undecided
 from grader.load.compare import Plan, compare
 from grader.load.ratio import ratio_measured, ratio_rule
-from grader.load.targeter import Answer, Request, json_request
+from grader.load.targeter import Answer, Request, is_unanswered, json_request
 from grader.result import Measured, Measurement, Outcome, Rule, Series
 
 UTILISATION, LEAST = 0.2, 0.9
@@ -90,11 +90,11 @@ class Median(Check):
             "Give the vectors an index (USING hnsw ... vector_cosine_ops) and look with EXPLAIN whether it is used."
         )
         if seen.wrong is not None:
-            side, pair, said = seen.wrong
+            side, pair, said, unanswered = seen.wrong
             if side == 1:
                 return undecided(f"The exact scan itself failed under load: {said}.", measured, rule)
             shown = await ctx.app.request("POST", "/search", body=many[pair % len(many)].body, timeout_s=10)
-            return failed(f"Under load, a search {said}.", measured, rule, advice, shown)
+            return failed(f"Under load, a search {said}.", measured, rule, advice, shown, unanswered=unanswered)
         # Half of the answers are the scan's own, which hold all ten.
         if (share := 2 * recalled.mean - 1) < LEAST:
             message = f"Under load, searches returned {share:.0%} of the ten nearest on average."
@@ -161,7 +161,8 @@ class Bulk(Check):
             refused = next((said for said in await asyncio.gather(*loaders) if said), None)
             if said := wrong or wrong_busy or refused:
                 measured = Measured(text=f"{len(ratios)} turns measured")
-                return failed(f"During a bulk load, {said[0]}.", measured, rule, advice, said[1])
+                message, unanswered = f"During a bulk load, {said[0]}.", is_unanswered(said[1].status)
+                return failed(message, measured, rule, advice, said[1], unanswered=unanswered)
             ratios.append(busy / quiet)
             if len(ratios) >= PHASES and (min(ratios) > limit or max(ratios) < limit):
                 break
