@@ -54,7 +54,7 @@ def succeeded(answer: Answer) -> str:
 
 
 def is_unanswered(status: int | None) -> bool:
-    """No answer at all (0 or None), 'too many requests' or a server error: a starved machine brings these about, too."""
+    """No answer at all (0 or None), 429 or a server error: a starved machine brings these about, too."""
     return not status or status == 429 or status >= 500
 
 
