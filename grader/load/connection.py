@@ -9,14 +9,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import httptools
 
 from grader.load.targeter import Answer, Request
-
-if TYPE_CHECKING:
-    from grader.load.pool import Pool
 
 MAX_BODY = 1 << 20
 MAX_HEADERS = 32 << 10
@@ -40,10 +37,36 @@ class Flight:
         self.over = self.retried = False
 
 
+class Owner(Protocol):
+    """What a connection tells its pool, and what it asks it."""
+
+    streaming: bool
+    held: int
+    """Bytes of unfinished bodies, of all connections together."""
+
+    def full(self) -> bool:
+        """Whether ``held`` is at its bound."""
+        ...
+
+    def answered(self, flight: Flight, answer: Answer, first_at: float, at: float) -> None: ...
+
+    def broke(self, flight: Flight, error: str) -> None: ...
+
+    def may_be_stale(self, connection: Connection, flight: Flight) -> bool:
+        """Whether the server may have closed the connection before it saw the request."""
+        ...
+
+    def again(self, flight: Flight) -> None: ...
+
+    def free(self, connection: Connection) -> None: ...
+
+    def gone(self, connection: Connection) -> None: ...
+
+
 class Connection(asyncio.Protocol):
     """Reports to its pool: ``answered`` or ``broke`` once per flight, then ``free`` or ``gone``."""
 
-    def __init__(self, pool: Pool, sock: socket.socket) -> None:
+    def __init__(self, pool: Owner, sock: socket.socket) -> None:
         self.pool, self.sock = pool, sock
         self.transport: asyncio.Transport | None = None
         self.flight: Flight | None = None
