@@ -15,7 +15,7 @@ from grader.spec import Sidecar
 pytestmark = pytest.mark.docker
 
 
-def test_gateway_answers_streams_fails_and_meters() -> None:
+def test_gateway_answers_streams_and_meters() -> None:
     models = Sidecar(name="models", kind="model-gateway", port=9100, memory_mb=320, config={"keys": ["k"]})
     with podkit.pod("app", "models") as pod:
         pod.start(sidecar_party(models))
@@ -56,12 +56,17 @@ print("RESULT " + json.dumps(found), flush=True)
         assert metered[0]["prompt_tokens"] == used["prompt_tokens"] > 30
         assert ledger["totals"]["cost_micro"] == sum(r["cost_micro"] for r in ledger["rows"]) > 0
 
-        command(channel, {"command": "reset"}, 2)
+
+def test_gateway_fails_as_it_is_told() -> None:
+    models = Sidecar(name="models", kind="model-gateway", port=9100, memory_mb=320, config={"keys": ["k"]})
+    with podkit.pod("app", "models") as pod:
+        pod.start(sidecar_party(models))
+        channel = greet(pod, models)
         rules = [{"kind": "429", "to_index": 1, "retry_after_s": 2}, {"kind": "reset", "from_index": 1, "to_index": 2}]
-        command(channel, {"command": "faults", "rules": rules}, 3)
+        command(channel, {"command": "faults", "rules": rules})
         failed = run_client(
             pod,
-            "app2",
+            "app",
             """
 body = ask("How many days until Cedar Plus gives me my money back?")
 found = [call("POST", "/v1/chat/completions", body) for _ in range(3)]
@@ -72,7 +77,7 @@ print("RESULT " + json.dumps(found), flush=True)
         assert failed[0]["retry"] == "2"
         assert "error" in failed[1]
         assert "42 days [c17]" in failed[2]["text"]
-        assert [r["fault"] for r in command(channel, {"command": "ledger"}, 4)["rows"]] == ["429", "reset", ""]
+        assert [r["fault"] for r in command(channel, {"command": "ledger"}, 2)["rows"]] == ["429", "reset", ""]
         state = pod.state("models")
         assert state.running
         assert not state.oom_killed
