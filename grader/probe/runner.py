@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 from grader.checks.base import Check
 from grader.checks.outcome import undecided
@@ -18,13 +19,26 @@ LOG_SLICE_BYTES = 4096
 REPEATS = 2
 SAFETY = 1.5
 """A repetition begins only if the time left is this many times what the last one took: it must not run out of time."""
+FAIR_SHARE = 0.25
+"""Of the run's time: what a repetition leaves for the criteria behind it, and what one of them should have at least."""
 DYING_S = 0.4
 """How long the engine may take to notice that a process is gone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The run's time. ``fair_s``: a criterion that begins with less can't blame the service for not getting done."""
+
+    deadline: float
+    fair_s: float
+
+    def left(self) -> float:
+        return self.deadline - time.perf_counter()
+
+
 async def grade(start: Start, ctx: ProbeContext, wire: Wire) -> None:
     """Judge every criterion and report each as it is done."""
-    deadline = time.perf_counter() + start.deadline_s
+    clock = Clock(time.perf_counter() + start.deadline_s, start.deadline_s * FAIR_SHARE)
     # All checks are made first: a bad parameter is our fault and must show before anything is measured.
     plan = [(c, [make_check(use) for use in c.checks]) for c in ctx.spec.rubric.criteria]
     broken_gate = ""
@@ -36,7 +50,7 @@ async def grade(start: Start, ctx: ProbeContext, wire: Wire) -> None:
             continue
         wire.send(CheckBegun(criterion=criterion.id))
         began = time.perf_counter()
-        measurement, check_id = await _judge_again(criterion, checks, ctx, deadline)
+        measurement, check_id = await _judge_again(criterion, checks, ctx, clock)
         if measurement.outcome is not Outcome.PASSED:
             measurement = await _explain(measurement, ctx)
         result = _result(criterion, check_id, measurement, time.perf_counter() - began)
@@ -46,7 +60,7 @@ async def grade(start: Start, ctx: ProbeContext, wire: Wire) -> None:
 
 
 async def _judge_again(
-    criterion: Criterion, checks: list[Check], ctx: ProbeContext, deadline: float
+    criterion: Criterion, checks: list[Check], ctx: ProbeContext, clock: Clock
 ) -> tuple[Measurement, str]:
     """Judge, and measure what stayed undecided again by itself, as long as the run's time is sure to suffice.
 
@@ -55,37 +69,36 @@ async def _judge_again(
     among hundreds can be the machine's doing as well: a comparison that it ended is measured once more.
     """
     began, doubted = time.perf_counter(), False
-    measurement, check_id = await _judge(criterion, checks, ctx, deadline)
+    kept_s = 0 if criterion is ctx.spec.rubric.criteria[-1] else clock.fair_s
+    measurement, check_id = await _judge(criterion, checks, ctx, clock)
     for repeat in range(1, REPEATS + 1):
         now = time.perf_counter()
         took, began = now - began, now
         unanswered = measurement.unanswered and not doubted
-        if not (unanswered or measurement.outcome is Outcome.INCONCLUSIVE) or deadline - now < SAFETY * took:
+        if not (unanswered or measurement.outcome is Outcome.INCONCLUSIVE) or clock.left() < SAFETY * took + kept_s:
             break
         doubted = doubted or unanswered
         why = "a request without an answer" if unanswered else "undecided"
         ctx.note(f"{criterion.title}: {why} after {took:.0f} s; measuring again ({repeat} of {REPEATS})")
-        again, check_id = await _judge(criterion, checks, ctx, deadline)
-        if time.perf_counter() >= deadline:
+        again, check_id = await _judge(criterion, checks, ctx, clock)
+        if clock.left() <= 0:
             break  # cut short by our own repetition: what was seen before stands
         measurement = again.model_copy(update={"data": {**again.data, "measured_again": repeat}})
     return measurement, check_id
 
 
-async def _judge(
-    criterion: Criterion, checks: list[Check], ctx: ProbeContext, deadline: float
-) -> tuple[Measurement, str]:
+async def _judge(criterion: Criterion, checks: list[Check], ctx: ProbeContext, clock: Clock) -> tuple[Measurement, str]:
     """The first check that fails speaks for the criterion, else the first undecided one, else the last."""
     done: list[tuple[Measurement, str]] = []
     for check, use in zip(checks, criterion.checks, strict=True):
-        left = deadline - time.perf_counter()
+        left = clock.left()
         try:
             async with asyncio.timeout(max(left, 0.001)) as bound:
                 measurement = await check.run(ctx)
         except TimeoutError:
             if not bound.expired():
                 raise
-            measurement = _out_of_time(ctx, is_crowded())
+            measurement = _out_of_time(ctx, left if left < clock.fair_s else None, is_crowded())
         done.append((measurement, use.check))
         if measurement.outcome is Outcome.FAILED:
             return done[-1]
@@ -96,14 +109,17 @@ async def _judge(
     return last.model_copy(update={"message": " ".join(m.message for m, _ in done)}), check_id
 
 
-def _out_of_time(ctx: ProbeContext, crowded: bool) -> Measurement:
-    """The service's fault, unless the machine had no time for us either."""
+def _out_of_time(ctx: ProbeContext, too_little_s: float | None, crowded: bool) -> Measurement:
+    """The service's fault, unless this criterion began with too little time or the machine had none for us either."""
     limit = ctx.spec.limits.run_s
     message = f"The run's time limit of {limit} s was over before this could be measured."
     measured = Measured(text="not measured in time")
     rule = Rule(op="at_most", threshold=limit, unit="s", text=f"the whole run within {limit} s")
     if crowded:
         return undecided(f"{message} The machine was too busy to blame your service.", measured, rule)
+    if too_little_s is not None:
+        said = f"{message} The criteria before it had left only {max(0.0, too_little_s):.0f} s."
+        return undecided(said, measured, rule)
     return Measurement(
         outcome=Outcome.FAILED,
         message=message,

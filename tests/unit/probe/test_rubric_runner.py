@@ -147,6 +147,21 @@ def test_crowding_is_the_share_of_the_processor_that_others_take(monkeypatch: py
         assert machine.is_crowded() is crowded
 
 
+def test_a_criterion_that_gets_no_time_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "is_crowded", lambda: False)
+    slow, late = Scripted([Outcome.PASSED], seconds=0.5), Scripted([Outcome.PASSED], seconds=60)
+    results = grade(monkeypatch, {"slow": slow, "late": late}, deadline_s=0.6)
+    assert [r.outcome for r in results] == [Outcome.PASSED, Outcome.INCONCLUSIVE]
+    assert "had left only 0 s" in results[1].message
+
+
+def test_a_repetition_leaves_time_for_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy, late = Scripted([Outcome.INCONCLUSIVE], seconds=0.3), Scripted([Outcome.PASSED])
+    results = grade(monkeypatch, {"noisy": noisy, "late": late}, deadline_s=0.9)
+    assert noisy.ran == 1  # alone it would have had the 0.45 s that a repetition needs
+    assert results[1].outcome is Outcome.PASSED
+
+
 def test_a_check_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "is_crowded", lambda: False)
     [result] = grade(monkeypatch, {"slow": Scripted([Outcome.PASSED], seconds=60)}, deadline_s=0.2)

@@ -20,6 +20,7 @@ from grader.probe.http import Target
 from grader.result import Measurement, Outcome, Series
 
 STREAMS, TOKENS, FASTER = 8, 12, 1.25
+BUDGET_S = 160.0  # no new look begins after this; the first takes 30 s on a quiet machine
 SENTENCES, SOONER = 22, 0.3
 MOST_PAIRS = 80  # the last look needs 60; to some requests the model has nothing to say
 OTHER_TEXT = 0.1  # share of texts that may differ; an early first token that is wrong is none
@@ -34,8 +35,8 @@ class Throughput(Check):
         rng, rule = ctx.rng("throughput"), ratio_rule(FASTER, "at_least")
         logs: list[float] = []
         rates: tuple[list[float], list[float]] = ([], [])
-        decision = decide(logs, FASTER, "at_least")
-        while decision.outcome is None and (look := next_look(len(logs))) is not None:
+        decision, until = decide(logs, FASTER, "at_least"), time.perf_counter() + BUDGET_S
+        while decision.outcome is None and time.perf_counter() < until and (look := next_look(len(logs))) is not None:
             while len(logs) < look:
                 bodies = [prompts.chat([prompts.user(prompts.short(rng))], TOKENS, True) for _ in range(STREAMS)]
                 mine, my_s = await _slice(ctx.app, bodies)
