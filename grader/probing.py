@@ -109,16 +109,8 @@ class Probing:
                 return {**asdict(state), "seconds": round(time.monotonic() - began, 3)}
             case "signal":
                 pod.signal(party, str(args["signal"]))
-            case "restart":
-                pod.restart(party)
-            case "pause":
-                pod.pause(party)
-            case "unpause":
-                pod.unpause(party)
-            case "fill_data":
-                pod.fill_data(party)
-            case "free_data":
-                pod.free_data(party)
+            case "restart" | "pause" | "unpause" | "fill_data" | "free_data" | "weigh_alike":
+                getattr(pod, action)(party)
             case "limit_memory":
                 return {"held": pod.limit_memory(party, max(MIN_MEMORY_MB, int(args["memory_mb"])))}
             case "logs":

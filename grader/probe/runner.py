@@ -98,7 +98,7 @@ async def _judge(criterion: Criterion, checks: list[Check], ctx: ProbeContext, c
         except TimeoutError:
             if not bound.expired():
                 raise
-            measurement = _out_of_time(ctx, left if left < clock.fair_s else None, is_crowded())
+            measurement = _out_of_time(ctx, left if left < clock.fair_s else None, await _crowded(ctx))
         done.append((measurement, use.check))
         if measurement.outcome is Outcome.FAILED:
             return done[-1]
@@ -107,6 +107,12 @@ async def _judge(criterion: Criterion, checks: list[Check], ctx: ProbeContext, c
         return undecided[0]
     last, check_id = done[-1]
     return last.model_copy(update={"message": " ".join(m.message for m, _ in done)}), check_id
+
+
+async def _crowded(ctx: ProbeContext) -> bool:
+    """Whether the machine lacks processors for whoever has the usual weight. The probe has it from now on."""
+    await ctx.control("weigh_alike", "probe")
+    return is_crowded()
 
 
 def _out_of_time(ctx: ProbeContext, too_little_s: float | None, crowded: bool) -> Measurement:

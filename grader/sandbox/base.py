@@ -133,6 +133,10 @@ class Pod(Protocol):
         """Change the memory limit while it runs. False: it uses more than that and the engine left it as it was."""
         ...
 
+    def weigh_alike(self, name: str) -> None:
+        """From now on it weighs what any other does when processors are scarce. The probe begins with more."""
+        ...
+
     def logs(self, name: str, *, max_bytes: int = 65536, since_s: float | None = None) -> str:
         """The newest ``max_bytes`` of output, escapes neutralised. ``since_s``: Unix time."""
         ...

@@ -25,6 +25,7 @@ from grader.sandbox.docker_logs import newest
 from grader.sandbox.docker_made import Made
 from grader.sandbox.docker_settings import (
     MIB,
+    USUAL_SHARES,
     data_volume_options,
     environment,
     keeper_host_config,
@@ -207,6 +208,10 @@ class DockerPod:
                     return False
                 raise
         return True
+
+    def weigh_alike(self, name: str) -> None:
+        with engine_call(f"weigh {name}"):
+            self._api.update_container(self._member(name).container, cpu_shares=USUAL_SHARES)
 
     def logs(self, name: str, *, max_bytes: int = 65536, since_s: float | None = None) -> str:
         member = self._member(name)

@@ -170,6 +170,9 @@ class FakePod:
         party.memory_mb = megabytes
         return True
 
+    def weigh_alike(self, name: str) -> None:
+        self._party(name)
+
     def _with_data(self, name: str) -> FakeParty:
         party = self._party(name)
         if not party.spec.data_mb:

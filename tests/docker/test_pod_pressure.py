@@ -10,6 +10,7 @@ from sidecarkit import command, greet, run_client, sidecar_party
 
 from grader.errors import SandboxError
 from grader.sandbox.docker_pod import DockerPod
+from grader.sandbox.labels import LABEL_RUN
 from grader.spec import Sidecar
 
 pytestmark = pytest.mark.docker
@@ -121,3 +122,17 @@ print("RESULT " + json.dumps({**now, "other": c.getresponse().status}))
         frozen = [run_client(pod, name, ask)["unix"] for name in ("app-2", "app-3")]
         assert frozen[0] == frozen[1]
         assert 86_400 <= frozen[0] - 1_800_000_000 < 86_500
+
+
+def test_the_probe_weighs_more_until_it_is_told_not_to() -> None:
+    run = podkit.labels()
+
+    def shares() -> int:
+        found = podkit.client().containers.list(filters={"name": "-probe", "label": f"{LABEL_RUN}={run.run_id}"})
+        return int(found[0].attrs["HostConfig"]["CpuShares"])
+
+    with podkit.pod("probe", run=run) as pod:
+        pod.start(podkit.party("import time; time.sleep(60)", "probe", role="probe"))
+        assert shares() == 8192
+        pod.weigh_alike("probe")
+        assert shares() == 1024

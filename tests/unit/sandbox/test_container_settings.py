@@ -67,6 +67,13 @@ def test_the_learners_container():
     assert limits == {"core": 0, "nofile": 4096}
 
 
+def test_the_probe_goes_first_and_nobody_else():
+    shares = {
+        role: config(PartySpec(role, role, IMAGE))["CpuShares"] for role in ("app", "baseline", "sidecar", "probe")
+    }
+    assert shares == {"app": 1024, "baseline": 1024, "sidecar": 1024, "probe": 8192}
+
+
 def test_cpu_never_exceeds_what_the_engine_has():
     assert config(PartySpec("app", "app", IMAGE, cpu=8), cpus=2)["NanoCpus"] == 2_000_000_000
 

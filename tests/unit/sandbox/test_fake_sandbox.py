@@ -48,6 +48,7 @@ def test_disk_and_memory_get_scarce_as_on_the_engine():
     assert pod.limit_memory("app", 128)
     assert pod.parties["app"].memory_mb == 128
     assert not pod.limit_memory("app", 16)
+    pod.weigh_alike("app")
 
 
 def test_a_party_answers_by_its_script():
