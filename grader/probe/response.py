@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json as jsonlib
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from grader.result import Exchange
 
 SHOWN_BODY = 4096
+PROBE_BEGAN = time.perf_counter()
+"""This module comes with the probe's first ones."""
 
 
 @dataclass(slots=True)
@@ -66,8 +69,8 @@ class Response:
                     out.append((at, b"\n".join(data).decode("utf-8", "replace")))
         return out
 
-    def exchange(self, epoch: float = 0.0) -> Exchange:
-        """The exchange as bounded evidence; ``epoch`` is the perf_counter time of the probe's start."""
+    def exchange(self) -> Exchange:
+        """The exchange as bounded evidence."""
 
         def ms(at: float | None) -> float | None:
             return None if at is None else round((at - self.sent_at) * 1000, 3)
@@ -84,7 +87,7 @@ class Response:
             response_body=body[:SHOWN_BODY].decode("utf-8", "replace"),
             truncated=self.truncated or len(body) > SHOWN_BODY,
             error=self.error[:500],
-            started_s=round(self.sent_at - epoch, 3) if epoch else 0.0,
+            started_s=max(0.0, round(self.sent_at - PROBE_BEGAN, 3)),
             first_byte_ms=ms(self.first_byte_at),
             total_ms=ms(self.done_at),
         )

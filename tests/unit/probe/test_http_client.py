@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from grader.probe import http
+from grader.probe import http, response
 from grader.probe.http import MAX_BODY, Target
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -187,3 +187,14 @@ async def test_endless_trailers_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
     async with serving(answering(endless)) as target:
         response = await target.request("GET", "/")
     assert response.error == "the response is larger than 65536 bytes"
+
+
+async def test_an_exchange_says_when_in_the_probes_life_it_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_head(reader)
+        writer.write(OK_HI)
+
+    async with serving(hello) as target:
+        sent = await target.request("GET", "/")
+    monkeypatch.setattr(response, "PROBE_BEGAN", sent.sent_at - 12.5)
+    assert sent.exchange().started_s == 12.5

@@ -53,7 +53,7 @@ class Decoys(Check):
         fired = await Watch(ctx).fired(phase.began, phase.ended + LINGER_S)
         marks = [alert_mark(*one, phase.began) for one in fired]
         series = timeline(phase.samples, marks)[:1]
-        measured = Measured(value=len(fired), unit="alerts", n=len(phase.samples), text=f"{len(fired)} alerts")
+        measured = Measured(value=len(fired), unit="alerts", n=len(phase.samples), text=f"{len(fired)} fired")
         if not fired:
             message = f"No alert during {len(phase.samples)} requests with a few faults and a burst."
             return passed(message, measured, rule, series=series)
