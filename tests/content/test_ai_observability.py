@@ -97,6 +97,22 @@ async def test_each_carelessness_is_found_where_it_is() -> None:
     assert "holds what a user asked" in said["logs"]
 
 
+class CarelessNowAndThen(SmallAssistant):
+    """Looks right as long as requests are answered: no trace of those that fail, words of those without an answer."""
+
+    traces_failures = False
+
+    def line(self, trace: str, outcome: str, question: str) -> str:
+        return json.dumps({"trace_id": trace, **({"asked": question} if outcome == "abstained" else {})})
+
+
+async def test_carelessness_with_a_few_requests_is_found() -> None:
+    found = await verdicts(CarelessNowAndThen, ["logs", "counters", "traces"])
+    assert [outcome for outcome, _ in found.values()] == [Outcome.FAILED, Outcome.PASSED, Outcome.FAILED], found
+    assert "holds what a user asked" in found["logs"][1]
+    assert "no span of trace" in found["traces"][1]
+
+
 def histogram(times: list[float]) -> dict[str, float]:
     bounds = [*lab("counters").BOUNDS, float("inf")]
     return {f"{bound:g}": float(sum(t <= bound for t in times)) for bound in bounds}

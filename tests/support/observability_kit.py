@@ -37,6 +37,7 @@ class SmallAssistant:
     """An ASGI application with both hops in one: right in all that the lab asks. Flaws are subclasses."""
 
     scrapable = True
+    traces_failures = True
 
     def __init__(self, model: Target, store: Store) -> None:
         self.model, self.store = model, store
@@ -67,7 +68,8 @@ class SmallAssistant:
             json={"model": "assistant", "messages": [{"role": "user", "content": body["question"]}], "max_tokens": 4},
             headers={"traceparent": f"00-{trace}-{spans[-1]}-01"},
         )
-        self.trace(trace, parent, spans, began)
+        if answer.ok or self.traces_failures:
+            self.trace(trace, parent, spans, began)
         if answer.ok:
             text, usage = answer.json()["choices"][0]["message"]["content"], answer.json()["usage"]
             outcome = "abstained" if text == "NOT_FOUND" else "answered"

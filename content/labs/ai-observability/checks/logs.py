@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from typing import Any
 
 from lab_checks.world import PATH, Model, Traffic, Turn, body_of, headers_of
 
@@ -21,11 +22,12 @@ WITHIN_S = 3.0
 class LogsParams(Params):
     requests: int = 12
     failing: int = 3
+    abstained: int = 2
     malformed: int = 2
 
 
 class Logs(Check):
-    """Requests with words that exist nowhere else, some of which fail and some of which are refused."""
+    """Requests with words that exist nowhere else: some fail, some find no answer, some are slow, some are refused."""
 
     id = "logs"
     params_model = LogsParams
@@ -34,7 +36,7 @@ class Logs(Check):
     async def run(self, ctx: Context) -> Measurement:
         p, rng = self.params, ctx.rng("logs")
         began = time.time()
-        await Model(ctx).begin([{"kind": "500", "to_index": p.failing}])
+        await Model(ctx).begin(endings(p.failing, p.abstained))
         traffic, secrets = Traffic(rng, 3), []
         for number in range(p.requests + p.malformed):
             turn, word = traffic.turn(), secret(rng)
@@ -59,6 +61,17 @@ class Logs(Check):
             "write: not on success, not in an exception, not when validation refuses it."
         )
         return failed(problem, measured, every(UNIT), advice)
+
+
+def endings(failing: int, abstained: int) -> list[dict[str, Any]]:
+    """Faults that end the first requests in every way there is: whoever logs words may do so only for one of them."""
+    found = failing + abstained
+    return [
+        {"kind": "500", "to_index": failing},
+        {"kind": "abstain", "from_index": failing, "to_index": found},
+        {"kind": "slow", "from_index": found, "to_index": found + 1, "factor": 8},
+        {"kind": "thinking", "from_index": found + 1, "to_index": found + 2, "factor": 20},
+    ]
 
 
 def secret(rng: random.Random) -> str:
