@@ -37,14 +37,16 @@ def lab_modules() -> Iterator[SimpleNamespace]:
 def true_vector(text: str) -> np.ndarray:
     """A vector that only this text has."""
     g = np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
-    return g.standard_normal(384)
+    v = g.standard_normal(384)
+    return np.asarray(v / np.linalg.norm(v))
 
 
 class Service:
     """Answers like a batching service: what is asked in one turn of the loop is one batch.
 
     Flaws: ``swapped`` (every batch of several), ``shifted`` (only beside an unknown id), ``killed`` (an unknown id
-    fails its batch), ``coarse`` (few bits), ``busy`` (a guess when several wait), ``mixed`` (vectors of other texts).
+    fails its batch), ``coarse`` (few bits), ``busy`` (a guess when several wait), ``mixed`` (vectors of other texts),
+    ``long`` (vectors of any length), ``forgets`` (the model, when another file is no model).
     """
 
     name = "app"
@@ -73,12 +75,15 @@ class Service:
             self.memory += 30_000_000
             self.model = self.model or SimpleNamespace(logits=lambda x: np.zeros(len(x)))
             return _said(200, {})
+        if self.flaw == "forgets":
+            self.model = None
         return _said(422, {})
 
     def _vectors(self, texts: list[str]) -> list[list[float]]:
         if self.flaw == "mixed":
             texts = [text[::-1] for text in texts]
-        return [[float(x) for x in true_vector(text)] for text in texts]
+        length = 5.0 if self.flaw == "long" else 1.0
+        return [[length * float(x) for x in true_vector(text)] for text in texts]
 
     async def _score(self, ids: list[int]) -> Response:
         if self.model is None:

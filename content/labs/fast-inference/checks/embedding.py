@@ -20,6 +20,8 @@ from grader.probe.response import Response
 from grader.result import Measurement, Outcome, Series
 
 LEAST = 0.99
+OFF = 0.02
+"""So far the length of a vector may lie from 1: whoever rounds its numbers is not meant."""
 MOST_PAIRS = 60
 TIMEOUT_S = 30.0
 
@@ -72,6 +74,10 @@ class Embed(Check):
                 cosines.append(cosine(vectors[i], await asyncio.to_thread(truth, texts[i])))
             if cosines[-1] < LEAST or cosines[-2] < LEAST:
                 message = f"A vector has cosine {min(cosines):.3f} with the true one; at least {LEAST:g} is needed."
+                return failed(message, ratio_measured(decision), rule, TRUTH_ADVICE, shown)
+            length = max(np.linalg.norm(vectors, axis=1), key=lambda found: abs(found - 1))
+            if abs(length - 1) > OFF:
+                message = f"A vector has the length {length:.3f}; every one has to have 1."
                 return failed(message, ratio_measured(decision), rule, TRUTH_ADVICE, shown)
             if pair == 0:
                 continue  # warm

@@ -44,7 +44,7 @@ async def put(target: Target, file: bytes) -> Response:
 
 
 class Installed(Check):
-    """Without a model /score is 503; what is no model is refused; then both services get the same file."""
+    """Without a model /score is 503; what is no model is refused; then both services get the same file, and keep it."""
 
     id = "installed"
 
@@ -54,18 +54,14 @@ class Installed(Check):
     @staticmethod
     async def install(ctx: Context) -> Measurement:
         made, g = await world(ctx), models.generator(ctx.rng("install"))
-        rule, steps = every("steps"), 3
+        rule, steps = every("steps"), 4
         _, _, response = await score(ctx.app, made.quiet[0])
         if response.status != 503:
             said = response.error or f"answered {response.status}, expected 503"
             advice = "Until a model has come, answer 503 on /score; the service itself is ready."
             return failed(f"POST /score without a model {said}.", counted(0, steps, "steps"), rule, advice, response)
-        refused = await put(ctx.app, g.bytes(4096))
-        if refused.error or not 400 <= (refused.status or 0) < 500:
-            said = refused.error or f"answered {refused.status}, expected 4xx"
-            advice = "Load the file before you answer; 4xx when that fails, and keep the model that was there."
-            message = f"PUT /model with bytes that are no ONNX file {said}."
-            return failed(message, counted(1, steps, "steps"), rule, advice, refused)
+        if wrong := await _refused(ctx, g.bytes(4096), counted(1, steps, "steps")):
+            return wrong
         assert ctx.spec.baseline is not None
         sizes = Sizes(await in_use(ctx, ctx.spec.service.name), await in_use(ctx, ctx.spec.baseline.name), 0)
         stored = await put(ctx.app, made.file)
@@ -81,7 +77,26 @@ class Installed(Check):
         await _warm(ctx, ctx.app)
         sizes.after = await in_use(ctx, ctx.spec.service.name)
         ctx.shared["sizes"] = sizes
+        if wrong := await _refused(ctx, g.bytes(4096), counted(3, steps, "steps")):
+            return wrong
+        found, said, response = await score(ctx.app, made.quiet[0])
+        if found is None:
+            message = f"After a file that is no model was refused, POST /score {said}: the model before it is lost."
+            return failed(message, counted(3, steps, "steps"), rule, LOAD_ADVICE, response)
         return passed("The model was taken.", counted(steps, steps, "steps"), rule)
+
+
+LOAD_ADVICE = "Load the file before you answer; 4xx when that fails, and keep the model that was there."
+
+
+async def _refused(ctx: Context, file: bytes, measured: Measured) -> Measurement | None:
+    """Why bytes that are no model were not refused as such; None when they were."""
+    refused = await put(ctx.app, file)
+    if not refused.error and 400 <= (refused.status or 0) < 500:
+        return None
+    said = refused.error or f"answered {refused.status}, expected 4xx"
+    message = f"PUT /model with bytes that are no ONNX file {said}."
+    return failed(message, measured, every("steps"), LOAD_ADVICE, refused)
 
 
 async def installed(ctx: Context) -> Measurement:
