@@ -120,6 +120,35 @@ def test_under_load_the_shape_is_judged_at_once_and_recall_over_all(checks: Any,
     assert "503" in request.validate(answer(truth, 503))
 
 
+@pytest.mark.parametrize(
+    ("flaw", "said"),
+    [
+        ("", ""),
+        ("rounded", ""),
+        ("worst first", "before one of"),
+        ("distances", "its cosine similarity is"),
+        ("words", "its cosine similarity is"),
+        ("foreign", ""),
+    ],
+)
+def test_hits_stand_best_first_with_their_cosine(checks: Any, corpus: Any, flaw: str, said: str) -> None:
+    v = checks.corpus.near(corpus, int(corpus.rows(0)[0]), np.random.default_rng(5))
+    ids = corpus.exact(0, v, 10)
+    cosines = [float(corpus.unit[corpus.row_of[i]] @ v / np.linalg.norm(v)) for i in ids]
+    hits: list[dict[str, Any]] = [{"id": i, "score": c} for i, c in zip(ids, cosines, strict=True)]
+    if flaw == "worst first":
+        hits.reverse()
+    if flaw == "foreign":
+        hits.insert(0, {"id": "a bulk load's", "score": 7})
+    for hit in hits:
+        if flaw in ("rounded", "distances", "words"):
+            new = {"rounded": round(hit["score"], 2), "distances": 1 - hit["score"], "words": "high"}
+            hit["score"] = new[flaw]
+    found = checks.quality.misjudged(types.SimpleNamespace(corpus=corpus), v, {"hits": hits})
+    assert said in found
+    assert bool(found) == bool(said)
+
+
 def test_recall_is_judged_by_its_worst_group(checks: Any) -> None:
     shown = checks.asking.Found([], "", Response("POST", "/search", {}, b"", "app", 0.0, 0.0))
     good = checks.quality.judged({"a": [1.0] * 9 + [0.6], "b": [1.0] * 10}, shown, "advice", "searches")
@@ -195,10 +224,12 @@ def test_the_newest_writes_are_all_searched_for(checks: Any) -> None:
     assert len(checks.writes._sample(context(Told([])), "app", kept[:3])) == 3
 
 
-@pytest.mark.parametrize(("said", "outcome"), [("foreign", "failed"), ("own", "passed"), (503, "failed")])
+@pytest.mark.parametrize(
+    ("said", "outcome"), [("foreign", "failed"), ("bulk", "failed"), ("none", "passed"), (503, "failed")]
+)
 async def test_one_foreign_id_fails_the_tenants(checks: Any, corpus: Any, said: str | int, outcome: str) -> None:
-    """An id of the largest tenant is foreign to the others; an id that nobody stored is nobody's."""
-    ids = {"foreign": [corpus.ids[int(corpus.rows(0)[0])]], "own": ["a bulk load's"]}
+    """An id of the largest tenant is foreign to the others; one that the corpus has not is foreign to all."""
+    ids = {"foreign": [corpus.ids[int(corpus.rows(0)[0])]], "bulk": ["a bulk load's"], "none": []}
     data = checks.asking.Loaded(corpus, (0, 0), 1)
     ctx = context(Told(ids[said] if isinstance(said, str) else said), shared={"loaded": data})
     found = await checks.quality.Tenants(checks.quality.Check.params_model()).run(ctx)

@@ -28,8 +28,10 @@ class Corpus:
     day: np.ndarray
     v: np.ndarray
     unit: np.ndarray = field(init=False)
+    row_of: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.row_of = {name: row for row, name in enumerate(self.ids)}
         self.unit = self.v / np.linalg.norm(self.v, axis=1, keepdims=True)
 
     def item(self, row: int) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import statistics
+from typing import Any
 
+import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.asking import Days, Found, K, Loaded, loaded, searched
 
@@ -13,7 +15,9 @@ from grader.result import Measured, Measurement, Rule, Series
 
 QUERIES, LEAST = 60, 0.95
 WINDOW_DAYS = 25
-MET = 40
+MET, SCORED = 40, 12
+ROUNDED = 0.02
+"""So far a score may lie from the cosine, and two hits from their order: a store may keep vectors in fewer bits."""
 
 
 async def recalls(
@@ -32,6 +36,22 @@ async def recalls(
         if worst is None or values[-1] <= min(values[:-1], default=1.0):
             worst = found
     return values, worst
+
+
+def misjudged(data: Loaded, v: np.ndarray, document: Any) -> str:
+    """What is wrong with the order or the scores of the hits, empty when nothing is. Ids of nobody are left out."""
+    query, before = v / np.linalg.norm(v), 1.0
+    for hit in document["hits"]:
+        row = data.corpus.row_of.get(hit["id"])
+        if row is None:
+            continue
+        cosine, score = float(data.corpus.unit[row] @ query), hit.get("score")
+        if not isinstance(score, int | float) or not abs(score - cosine) <= ROUNDED:
+            return f"gave a hit the score {str(score)[:20]}, its cosine similarity is {cosine:.3f}"
+        if cosine > before + ROUNDED:
+            return f"put a hit of {before:.3f} before one of {cosine:.3f}"
+        before = cosine
+    return ""
 
 
 def judged(values: dict[str, list[float]], worst: Found | None, advice: str, said: str) -> Measurement:
@@ -71,11 +91,27 @@ class Recall(Check):
         if isinstance(data, Measurement):
             return data
         values, worst = await recalls(ctx, data, "recall", [(0, None)] * QUERIES)
+        if wrong := await self._scores(ctx, data):
+            return wrong
         advice = (
             "Compare by cosine: the stored vectors and the queries have any length. With an index, let a search look "
             "at more candidates than it returns (hnsw.ef_search)."
         )
         return judged({"large tenant": values}, worst, advice, "searches")
+
+    async def _scores(self, ctx: Context, data: Loaded) -> Measurement | None:
+        """Why hits are not best first with their cosine, in the large tenant or in a small one."""
+        rng = corpora.generator(ctx.rng("scores"))
+        for number in range(SCORED):
+            tenant = number % 2
+            v = corpora.near(data.corpus, int(rng.choice(data.corpus.rows(tenant))), rng)
+            found = await searched(ctx, data, tenant, v)
+            if not found.wrong and (said := misjudged(data, v, found.response.json())):
+                rule = Rule(op="all", unit="searches", text="hits best first, each with its cosine similarity")
+                advice = "Answer the hits in descending order of 1 - (v <=> query), and give that number as the score."
+                measured = counted(number, SCORED, "searches")
+                return failed(f"A search {said}.", measured, rule, advice, found.response)
+        return None
 
 
 class Filters(Check):
@@ -120,7 +156,7 @@ class Tenants(Check):
             for tenant in rng.permutation(len(data.corpus.tenants))[:3]:
                 await searched(ctx, data, int(tenant), v)
                 await searched(ctx, data, int(tenant), v, (start, start + 199))
-        foreign = [(response, i) for tenant, ids, response in data.seen for i in ids if owners.get(i, tenant) != tenant]
+        foreign = [(response, i) for tenant, ids, response in data.seen for i in ids if owners.get(i) != tenant]
         answered = sum(response.status == 200 for _, _, response in data.seen)
         rule = Rule(op="none", unit="ids", text="no id of another tenant")
         if answered < 0.9 * len(data.seen):
@@ -140,7 +176,7 @@ class Tenants(Check):
             "The tenant belongs into the WHERE clause of every search, and into the key of everything that is cached."
         )
         return failed(
-            f"A search returned {foreign[0][1]!r}, which belongs to another tenant.",
+            f"A search returned {foreign[0][1]!r}, which is not this tenant's.",
             measured,
             rule,
             advice,
