@@ -27,6 +27,7 @@ SHORT: dict[str, dict[str, Any]] = {
     "Quota": {"rate": 80.0},
     "NothingReplayed": {"streams": 2},
     "ClientErrors": {"requests": 2},
+    "PassedOn": {"first_share": 0.6, "own_share": 0.3},
 }
 
 
@@ -171,6 +172,24 @@ class OwnBucket(TwoCopies):
 )
 def test_flaws_that_need_no_trouble(service: type[SmallGateway], fails: set[str]) -> None:
     assert failing(judge(service, *CALM)) == fails
+
+
+class Paced(SmallGateway):
+    """One event after the other, as they come."""
+
+    async def hand_on(self, exchange: Exchange, key: str, request: dict[str, Any], answer: Response | None) -> None:
+        if answer is None or not (answer.ok and request.get("stream")):
+            return await super().hand_on(exchange, key, request, answer)
+        await exchange.start(200, {"Content-Type": "text/event-stream"})
+        for _, data in answer.events():
+            await exchange.piece(f"data: {data}\n\n".encode())
+            await asyncio.sleep(0.005)
+        await exchange.piece(b"", more=False)
+
+
+@pytest.mark.parametrize(("service", "fails"), [(SmallGateway, {"PassedOn"}), (Paced, set())])
+def test_a_stream_in_one_piece_is_none(service: type[SmallGateway], fails: set[str]) -> None:
+    assert failing(judge(service, "streams.PassedOn")) == fails
 
 
 def test_calls_inside_retry_after_are_those_of_the_same_provider_and_time() -> None:

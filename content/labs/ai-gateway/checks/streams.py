@@ -1,4 +1,4 @@
-"""The criterion about streams that break off: what the client has seen is not sent again."""
+"""The criterion about streams: tokens go on as they come, and what the client has seen is not sent again."""
 
 from __future__ import annotations
 
@@ -9,12 +9,32 @@ from lab_checks.providers import not_installed
 from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, open_key, pieces, sse_data
 
 from grader.checks.base import Check, Context, Params
+from grader.checks.cases import Case
 from grader.checks.outcome import counted, every, failed, passed
+from grader.checks.streaming import Streaming
 from grader.probe.response import Response
 from grader.result import Measurement
 from grader.sidecars.model_gateway.faults import FaultRule
 
 NUMBER = re.compile(r"\s*(\d{1,6}):")
+PATH = "/v1/chat/completions"
+WHOLE, TOKENS = 5, 60
+
+
+class PassedOn(Streaming):
+    """Whole streams of healthy providers: who collects them first makes users wait for the last token."""
+
+    id = "passed-on"
+
+    async def run(self, ctx: Context) -> Measurement:
+        key, refused = await open_key(ctx, "passed-on")
+        if refused is not None:
+            return not_installed(refused, self._rule())
+        await Providers(ctx).reset()
+        bodies = conversations(ctx, "passed-on", WHOLE, TOKENS)
+        cases = [Case(path=PATH, json={**body, "stream": True}, headers=headers_of(key)) for body in bodies]
+        self.params = self.params.model_copy(update={"cases": cases})
+        return await super().run(ctx)
 
 
 class ReplayParams(Params):
@@ -56,13 +76,13 @@ class NothingReplayed(Check):
 
     async def _one(self, ctx: Context, providers: Providers, key: str, body: dict[str, object]) -> tuple[str, Response]:
         """What is wrong with one stream, empty when nothing is. Other requests between keep breakers closed."""
-        headers, path = headers_of(key), "/v1/chat/completions"
+        headers = headers_of(key)
         await providers.faults({})
         for plain in conversations(ctx, f"between {body['messages']}", 2, tokens=1):
-            await ctx.app.request("POST", path, json=plain, headers=headers, timeout_s=12)
+            await ctx.app.request("POST", PATH, json=plain, headers=headers, timeout_s=12)
         await providers.faults({name: [FaultRule(kind="reset")] for name in PROVIDERS})
         before = len(await providers.settled())
-        answer = await ctx.app.request("POST", path, json={**body, "stream": True}, headers=headers, timeout_s=15)
+        answer = await ctx.app.request("POST", PATH, json={**body, "stream": True}, headers=headers, timeout_s=15)
         calls = len(await providers.settled()) - before
         return fault_of(answer, calls), answer
 
