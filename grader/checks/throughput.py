@@ -79,6 +79,9 @@ class ThroughputRatio(Check):
             decision = await self._decide(rates)
         if rates.wrong is not None:
             return await self._wrong(rates.wrong, cases, decision, ctx)
+        if not rates.rates[0]:
+            message = f"The time of {self.params.budget_s:g} s was over before both sides had a slice that counts."
+            return undecided(message, ratio_measured(decision), rule)
         mine, theirs = (statistics.fmean(side) for side in rates.rates)
         message = f"{mine:.1f} answers a second at {self.params.clients} clients; the baseline gave {theirs:.1f}."
         if decision.outcome is Outcome.PASSED:
@@ -107,6 +110,6 @@ class ThroughputRatio(Check):
         while decision.outcome is None and (look := next_look(len(rates.rates[0]))) is not None:
             while len(rates.rates[0]) < look:
                 if time.perf_counter() > until or not await rates.pair():
-                    return decision
+                    return decide(rates.log_ratios(), self.params.threshold, self.params.op)
             decision = decide(rates.log_ratios(), self.params.threshold, self.params.op)
         return decision

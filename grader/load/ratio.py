@@ -72,6 +72,11 @@ def ratio_rule(threshold: float, op: Literal["at_least", "at_most"]) -> Rule:
 
 
 def ratio_measured(decision: Decision) -> Measured:
-    """A decision as the value that a page shows."""
+    """A decision as the value that a page shows. Before the first look there is no interval."""
+    if not decision.n:
+        return Measured(unit="ratio", n=0, text="nothing measured yet")
+    if not math.isfinite(decision.high):
+        text = f"{decision.ratio:.2f} × baseline, n = {decision.n}: too few for an interval"
+        return Measured(value=decision.ratio, unit="ratio", n=decision.n, text=text)
     text = f"{decision.ratio:.2f} × baseline [{decision.low:.2f}, {decision.high:.2f}], n = {decision.n}"
     return Measured(value=decision.ratio, unit="ratio", low=decision.low, high=decision.high, n=decision.n, text=text)

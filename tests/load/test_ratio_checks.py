@@ -30,6 +30,20 @@ async def test_throughput_ratio(service: type[Service], outcome: Outcome) -> Non
     assert found.outcome is outcome, found.message
 
 
+@pytest.mark.parametrize(
+    ("budget_s", "said", "value"),
+    [(0.01, "nothing measured yet", None), (0.5, "too few for an interval", pytest.approx(1.0, abs=0.9))],
+)
+async def test_a_budget_that_ends_before_the_first_look_is_undecided(budget_s: float, said: str, value: object) -> None:
+    params = {"cases": [case()], "threshold": 0.5, "clients": 2, "slice_s": 0.06, "budget_s": budget_s}
+    with context(Service) as ctx:
+        found = await ThroughputRatio(ThroughputParams.model_validate(params)).run(ctx)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert said in found.measured.text
+    assert found.measured.value == value
+    assert found.measured.high is None
+
+
 async def test_only_the_baseline_gets_its_key() -> None:
     params = {"cases": [case()], "threshold": 0.5, "clients": 2, "slice_s": 0.06}
     with context(Service, Keyed) as ctx:

@@ -42,7 +42,7 @@ class Throughput(Check):
                 mine, my_s = await _slice(ctx.app, bodies)
                 theirs, their_s = await _slice(baseline(ctx), bodies)
                 if refused := next((a for a in mine if a.wrong), None):
-                    measured = ratio_measured(Decision(None, 0.0, 0.0, math.inf, len(logs)))
+                    measured = ratio_measured(decide(logs, FASTER, "at_least"))
                     return failed(
                         f"At {STREAMS} streams, a chat {refused.wrong}.",
                         measured,
