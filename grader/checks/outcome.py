@@ -32,12 +32,17 @@ def failed(
     )
 
 
-def undecided(message: str, measured: Measured, rule: Rule, series: list[Series] | None = None) -> Measurement:
+NOISY = "The machine was too noisy to tell. Grade again; this costs no attempt."
+
+
+def undecided(
+    message: str, measured: Measured, rule: Rule, series: list[Series] | None = None, advice: str = NOISY
+) -> Measurement:
     return Measurement(
         outcome=Outcome.INCONCLUSIVE,
         message=message,
         measured=measured,
         rule=rule,
-        advice="The machine was too noisy to tell. Grade again; this costs no attempt.",
+        advice=advice,
         series=series or [],
     )

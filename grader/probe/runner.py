@@ -21,6 +21,10 @@ SAFETY = 1.5
 """A repetition begins only if the time left is this many times what the last one took: it must not run out of time."""
 FAIR_SHARE = 0.25
 """Of the run's time: what a repetition leaves for the criteria behind it, and what one of them should have at least."""
+LEFT_LITTLE = (
+    "Look at the seconds of the criteria before this one. A service that is slow without failing uses up the run's "
+    "time: grade it with --only on your own machine. If nothing there is unusual, grade again; this costs no attempt."
+)
 DYING_S = 0.4
 """How long the engine may take to notice that a process is gone."""
 
@@ -125,7 +129,7 @@ def _out_of_time(ctx: ProbeContext, too_little_s: float | None, crowded: bool) -
         return undecided(f"{message} The machine was too busy to blame your service.", measured, rule)
     if too_little_s is not None:
         said = f"{message} The criteria before it had left only {max(0.0, too_little_s):.0f} s."
-        return undecided(said, measured, rule)
+        return undecided(said, measured, rule, advice=LEFT_LITTLE)
     return Measurement(
         outcome=Outcome.FAILED,
         message=message,

@@ -153,6 +153,7 @@ def test_a_criterion_that_gets_no_time_blames_nobody(monkeypatch: pytest.MonkeyP
     results = grade(monkeypatch, {"slow": slow, "late": late}, deadline_s=0.6)
     assert [r.outcome for r in results] == [Outcome.PASSED, Outcome.INCONCLUSIVE]
     assert "had left only 0 s" in results[1].message
+    assert "slow without failing" in results[1].advice
 
 
 def test_a_repetition_leaves_time_for_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,19 @@ def test_a_verdict_explains_itself(me: Client, ada: Any, make_run: Make, failed_
         assert part in text, part
 
 
+def test_what_stayed_undecided_says_why_and_how_long_it_took(
+    me: Client, ada: Any, make_run: Make, failed_result: RunResult
+) -> None:
+    run = make_run(ada)
+    more = {"outcome": Outcome.INCONCLUSIVE, "advice": "Look at the seconds.", "seconds": 41.96}
+    undecided = failed_result.criteria[1].model_copy(update={**more, "data": {"measured_again": 2}})
+    end(begin(run), failed_result.model_copy(update={"criteria": [failed_result.criteria[0], undecided]}))
+    text = page(me, run)
+    assert "Look at the seconds." in text
+    assert "Measured in 42.0&nbsp;s; again, because the first time did not tell." in text
+    assert "What to do next" not in text
+
+
 def test_stored_html_in_response(me: Client, ada: Any, make_run: Make, failed_result: RunResult) -> None:
     """Attacks: stored_html_in_response, log_escape_injection."""
     run = make_run(ada)
