@@ -19,6 +19,8 @@ defaults
     # A connection that can't even be opened is tried on another replica. What was sent is never sent twice.
     retries 2
     option redispatch 1
+    # Else it waits up to 200 ms for more before it sends on the first token of a stream.
+    option http-no-delay
 frontend front
     bind 0.0.0.0:{port}
     default_backend replicas

@@ -40,39 +40,50 @@ class Traces(Check):
     params: TracesParams
 
     async def run(self, ctx: Context) -> Measurement:
-        share = self.params.share
-        words = f"at least {share:.0%} of the traces complete, also those of requests that fail"
-        rule = Rule(op="at_least", threshold=100 * share, unit="%", text=words)
         seen = await quiet(ctx)
         if seen is None:
-            return await not_scraped(ctx, rule)
+            return await not_scraped(ctx, self._rule())
         called = called_by(seen.phase)
         turns = [turn for turn in seen.phase.traffic.turns if turn.outcome]
         deadline = time.time() + self.params.within_s
         while True:
             stored = await traces_of(ctx, [turn.trace for turn in turns])
             problems = [problem_of(turn, stored[turn.trace], called, seen.phase) for turn in turns]
-            good = problems.count("")
-            if good == len(turns) or time.time() > deadline:
-                break
+            if not any(problems) or time.time() > deadline:
+                return self._say(turns, problems, unsound(seen.phase))
             await asyncio.sleep(0.5)
-        text = f"{good} of {len(turns)} traces"
-        measured = Measured(value=100 * good / max(1, len(turns)), unit="%", n=len(turns), text=text)
+
+    def _rule(self) -> Rule:
+        share = self.params.share
+        words = f"at least {share:.0%} of the traces complete, also those of requests that fail"
+        return Rule(op="at_least", threshold=100 * share, unit="%", text=words)
+
+    def _say(self, turns: Sequence[Turn], problems: Sequence[str], unsound_for: str) -> Measurement:
+        """``problems``: what is missing in the trace of each turn, "" for nothing."""
+        good, rule = problems.count(""), self._rule()
+        text, measured = _counted(problems, "traces")
         failing = [problem for turn, problem in zip(turns, problems, strict=True) if turn.outcome == "error"]
         lost = [problem for problem in failing if problem]
-        enough = bool(turns) and good >= share * len(turns)
-        if enough and len(lost) <= self.params.spare:
-            return passed(f"{text} lead from the request through both hops to the model.", measured, rule)
-        first = next((problem for problem in problems if problem), unsound(seen.phase) or "there are no traces")
-        said = f"{text} are complete. The first that is not: {first}."
-        if enough:
-            said = f"Of {len(failing)} requests that failed, {len(lost)} left no complete trace. The first: {lost[0]}."
-        advice = (
-            "Take the traceparent of the request as the parent of your first span, hand your own on with the call to "
-            "the second hop and with the call to the model, name the hops api and generate (service.name), and end "
-            "and export every span, also those of requests that fail."
-        )
-        return failed(said, measured, rule, advice)
+        if not turns or good < self.params.share * len(turns):
+            first = next((problem for problem in problems if problem), unsound_for or "there are no traces")
+            return failed(f"{text} are complete. The first that is not: {first}.", measured, rule, ADVICE)
+        if len(lost) > self.params.spare:
+            text, measured = _counted(failing, "traces of requests that failed")
+            return failed(f"Only {text} are complete. The first that is not: {lost[0]}.", measured, rule, ADVICE)
+        return passed(f"{text} lead from the request through both hops to the model.", measured, rule)
+
+
+def _counted(problems: Sequence[str], what: str) -> tuple[str, Measured]:
+    good, n = problems.count(""), len(problems)
+    text = f"{good} of {n} {what}"
+    return text, Measured(value=100 * good / max(1, n), unit="%", n=n, text=text)
+
+
+ADVICE = (
+    "Take the traceparent of the request as the parent of your first span, hand your own on with the call to "
+    "the second hop and with the call to the model, name the hops api and generate (service.name), and end "
+    "and export every span, also those of requests that fail."
+)
 
 
 def called_by(phase: Phase) -> dict[str, set[str]]:
