@@ -17,7 +17,7 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
     other = [round(rng.gauss(0, 1), 4) for _ in range(corpus.DIMENSIONS)]
     day = rng.randint(1, 900)
     item = {"id": name, "v": v, "day": day}
-    window = {"day_from": day - 1, "day_to": day + 1}
+    begins, ends = {"day_from": day, "day_to": day + 3}, {"day_from": day - 1, "day_to": day}
 
     def case(title: str, path: str, json: Any, status: int | str, **more: Any) -> dict[str, Any]:
         return {"title": title, "path": path, "json": json, "status": status, **more}
@@ -29,7 +29,8 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
         case("Storing a vector", "/vectors", {"tenant": tenant, "items": [item]}, 200, expect={"/written": 1}),
         case("Storing it again", "/vectors", {"tenant": tenant, "items": [{**item, "v": other}]}, 200),
         case("Finding what replaced it", "/search", find(v=other), 200, expect={"/hits/0/id": name, "/hits/1": None}),
-        case("Finding it by its day", "/search", find(filter=window), 200, expect={"/hits/0/id": name}),
+        case("Finding it on a range's first day", "/search", find(filter=begins), 200, expect={"/hits/0/id": name}),
+        case("Finding it on a range's last day", "/search", find(filter=ends), 200, expect={"/hits/0/id": name}),
         case("Not finding it on another day", "/search", find(filter={"day_from": 901, "day_to": 950}), 200,
              expect={"/hits": []}),
         case("A tenant that has nothing", "/search", find(tenant=f"{tenant}-x"), 200, expect={"/hits": []}),
