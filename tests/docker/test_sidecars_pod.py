@@ -150,7 +150,7 @@ else:
 
 
 def test_a_store_behind_a_link_that_fails() -> None:
-    """valkey as it really runs, reached through the fault proxy: quick, then slow, then cut, then whole again."""
+    """valkey as it really runs, reached through the fault proxy: quick, slow, cut, whole again, and lossy."""
     store = Sidecar(name="store-real", kind="valkey", port=6379, memory_mb=96)
     link = Sidecar(name="store", kind="fault-proxy", port=6380, config={"upstream": "store-real:6379"})
     with podkit.pod("app", "store-real", "store") as pod:
@@ -183,3 +183,20 @@ print("RESULT " + json.dumps({"set": ask(b"SET k 1"), "get": ask(b"INCR k")}), f
         assert cut["get"][0] in ("ConnectionResetError", "")
         command(channel, {"command": "link"}, 3)
         assert run_client(pod, "app-whole", client)["get"][0] == ":2\r\n"
+        command(channel, {"command": "link", "loss": 0.3}, 4)
+        lossy = run_client(pod, "app-lossy", LOSSY)
+        assert [said for said, _ in lossy] == [f":{n}\r\n" for n in range(3, 23)]
+        assert 2 <= sum(seconds > 0.19 for _, seconds in lossy) < 20
+        assert command(channel, {"command": "stats"}, 5)["lost"] >= 2
+
+
+LOSSY = """
+import socket
+found = []
+with socket.create_connection(("store", 6380), timeout=30) as s:
+    for _ in range(20):
+        began = time.perf_counter()
+        s.sendall(b"INCR k\\r\\n")
+        found.append((s.recv(100).decode(), time.perf_counter() - began))
+print("RESULT " + json.dumps(found), flush=True)
+"""

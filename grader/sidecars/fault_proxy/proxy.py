@@ -14,6 +14,9 @@ from grader.sidecars.fault_proxy.config import Link, ProxyConfig
 CHUNK = 16 << 10
 HELD = 64
 """Chunks on their way per connection and direction: 1 MiB at most; then the sender has to wait."""
+PACKET = 1448
+RESEND_S, RESEND_OPENING_S, MOST_RESENDS = 0.2, 1.0, 6
+"""Linux sends a packet again after 0.2 s at the least, the first one of a connection after 1 s, and doubles that."""
 _LINK: TypeAdapter[Link] = TypeAdapter(Link)
 
 
@@ -29,6 +32,7 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
         self._total = 0
         self._bytes = 0
+        self._lost = 0
 
     async def start(self, port: int) -> asyncio.Server:
         """Listen on all addresses of the pod."""
@@ -43,7 +47,12 @@ class Proxy:
             self._reset()
         elif command != "stats":
             raise ValueError(f"there is no command {str(command)[:60]!r}; there are link, reset and stats")
-        return {"open": len(self._open) // 2, "connections": self._total, "bytes": self._bytes}
+        return {
+            "open": len(self._open) // 2,
+            "connections": self._total,
+            "bytes": self._bytes,
+            "lost": self._lost,
+        }
 
     def _set(self, link: Link) -> None:
         self.link = link
@@ -66,6 +75,7 @@ class Proxy:
         self._open.add(writer)
         behind: asyncio.StreamWriter | None = None
         try:
+            await asyncio.sleep(self._resent_s(1, RESEND_OPENING_S))
             there, behind = await asyncio.open_connection(*self._upstream, limit=CHUNK)
             self._open.add(behind)
             async with asyncio.TaskGroup() as both:
@@ -79,6 +89,20 @@ class Proxy:
                     self._open.discard(side)
                     side.transport.abort() if self.link.cut else side.close()
 
+    def _resent_s(self, packets: int, wait_s: float) -> float:
+        """How much later so many packets are complete because some were lost. What comes behind them waits, too.
+
+        No byte of a TCP stream is ever missing: an application sees lost packets as a wait and as nothing else.
+        """
+        late_s = 0.0
+        for _ in range(MOST_RESENDS):
+            lost = sum(self._rng.random() < self.link.loss for _ in range(packets)) if self.link.loss else 0
+            if not lost:
+                break
+            self._lost += lost
+            packets, late_s, wait_s = lost, late_s + wait_s, 2 * wait_s
+        return late_s
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One direction: a reader that notes when each chunk is due, and a writer that waits for it."""
         loop = asyncio.get_running_loop()
@@ -88,7 +112,8 @@ class Proxy:
             while True:
                 data = await reader.read(CHUNK)
                 delay_ms = self.link.latency_ms + self._rng.uniform(0, self.link.jitter_ms)
-                await held.put((loop.time() + delay_ms / 1000, data))
+                late_s = self._resent_s(-(-len(data) // PACKET), RESEND_S)
+                await held.put((loop.time() + delay_ms / 1000 + late_s, data))
                 if not data:
                     return
 

@@ -116,6 +116,48 @@ async def test_a_slow_link_takes_its_time() -> None:
         assert slow > 0.3 > quick
 
 
+async def test_lost_packets_come_late_and_in_order() -> None:
+    async with proxied() as line:
+        quiet = line.proxy.obey({"command": "stats"})
+        assert quiet["lost"] == 0
+        reader, writer = await line.connect()
+        link(line, loss=0.3)
+        waits = []
+        for number in range(25):
+            began = time.perf_counter()
+            writer.write(b"%04d" % number)
+            assert await reader.readexactly(4) == b"%04d" % number
+            waits.append(time.perf_counter() - began)
+        late = [wait for wait in waits if wait > 0.19]
+        assert 4 <= len(late) <= 21, waits
+        assert line.proxy.obey({"command": "stats"})["lost"] >= len(late)
+        link(line)
+        data = random.Random(2).randbytes(200_000)
+        writer.write(data)
+        assert await reader.readexactly(len(data)) == data
+        writer.close()
+
+
+async def test_the_opening_of_a_connection_may_be_lost() -> None:
+    async with proxied() as line:
+        link(line, loss=0.5)
+        line.proxy._rng = AlternatingLoss()
+        _, took = await line.echo(timeout_s=10)
+        assert 1.0 < took < 3.0
+
+
+class AlternatingLoss(random.Random):
+    """The first packet is lost, the next ones are not."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.rolled = 0
+
+    def random(self) -> float:
+        self.rolled += 1
+        return 0.0 if self.rolled == 1 else 0.9
+
+
 async def test_a_dead_party_behind_it_looks_dead() -> None:
     proxy = Proxy(ProxyConfig(upstream="localhost:9"), random.Random(1))
     front = await proxy.start(0)
