@@ -10,7 +10,17 @@ from collections.abc import Callable, Generator, Iterator
 from grader import __version__
 from grader.deploy import PROBE_IMAGE, Deployment
 from grader.errors import EngineUnavailable, LearnerError, RunCancelled, SeatrialError
-from grader.events import Event, EvidenceCollected, LogLine, Phase, PhaseFinished, PhaseStarted, RunFinished
+from grader.events import (
+    CheckFinished,
+    Event,
+    EvidenceCollected,
+    LogLine,
+    Phase,
+    PhaseFinished,
+    PhaseStarted,
+    RunFinished,
+)
+from grader.evidence import HISTOGRAMS, Histograms
 from grader.follow import follow
 from grader.job import GradingJob
 from grader.probing import Probing
@@ -70,6 +80,7 @@ class _Run:
         self.stop = threading.Event()
         self.began = time.monotonic()
         self.results: list[CheckResult] = []
+        self.histograms = Histograms()
         self.image: ImageRef | None = None
         self.build_log: list[str] = []
         self.failed_phase: tuple[Phase, float] | None = None
@@ -127,10 +138,11 @@ class _Run:
         if self.build_log:
             text = "\n".join(self.build_log)
             yield EvidenceCollected(name="build.log", media_type="text/plain", visibility="private", content=text)
-        if deployment.usage_json:
-            yield EvidenceCollected(
-                name="usage.json", media_type="application/json", visibility="reviewer", content=deployment.usage_json
-            )
+        for name, content in (("usage.json", deployment.usage_json), (HISTOGRAMS, self.histograms.text())):
+            if content:
+                yield EvidenceCollected(
+                    name=name, media_type="application/json", visibility="reviewer", content=content
+                )
 
     def _result(self, verdict: Verdict, reason: str, advice: str) -> RunResult:
         graded = verdict in (Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE)
@@ -197,6 +209,7 @@ class _Run:
         yield self._phase("grade")
         for event in probing.events():
             if event.type == "check_finished":
+                event = CheckFinished(result=self.histograms.taken_from(event.result))
                 self.results.append(event.result)
             yield event
         deployment.collect_usage()

@@ -91,6 +91,9 @@ class Series(Frozen):
     app: list[float] | list[tuple[float, float]] = []
     baseline: list[float] | list[tuple[float, float]] = []
     threshold: float | None = None
+    whole: dict[str, dict[str, Any]] = Field(
+        {}, description="all samples of each side as an exported histogram; the engine moves them to the evidence"
+    )
     marks: list[Mark] = []
     summary: str = Field("", description="the conclusion in one sentence: the text equivalent")
 

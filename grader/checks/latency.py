@@ -11,13 +11,15 @@ from pydantic import Field
 from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, collect, loaded, problem, send
 from grader.checks.outcome import failed, passed, undecided
+from grader.checks.plots import seconds_histogram
+from grader.load.calibrate import calibrate
 from grader.load.compare import Comparison, Plan, Statistic, Value, compare
-from grader.load.ratio import ratio_measured, ratio_rule
+from grader.load.ratio import decide, ratio_measured, ratio_rule
 from grader.probe.http import Target
-from grader.result import Measurement, Outcome, Series
+from grader.result import Measurement, Outcome
 
 MOST_RATE = 400.0
-SHOWN = 2000
+NOTHING = decide((), 1.0, "at_most")
 
 
 class LatencyParams(Params):
@@ -62,6 +64,8 @@ class LatencyRatio(Check):
             budget_s=p.budget_s,
         )
         requests = [loaded(case) for case in cases]
+        if said := await _beyond_us(plan.rate):
+            return undecided(said, ratio_measured(NOTHING), ratio_rule(p.threshold, p.op))
         seen = await compare(sides, lambda pair: requests[pair % len(requests)], plan)
         if seen.wrong is not None:
             return await self._wrong(seen, cases, ctx.app)
@@ -89,12 +93,9 @@ class LatencyRatio(Check):
         what = "first token" if self.params.value == "ttft" else "answer"
         message = f"The median {what} took {middle[0] * 1000:.1f} ms, the baseline's {middle[1] * 1000:.1f} ms."
         series = [
-            Series(
-                kind="histogram",
-                title="Time to first token" if self.params.value == "ttft" else "Latency",
-                unit="s",
-                app=list(seen.values[0][:SHOWN]),
-                baseline=list(seen.values[1][:SHOWN]),
+            seconds_histogram(
+                "Time to first token" if self.params.value == "ttft" else "Latency",
+                *seen.values,
                 threshold=middle[1] * self.params.threshold,
                 summary=message,
             )
@@ -104,6 +105,18 @@ class LatencyRatio(Check):
         if seen.decision.outcome is Outcome.FAILED:
             return failed(message, measured, rule, self.params.advice, series=series)
         return undecided(message, measured, rule, series)
+
+
+async def _beyond_us(rate: float) -> str:
+    """Why the load generator itself can't be trusted with this rate, here and now; empty when it can.
+
+    Its lag is watched during every measurement anyway. A high absolute rate is tried on an echo target beforehand.
+    """
+    if rate < MOST_RATE:
+        return ""
+    found = await calibrate((rate, 2 * rate))
+    said = f"The load generator can't keep {rate:g} requests a second on this machine now."
+    return "" if found.allows(rate) else said
 
 
 async def _cost_s(baseline: Target, cases: list[Case]) -> float:

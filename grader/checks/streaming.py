@@ -12,8 +12,9 @@ from pydantic import Field
 from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, at_pointer, collect, problem, send
 from grader.checks.outcome import failed, passed
+from grader.checks.plots import seconds_histogram
 from grader.probe.response import Response
-from grader.result import Measured, Measurement, Rule, Series
+from grader.result import Measured, Measurement, Rule
 
 
 class StreamingParams(Params):
@@ -119,12 +120,10 @@ class Streaming(Check):
             "in a piece of their own."
         )
         series = [
-            Series(kind="histogram", title="Time to first token", unit="s", app=firsts[:2000], summary=message),
-            Series(
-                kind="histogram",
-                title="Time between tokens",
-                unit="s",
-                app=gaps[:2000],
+            seconds_histogram("Time to first token", firsts, summary=message),
+            seconds_histogram(
+                "Time between tokens",
+                gaps,
                 summary=f"Half of the tokens follow within {statistics.median(gaps or [0.0]) * 1000:.1f} ms.",
             ),
         ]

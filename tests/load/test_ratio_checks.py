@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from small_service import Keyed, Service, Slow, case, context
 
+from grader.checks import latency
 from grader.checks.latency import LatencyParams, LatencyRatio
 from grader.checks.throughput import ThroughputParams, ThroughputRatio
 from grader.load import compare
+from grader.load.calibrate import Calibration
 from grader.probe.http import Target
 from grader.result import Outcome
 
@@ -20,6 +22,22 @@ async def test_latency_ratio(service: type[Service], outcome: Outcome, monkeypat
     with context(service) as ctx:
         found = await LatencyRatio(LatencyParams.model_validate(params)).run(ctx)
     assert found.outcome is outcome, found.message
+
+
+async def test_a_rate_beyond_the_load_generator_is_void_and_nobodys_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[float, ...]] = []
+
+    async def calibrated(rates: tuple[float, ...]) -> Calibration:
+        tried.append(rates)
+        return Calibration(900, 0.001, 0.002)
+
+    monkeypatch.setattr(latency, "calibrate", calibrated)
+    params = {"cases": [case()], "threshold": 3.0, "rate_per_s": 500}
+    with context(Slow) as ctx:
+        found = await LatencyRatio(LatencyParams.model_validate(params)).run(ctx)
+    assert tried == [(500, 1000)]
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "can't keep 500 requests" in found.message
 
 
 @pytest.mark.parametrize(("service", "outcome"), [(Service, Outcome.PASSED), (Slow, Outcome.FAILED)])

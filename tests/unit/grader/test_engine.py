@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from tiny import reference, tiny_lab
 
+from grader.checks.plots import seconds_histogram
 from grader.engine import run, run_to_end
 from grader.errors import BuildFailed, EngineUnavailable, LearnerError, SandboxError
-from grader.events import EVENT, Event, PhaseFinished, RunFinished
+from grader.events import EVENT, Event, EvidenceCollected, PhaseFinished, RunFinished
 from grader.job import GradingJob
+from grader.load.histogram import Histogram
 from grader.probe.protocol import CheckBegun, CheckEnded, Control, Done, Fault, Listening, NotReadyNow, ReadyNow
 from grader.result import CheckResult, Outcome, RunResult, Verdict
 from grader.sandbox.fake import FakeSandbox, Script
@@ -79,6 +81,20 @@ def test_a_passing_run(job: GradingJob) -> None:
     assert (result.verdict, result.score, result.seed) == (Verdict.PASSED, 100, "seed")
     phases = [event.phase for event in events if isinstance(event, PhaseFinished)]
     assert phases == ["build", "deploy", "ready", "grade", "teardown"]
+
+
+def test_histograms_of_all_samples_are_evidence_and_no_part_of_the_result(job: GradingJob) -> None:
+    measured = CheckEnded.model_validate_json(ended("reverse", P, 60)).result
+    series = seconds_histogram("Latency", [0.1, 0.2], summary="said")
+    line = CheckEnded(result=measured.model_copy(update={"series": [series]})).model_dump_json()
+    result, events = grade(job, FakeSandbox({"probe": probe([READY, ended("contract", P, 40, gate=True), line, DONE])}))
+    assert result.verdict is Verdict.PASSED
+    assert result.criteria[1].series[0].app == [0.1, 0.2]
+    assert result.criteria[1].series[0].whole == {}
+    evidence = {e.name: e for e in events if isinstance(e, EvidenceCollected)}
+    assert evidence["histograms.json"].visibility == "reviewer"
+    found = json.loads(evidence["histograms.json"].content)
+    assert len(Histogram.read(found[0]["sides"]["app"])) == 2
 
 
 def test_a_failed_gate_caps_the_score(job: GradingJob) -> None:

@@ -8,8 +8,9 @@ from lab_checks.world import Phase
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import counted, failed, passed, undecided
+from grader.checks.plots import seconds_histogram
 from grader.load.metrics import percentile
-from grader.result import Measured, Measurement, Rule, Series
+from grader.result import Measured, Measurement, Rule
 
 BOUNDS = (0.02, 0.028, 0.04, 0.056, 0.08, 0.11, 0.16, 0.22, 0.32, 0.45, 0.64, 0.9, 1.3, 1.8, 2.5)
 UNIT = "counters"
@@ -102,11 +103,9 @@ class FirstToken(Check):
         truth_s = percentile(true_times, which)
         message = f"The histogram puts p{which} {between(own)}; the probe saw {truth_s:.3f} s."
         series = [
-            Series(
-                kind="histogram",
-                title="Time to the first token, as the probe saw it",
-                unit="s",
-                app=true_times[:2000],
+            seconds_histogram(
+                "Time to the first token, as the probe saw it",
+                true_times,
                 threshold=BOUNDS[min(own, len(BOUNDS) - 1)],
                 summary=message,
             )

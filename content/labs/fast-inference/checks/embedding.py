@@ -13,11 +13,12 @@ from lab_checks.texts import Encoder, cosine, mixed, vectors_in
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed, undecided
+from grader.checks.plots import seconds_histogram
 from grader.load.quiet import quiet_collector
 from grader.load.ratio import Decision, decide, ratio_measured, ratio_rule
 from grader.probe.http import Target
 from grader.probe.response import Response
-from grader.result import Measurement, Outcome, Series
+from grader.result import Measurement, Outcome
 
 LEAST = 0.99
 OFF = 0.02
@@ -95,14 +96,8 @@ def _say(times: tuple[list[float], list[float]], cosines: list[float], decision:
     ms = [statistics.median(side) * 1000 for side in times]
     message = f"Ten texts of mixed length took {ms[0]:.0f} ms, R {ms[1]:.0f} ms; cosine {min(cosines):.3f}."
     series = [
-        Series(
-            kind="histogram",
-            title="Time of a request with ten texts of mixed length",
-            unit="s",
-            app=times[0],
-            baseline=times[1],
-            threshold=ms[1] / 1000 * limit,
-            summary=message,
+        seconds_histogram(
+            "Time of a request with ten texts of mixed length", *times, threshold=ms[1] / 1000 * limit, summary=message
         )
     ]
     if decision.outcome is Outcome.PASSED:

@@ -11,6 +11,7 @@ from lab_checks.install import without_model
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed, undecided
+from grader.checks.plots import seconds_histogram
 from grader.load.closed import ClosedLoop, Slice, Wrong
 from grader.load.compare import Plan, compare
 from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
@@ -165,12 +166,9 @@ class Single(Check):
         mine, theirs = (statistics.median(side) * 1000 for side in seen.values)
         message = f"One client waits {mine:.1f} ms in the median; R needs {theirs:.1f} ms."
         series = [
-            Series(
-                kind="histogram",
-                title="Latency of single requests",
-                unit="s",
-                app=list(seen.values[0][:2000]),
-                baseline=list(seen.values[1][:2000]),
+            seconds_histogram(
+                "Latency of single requests",
+                *seen.values,
                 threshold=theirs / 1000 * p.threshold,
                 summary=message,
             )

@@ -11,12 +11,13 @@ from lab_checks.speed import UNDECIDED, again, guessed
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed, undecided
+from grader.checks.plots import seconds_histogram
 from grader.load.attack import attack
 from grader.load.closed import ClosedLoop
 from grader.load.metrics import Samples
 from grader.load.pacer import Schedule
 from grader.load.targeter import Request
-from grader.result import Measured, Measurement, Rule, Series
+from grader.result import Measured, Measurement, Rule
 
 TIMEOUT_S = 20.0
 
@@ -96,14 +97,8 @@ class Tail(Check):
         ms = [statistics.median(side) * 1000 for side in kept]
         message = f"In bursts that R can't keep up with, half waited under {ms[0]:.0f} ms; for R, {ms[1]:.0f} ms."
         series = [
-            Series(
-                kind="histogram",
-                title="Latency in bursts at 1.5 × R's capacity",
-                unit="s",
-                app=kept[0][:2000],
-                baseline=kept[1][:2000],
-                threshold=ms[1] / 1000 * limit,
-                summary=message,
+            seconds_histogram(
+                "Latency in bursts at 1.5 × R's capacity", *kept, threshold=ms[1] / 1000 * limit, summary=message
             )
         ]
         beyond = sum(ratio > limit for ratio in ratios)

@@ -10,7 +10,8 @@ from lab_checks.chats import Answer, agrees, ask_all, first_s, trusted
 
 from grader.checks.base import Check, Context
 from grader.checks.outcome import failed, passed, undecided
-from grader.result import Measured, Measurement, Rule, Series
+from grader.checks.plots import seconds_histogram
+from grader.result import Measured, Measurement, Rule
 
 USERS, BURST, TOKENS, SHARE = 8, 32, 16, 0.6
 OTHER_TEXT = 0.1  # share of texts that may differ
@@ -59,11 +60,9 @@ class Overload(Check):
             f"{late[1]:.2f} s; the baseline's, between the two, {theirs_s:.2f} s."
         )
         series = [
-            Series(
-                kind="histogram",
-                title="Time to first token in the burst",
-                unit="s",
-                app=[first_s(a) for a in accepted],
+            seconds_histogram(
+                "Time to first token in the burst",
+                [first_s(a) for a in accepted],
                 threshold=theirs_s * SHARE,
                 summary=message,
             )

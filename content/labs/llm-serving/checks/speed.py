@@ -14,6 +14,7 @@ from lab_checks.chats import Answer, agrees, ask, baseline, trusted
 
 from grader.checks.base import Check, Context
 from grader.checks.outcome import failed, passed, undecided
+from grader.checks.plots import seconds_histogram
 from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
 from grader.load.targeter import is_unanswered
 from grader.probe.http import Target
@@ -154,12 +155,10 @@ def _say_ttft(decision: Decision, firsts: Firsts, shown: Answer) -> Measurement:
     said = f"after {middle[0]:.0f} ms; the baseline needed {middle[1]:.0f} ms"
     message = f"First token of a {firsts.size}-token prompt {said}."
     series = [
-        Series(
-            kind="histogram",
-            title="Time to first token behind a shared system prompt",
-            unit="s",
-            app=firsts.mine,
-            baseline=firsts.theirs,
+        seconds_histogram(
+            "Time to first token behind a shared system prompt",
+            firsts.mine,
+            firsts.theirs,
             threshold=middle[1] / 1000 * SOONER,
             summary=message,
         )

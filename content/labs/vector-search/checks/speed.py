@@ -9,7 +9,6 @@ import json
 import math
 import statistics
 import time
-from array import array
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,11 @@ from lab_checks.asking import BATCH, TIMEOUT_S, K, Loaded, ids_of, loaded, query
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed, undecided
+from grader.checks.plots import seconds_histogram
 from grader.load.compare import Plan, compare
 from grader.load.ratio import ratio_measured, ratio_rule
 from grader.load.targeter import Answer, Request, is_unanswered, json_request
-from grader.result import Measured, Measurement, Outcome, Rule, Series
+from grader.result import Measured, Measurement, Outcome, Rule
 
 UTILISATION, LEAST = 0.2, 0.9
 PHASES, MOST_PHASES, PHASE_SEARCHES, PHASE_S = 5, 10, 20, 3.0
@@ -103,24 +103,16 @@ class Median(Check):
             return undecided("The load generator could not keep to its schedule.", measured, rule)
         mine, theirs = (statistics.median(side) for side in seen.values)
         message = f"The median search took {mine * 1000:.1f} ms, the exact scan's {theirs * 1000:.1f} ms."
-        series = [_histogram(seen.values, theirs * self.params.threshold, message)]
+        series = [
+            seconds_histogram(
+                "Time of a search", *seen.values, threshold=theirs * self.params.threshold, summary=message
+            )
+        ]
         if seen.decision.outcome is Outcome.PASSED:
             return passed(message, measured, rule, series=series)
         if seen.decision.outcome is Outcome.FAILED:
             return failed(message, measured, rule, advice, series=series)
         return undecided(message, measured, rule, series)
-
-
-def _histogram(values: tuple[array[float], array[float]], threshold: float, message: str) -> Series:
-    return Series(
-        kind="histogram",
-        title="Time of a search",
-        unit="s",
-        app=list(values[0][:2000]),
-        baseline=list(values[1][:2000]),
-        threshold=threshold,
-        summary=message,
-    )
 
 
 async def _seconds(target: Any, request: Request) -> float:
