@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import math
 import time
 import types
+from array import array
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from labkit import lab_checks
 from observability_kit import BUCKETS, REQUESTS, TOKENS, Counts, SmallAssistant, World, world
 
-from grader.result import Measurement, Outcome
+from grader.result import Mark, Measurement, Outcome
 
 CHECKS = {
     "logs": ("logs", "Logs", {}),
@@ -172,8 +175,25 @@ class Recovers(SmallAssistant):
 
 
 async def test_an_alert_about_what_came_before_has_time_to_rest() -> None:
-    outcome, message = (await verdicts(Recovers, ["incidents"]))["incidents"]
-    assert outcome is Outcome.PASSED, message
+    for name in ("decoys", "incidents"):
+        outcome, message = (await verdicts(Recovers, [name]))[name]
+        assert outcome is Outcome.PASSED, message
+
+
+def test_a_machine_that_slows_everybody_is_told_from_a_slow_model() -> None:
+    alerts, mark = lab("alerts"), {"text": lab("alerts").FAULTS["latency"][0], "start_s": 1.0, "end_s": 3.0}
+
+    def untouched_s(quick_s: float, marks: list[Mark]) -> float:
+        due = array("d", (n / 10 for n in range(50)))
+        times = [9.0 if not 1 <= at <= 3 else 0.5 if n % 4 == 0 else quick_s for n, at in enumerate(due)]
+        phase: Any = SimpleNamespace(samples=SimpleNamespace(due=due, ttft_s=array("d", [*times[:-1], math.inf])))
+        found: float = alerts.untouched_s(phase, marks)
+        return found
+
+    slow = [Mark.model_validate(mark), Mark(start_s=3.0, end_s=5.0, text="the model fails")]
+    assert untouched_s(0.05, slow) == pytest.approx(0.05)
+    assert untouched_s(0.05, slow) < alerts.TOUCHED_TTFT_S < untouched_s(0.2, slow)
+    assert untouched_s(0.05, []) == 0
 
 
 class Silent(SmallAssistant):

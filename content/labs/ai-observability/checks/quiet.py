@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from lab_checks.watch import Watch, load_rules
+from lab_checks.watch import REST, Watch, load_rules
 from lab_checks.world import OUTCOMES, Phase, Traffic, drive
 
 from grader.checks.base import Context
@@ -43,6 +43,7 @@ async def quiet(ctx: Context) -> Quiet | None:
         watch = Watch(ctx)
         if not await watch.after_scrapes(1):
             return None
+        await watch.rested(REST)  # an alert about what came before would be blamed on this stretch
         before = await counters(watch)
         traffic, schedule = Traffic(ctx.rng("quiet"), USERS), step(STAGES)
         phase = await drive(ctx, traffic, schedule, harmless(ctx.rng("harmless"), len(schedule)))

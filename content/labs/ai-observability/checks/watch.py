@@ -14,6 +14,10 @@ from grader.checks.base import Context
 RULES_PATH = "/rules.yml"
 MAX_RULES_BYTES = 64 << 10
 LOOK_S = 0.3
+PATIENCE = 2.5
+"""So many seconds for each scrape that is waited for; when fewer came, Prometheus had no chance."""
+REST = 15
+"""Scrapes within which an alert has to be silent again once its cause is gone."""
 KEPT = "30s"
 """A scrape that fails makes its series vanish at once; what was counted before is still true."""
 
@@ -66,6 +70,15 @@ class Watch:
         """Alert -> the incident that it names, of those that fire now."""
         rules = (await self.ask(command="alerts"))["rules"]
         return {rule["alert"]: rule["labels"].get("incident", "") for rule in rules if rule["state"] == "firing"}
+
+    async def rested(self, scrapes: int) -> dict[str, str]:
+        """Wait until nothing fires, for so many scrapes at most; what still does, as ``firing`` says it."""
+        began = time.time()
+        while firing := await self.firing():
+            if await self.scrapes_since(began) > scrapes or time.time() > began + PATIENCE * scrapes:
+                break
+            await asyncio.sleep(LOOK_S)
+        return firing
 
     async def broken_rules(self) -> list[str]:
         """What Prometheus says about rules that it can't evaluate."""
