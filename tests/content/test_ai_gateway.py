@@ -174,21 +174,54 @@ def test_flaws_that_need_no_trouble(service: type[SmallGateway], fails: set[str]
     assert failing(judge(service, *CALM)) == fails
 
 
-class Paced(SmallGateway):
-    """One event after the other, as they come."""
+EVENTS = {"Content-Type": "text/event-stream"}
 
-    async def hand_on(self, exchange: Exchange, key: str, request: dict[str, Any], answer: Response | None) -> None:
-        if answer is None or not (answer.ok and request.get("stream")):
-            return await super().hand_on(exchange, key, request, answer)
-        await exchange.start(200, {"Content-Type": "text/event-stream"})
-        for _, data in answer.events():
-            await exchange.piece(f"data: {data}\n\n".encode())
-            await asyncio.sleep(0.005)
+
+class PassesOn(SmallGateway):
+    """Streams of healthy providers go on piece by piece, as they come."""
+
+    async def chat(self, exchange: Exchange, key: str, raw: bytes) -> None:
+        pieces: asyncio.Queue[bytes] = asyncio.Queue()
+
+        def seen(piece: bytes) -> bool:
+            pieces.put_nowait(piece)
+            return False
+
+        provider = self.providers["north"]
+        asking = asyncio.ensure_future(provider.request("POST", PATH, body=raw, headers=PROVIDER_KEY, stop_when=seen))
+        asking.add_done_callback(lambda _: pieces.put_nowait(b""))
+        await self.send_on(exchange, pieces, asking)
         await exchange.piece(b"", more=False)
 
+    async def send_on(self, exchange: Exchange, pieces: asyncio.Queue[bytes], asking: asyncio.Future[Response]) -> None:
+        await exchange.start(200, EVENTS)
+        while piece := await pieces.get():
+            await exchange.piece(piece)
 
-@pytest.mark.parametrize(("service", "fails"), [(SmallGateway, {"PassedOn"}), (Paced, set())])
-def test_a_stream_in_one_piece_is_none(service: type[SmallGateway], fails: set[str]) -> None:
+
+class Drips(PassesOn):
+    """The answer is whole before its first event is sent, and the events come one by one then."""
+
+    async def send_on(self, exchange: Exchange, pieces: asyncio.Queue[bytes], asking: asyncio.Future[Response]) -> None:
+        answer = await asking
+        await exchange.start(200, EVENTS)
+        for _, data in answer.events():
+            await exchange.piece(f"data: {data}\n\n".encode())
+            await asyncio.sleep(0.01)
+
+
+class Rewrites(PassesOn):
+    async def send_on(self, exchange: Exchange, pieces: asyncio.Queue[bytes], asking: asyncio.Future[Response]) -> None:
+        await exchange.start(200, EVENTS)
+        while piece := await pieces.get():
+            await exchange.piece(piece.replace(b"4:", b"5:"))
+
+
+@pytest.mark.parametrize(
+    ("service", "fails"),
+    [(SmallGateway, {"PassedOn"}), (Drips, {"PassedOn"}), (Rewrites, {"PassedOn"}), (PassesOn, set())],
+)
+def test_a_stream_that_was_collected_or_rewritten_is_none(service: type[SmallGateway], fails: set[str]) -> None:
     assert failing(judge(service, "streams.PassedOn")) == fails
 
 

@@ -19,6 +19,7 @@ from grader.result import Outcome
 CHECKS = [
     "sameness.Greedy",
     "sameness.Usage",
+    "speed.TokenByToken",
     "speed.Throughput",
     "speed.PrefixTtft",
     "pressure.Overload",
@@ -73,6 +74,30 @@ class CountsTheEnd(Service):
 class SaysNothingOfUsage(Service):
     def usage(self, prompt: int, made: int, chat: Any) -> Any:
         return [["not", "usage"]]
+
+
+class AlwaysStops(Service):
+    finish = "stop"
+
+
+class AtMostSixty(Service):
+    """Shorter answers than were asked for, and the truth about them."""
+
+    def text(self, chat: Any) -> list[str]:
+        return super().text(chat)[:60]
+
+
+class SaysOtherThings(Service):
+    """Right in JSON only."""
+
+    def text(self, chat: Any) -> list[str]:
+        return super().text({**chat, "messages": chat["messages"] * 2} if chat["stream"] else chat)
+
+
+class Drips(Service):
+    """The answer is whole before its first piece is sent; then it takes its time."""
+
+    drip = 2.0
 
 
 class QueuesAll(Service):
@@ -144,6 +169,10 @@ async def test_a_right_service_passes(check: str) -> None:
         ("sameness.Usage", CountsWords),
         ("sameness.Usage", CountsTheEnd),
         ("sameness.Usage", SaysNothingOfUsage),
+        ("sameness.Usage", AlwaysStops),
+        ("speed.TokenByToken", AtMostSixty),
+        ("speed.TokenByToken", SaysOtherThings),
+        ("speed.TokenByToken", Drips),
         ("speed.Throughput", OneAtATime),
         ("speed.Throughput", Boasts),
         ("speed.Throughput", RefusesTheFifth),
@@ -173,6 +202,8 @@ async def test_a_flaw_fails_with_advice_and_an_exchange(check: str, service: typ
         ("sameness.Usage", OneAtATime),
         ("sameness.Greedy", CountsWords),
         ("sameness.Usage", Canned),
+        ("speed.TokenByToken", OneAtATime),
+        ("speed.TokenByToken", AlwaysStops),
         ("speed.Throughput", NoPrefix),
         ("speed.PrefixTtft", OneAtATime),
         ("hangup.Disconnect", NoPrefix),
@@ -252,5 +283,5 @@ def test_hidden_data_depends_on_the_seed_and_on_nothing_else() -> None:
 def test_only_a_near_tie_forgives_another_text(mine: str, right: str, steps: Any, same: bool) -> None:
     chats = importlib.import_module("lab_checks.chats")
     response = Response("POST", "/", {}, b"", "app", 0.0, 0.0)
-    answers = [chats.Answer(text, 0.0, {"steps": steps}, response) for text in (mine, right)]
+    answers = [chats.Answer(text, 0.0, {"steps": steps}, "stop", response) for text in (mine, right)]
     assert chats.agrees(*answers) is same

@@ -15,6 +15,7 @@ from grader.probe.response import Response
 from grader.result import Measurement, Outcome
 
 TOKEN_S, PROMPT_TOKEN_S = 0.0003, 0.00003
+PARAMS: dict[str, dict[str, Any]] = {"TokenByToken": {"cases_from": "prompts.streams"}}
 
 
 class Service:
@@ -23,6 +24,9 @@ class Service:
     slots, waiting, name = 8, 4, "app"
     retry_after: str | None = "1"
     full_status = 429
+    finish = "length"
+    drip = 0.0
+    """Of the time that an answer takes: how long it is sent once it is whole."""
 
     def __init__(self) -> None:
         self.gate = asyncio.Semaphore(self.slots)
@@ -62,17 +66,20 @@ class Service:
         first = time.perf_counter()
         await asyncio.sleep(len(tokens) * TOKEN_S)
         last = time.perf_counter()
+        if self.drip:
+            await asyncio.sleep((last - first) * self.drip)
+            first, last = last, time.perf_counter()
         response.status = 200
         usage = self.usage(self.prompt_tokens(chat), len(tokens), chat)
         if chat["stream"]:
             for i, token in enumerate(tokens):
                 at = first + (last - first) * i / len(tokens)
                 self.event(response, at, {"choices": [{"delta": {"content": token}}]})
-            self.event(response, last, {"choices": [{"delta": {}}], "usage": usage})
+            self.event(response, last, {"choices": [{"delta": {}, "finish_reason": self.finish}], "usage": usage})
             response.chunks.append((last, b"data: [DONE]\n\n"))
         else:
             message = {"role": "assistant", "content": "".join(tokens)}
-            body = {"choices": [{"message": message}], "usage": usage}
+            body = {"choices": [{"message": message, "finish_reason": self.finish}], "usage": usage}
             response.chunks.append((last, json.dumps(body).encode()))
         response.done_at = time.perf_counter()
 
@@ -120,12 +127,16 @@ class World:
     def rng(self, label: str) -> random.Random:
         return random.Random(f"{self.seed}\0{label}")
 
+    @staticmethod
+    def lab_module(name: str) -> Any:
+        return importlib.import_module(f"lab_checks.{name}")
+
 
 async def judge(check: str, service: type[Service]) -> Measurement:
     module, _, name = check.partition(".")
     cls = getattr(importlib.import_module(f"lab_checks.{module}"), name)
     for _ in range(3):  # what is undecided is measured again, as in a run
-        result: Measurement = await cls(cls.params_model()).run(World(service))
+        result: Measurement = await cls(cls.params_model(**PARAMS.get(name, {}))).run(World(service))
         if result.outcome is not Outcome.INCONCLUSIVE:
             break
     return result

@@ -32,14 +32,29 @@ def streamed(times: list[float], total: float, *, tokens: int | None = None, end
     return response
 
 
-def judge(*responses: Response) -> Measurement:
+def judge(*responses: Response, check: type[Streaming] = Streaming) -> Measurement:
     left = list(responses)
 
     async def request(*_: Any, **__: Any) -> Response:
         return left.pop(0)
 
-    check = Streaming(StreamingParams.model_validate({"cases": [CASE] * len(responses)}))
-    return asyncio.run(check.run(SimpleNamespace(app=SimpleNamespace(request=request))))
+    params = StreamingParams.model_validate({"cases": [CASE] * len(responses)})
+    context: Any = SimpleNamespace(app=SimpleNamespace(request=request))
+    return asyncio.run(check(params).run(context))
+
+
+class Known(Streaming):
+    """The model needs 2 s for the answer."""
+
+    needed_by = "the model"
+
+    async def needed_s(self, *_: Any) -> float | str:
+        return 2.0
+
+
+class Wrong(Streaming):
+    async def needed_s(self, *_: Any) -> float | str:
+        return "the text is another"
 
 
 EVEN = [0.1 * n for n in range(1, 21)]
@@ -66,6 +81,27 @@ def test_an_answer_collected_first_fails() -> None:
 def test_tokens_glued_together_fail_although_the_first_is_early() -> None:
     glued = sorted(EVEN[::4] * 4)
     assert judge(streamed(glued, 2.1)).outcome is Outcome.FAILED
+
+
+def test_an_answer_that_is_collected_but_for_its_first_token_fails() -> None:
+    late = [0.1, *(2.0 + n / 1000 for n in range(19))]
+    assert judge(streamed(late, 2.1)).outcome is Outcome.FAILED
+
+
+def test_dripping_a_collected_answer_fails_by_the_time_that_it_needed() -> None:
+    dripped = [2.0 + 0.25 * n for n in range(20)]
+    assert judge(streamed(dripped, 7.0)).outcome is Outcome.PASSED
+    found = judge(streamed(dripped, 7.0), check=Known)
+    assert found.outcome is Outcome.FAILED
+    assert "3.5 times as long as the model needed" in found.message
+    assert judge(streamed([0.1, *dripped], 7.0), check=Known).outcome is Outcome.FAILED
+    assert judge(streamed(EVEN, 2.1), check=Known).outcome is Outcome.PASSED
+
+
+def test_what_a_lab_finds_wrong_with_an_answer_fails() -> None:
+    found = judge(streamed(EVEN, 2.1), check=Wrong)
+    assert found.outcome is Outcome.FAILED
+    assert "the text is another" in found.message
 
 
 def test_pieces_that_hold_no_text_are_not_an_early_first_piece() -> None:

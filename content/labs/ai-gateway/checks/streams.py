@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 
 from lab_checks.providers import not_installed
-from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, open_key, pieces, sse_data
+from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, open_key, pieces, right_texts, sse_data
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case
 from grader.checks.outcome import counted, every, failed, passed
-from grader.checks.streaming import Streaming
+from grader.checks.streaming import Stream, Streaming
 from grader.probe.response import Response
 from grader.result import Measurement
 from grader.sidecars.model_gateway.faults import FaultRule
@@ -22,9 +22,13 @@ WHOLE, TOKENS = 5, 60
 
 
 class PassedOn(Streaming):
-    """Whole streams of healthy providers: who collects them first makes users wait for the last token."""
+    """Whole streams of healthy providers: who collects them first makes users wait for the last token.
+
+    The providers' ledgers say how long an answer took there, so that going on slowly with a collected one is no stream.
+    """
 
     id = "passed-on"
+    needed_by = "the provider"
 
     async def run(self, ctx: Context) -> Measurement:
         key, refused = await open_key(ctx, "passed-on")
@@ -35,6 +39,14 @@ class PassedOn(Streaming):
         cases = [Case(path=PATH, json={**body, "stream": True}, headers=headers_of(key)) for body in bodies]
         self.params = self.params.model_copy(update={"cases": cases})
         return await super().run(ctx)
+
+    async def needed_s(self, ctx: Context, case: Case, stream: Stream) -> float | str:
+        if stream.text not in right_texts(ctx.seed, {k: v for k, v in case.json_body.items() if k != "stream"}):
+            return f"the text {stream.text[:60]!r} is none that a provider gave"
+        providers = Providers(ctx)
+        took_s = [row.end - row.start for row in await providers.settled() if row.status == 200]
+        await providers.reset()
+        return max(took_s, default=float("inf"))
 
 
 class ReplayParams(Params):

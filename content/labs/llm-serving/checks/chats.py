@@ -23,11 +23,13 @@ TIE = 0.05  # logits; a right server's sums differ in the last bits, by 0.005 in
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One chat. ``ttft_s`` is the time to the first text of a stream; ``usage`` is what the service claims."""
+    """One chat. ``ttft_s`` is the time to the first text of a stream; ``usage`` and ``finish`` (its reason) are what
+    the service claims."""
 
     text: str
     ttft_s: float
     usage: dict[str, Any]
+    finish: str
     response: Response
 
     @property
@@ -38,14 +40,19 @@ class Answer:
         return "" if self.response.status == 200 else f"answered {self.response.status}, expected 200"
 
 
+def odd_place(mine: str, right: Answer) -> int | None:
+    """Where a text parts from the baseline's (characters); None: nowhere, or where its two best tokens nearly tied."""
+    if mine == right.text:
+        return None
+    steps = right.usage.get("steps") or [(0, TIE)]
+    parted = len(commonprefix([mine, right.text]))
+    lead: float = next((lead for end, lead in steps if end > parted), steps[-1][1])
+    return None if lead < TIE else parted
+
+
 def agrees(mine: Answer, right: Answer) -> bool:
     """The same text as the baseline's, or another one from a step on at which its two best tokens nearly tied."""
-    if mine.text == right.text:
-        return True
-    steps = right.usage.get("steps") or [(0, TIE)]
-    parted = len(commonprefix([mine.text, right.text]))
-    lead: float = next((lead for end, lead in steps if end > parted), steps[-1][1])
-    return lead < TIE
+    return odd_place(mine.text, right) is None
 
 
 def baseline(ctx: Context) -> Target:
@@ -60,25 +67,34 @@ def first_s(answer: Answer) -> float:
 
 async def ask(target: Target, body: dict[str, Any], timeout_s: float = 60.0) -> Answer:
     """One chat, streamed or not. Never raises for what the other side does."""
-    response = await target.request("POST", PATH, json=body, timeout_s=timeout_s)
-    if not body["stream"]:
-        document = response.json()
-        text, usage = at_pointer(document, "/choices/0/message/content"), at_pointer(document, "/usage")
-        return Answer(text if isinstance(text, str) else "", response.total_s, _mapping(usage), response)
-    stream = read_stream(response, READ)
-    usage = next((u for _, data in reversed(response.events()) if (u := _usage(data))), {})
-    return Answer(stream.text, stream.arrivals[0] if stream.arrivals else float("inf"), usage, response)
+    return read(await target.request("POST", PATH, json=body, timeout_s=timeout_s), body["stream"])
 
 
-def _usage(data: str) -> dict[str, Any]:
+def read(response: Response, streamed: bool) -> Answer:
+    """An answer as JSON or as events."""
+    if not streamed:
+        documents, text, ttft_s = [response.json()], "", response.total_s
+        if isinstance(said := at_pointer(documents[0], "/choices/0/message/content"), str):
+            text = said
+    else:
+        stream = read_stream(response, READ)
+        documents = [_parsed(data) for _, data in response.events()]
+        text, ttft_s = stream.text, stream.arrivals[0] if stream.arrivals else float("inf")
+    usage = _last(documents, "/usage", dict) or {}
+    return Answer(text, ttft_s, usage, _last(documents, "/choices/0/finish_reason", str) or "", response)
+
+
+def _parsed(data: str) -> Any:
     try:
-        return _mapping(at_pointer(json.loads(data), "/usage"))
+        return json.loads(data)
     except (ValueError, RecursionError):
-        return {}
+        return None
 
 
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _last(documents: Sequence[Any], pointer: str, kind: type) -> Any:
+    """The last value of this kind at a pointer, or None."""
+    found = (value for d in reversed(documents) if isinstance(value := at_pointer(d, pointer), kind))
+    return next(found, None)
 
 
 async def ask_all(target: Target, bodies: Sequence[dict[str, Any]], at_once: int) -> list[Answer]:

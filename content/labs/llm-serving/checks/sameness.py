@@ -45,7 +45,7 @@ class Greedy(Check):
 
 
 class Usage(Check):
-    """Token counts for odd characters, short answers and both forms, against the baseline's."""
+    """Token counts and the reason of the end, for odd characters, short answers and both forms, as the baseline's."""
 
     id = "usage"
 
@@ -63,7 +63,7 @@ class Usage(Check):
         measured = counted(USAGES - len(wrong), USAGES, "replies")
         if wrong:
             return failed(f"{wrong[0][1]}.", measured, every("replies"), USAGE_ADVICE, wrong[0][0].response)
-        return passed("Every count is the tokenizer's.", measured, every("replies"))
+        return passed("Every count is the tokenizer's, and every answer says why it ended.", measured, every("replies"))
 
     @staticmethod
     def _wrong(mine: Answer, theirs: Answer) -> str:
@@ -75,6 +75,8 @@ class Usage(Check):
             found: Any = mine.usage.get(key)
             if found != theirs.usage[key]:
                 return f"usage.{key} is {str(found)[:40]}, the tokenizer says {theirs.usage[key]}"
+        if mine.text == theirs.text and mine.finish != theirs.finish:
+            return f"finish_reason is {mine.finish[:40]!r}, the answer ended with {theirs.finish!r}"
         return ""
 
 
@@ -85,5 +87,5 @@ GREEDY_ADVICE = (
 )
 USAGE_ADVICE = (
     "Count tokens of the model: the whole prompt with its template, and every token that was chosen except the end "
-    "token. Words and pieces of text are something else."
+    "token. Words and pieces of text are something else. finish_reason is length when max_tokens ended the answer."
 )

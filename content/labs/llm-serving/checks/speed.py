@@ -1,4 +1,4 @@
-"""How fast eight users are served, and how soon a known system prompt gives the first token."""
+"""Tokens as they are made, how fast eight users are served, and how soon a known system prompt gives the first one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab_checks import prompts
-from lab_checks.chats import Answer, agrees, ask, baseline, trusted
+from lab_checks.chats import Answer, agrees, ask, baseline, odd_place, trusted
 
 from grader.checks.base import Check, Context
+from grader.checks.cases import Case
 from grader.checks.outcome import failed, passed, undecided
 from grader.checks.plots import seconds_histogram
+from grader.checks.streaming import Stream, Streaming
 from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
 from grader.load.targeter import is_unanswered
 from grader.probe.http import Target
@@ -24,7 +26,31 @@ STREAMS, TOKENS, FASTER = 8, 12, 1.25
 BUDGET_S = 160.0  # no new look begins after this; the first takes 30 s on a quiet machine
 SENTENCES, SOONER = 22, 0.3
 MOST_PAIRS = 80  # the last look needs 60; to some requests the model has nothing to say
+OTHER_STREAMS = 2  # of 8
 OTHER_TEXT = 0.1  # share of texts that may differ; an early first token that is wrong is none
+
+
+class TokenByToken(Streaming):
+    """Each answer stands beside the baseline's: of its text, and of the time that the model takes for it."""
+
+    id = "token-by-token"
+    needed_by = "the baseline"
+    others = 0
+    """Texts so far that are not the baseline's."""
+
+    async def run(self, ctx: Context) -> Measurement:
+        self.others = 0
+        return await super().run(ctx)
+
+    async def needed_s(self, ctx: Context, case: Case, stream: Stream) -> float | str:
+        theirs = (await trusted(ctx, [case.json_body]))[0]
+        parted = odd_place(stream.text, theirs)
+        self.others += parted is not None
+        if parted == len(stream.text):
+            return f"the text ends after {parted} characters, the baseline's goes on"
+        if self.others > OTHER_STREAMS:
+            return f"this is the {self.others}. text that is not the baseline's; it begins {stream.text[:40]!r}"
+        return theirs.response.total_s
 
 
 class Throughput(Check):
