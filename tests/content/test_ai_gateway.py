@@ -6,13 +6,13 @@ import asyncio
 import importlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from ai_gateway_kit import World, providers
-from gateway_kit import serving
+from gateway_kit import arriving, serving
 from labkit import lab_checks
 from small_gateway import PATH, PROVIDER_KEY, SmallGateway
 
@@ -181,39 +181,28 @@ class PassesOn(SmallGateway):
     """Streams of healthy providers go on piece by piece, as they come."""
 
     async def chat(self, exchange: Exchange, key: str, raw: bytes) -> None:
-        pieces: asyncio.Queue[bytes] = asyncio.Queue()
-
-        def seen(piece: bytes) -> bool:
-            pieces.put_nowait(piece)
-            return False
-
-        provider = self.providers["north"]
-        asking = asyncio.ensure_future(provider.request("POST", PATH, body=raw, headers=PROVIDER_KEY, stop_when=seen))
-        asking.add_done_callback(lambda _: pieces.put_nowait(b""))
-        await self.send_on(exchange, pieces, asking)
+        await exchange.start(200, EVENTS)
+        await self.send_on(exchange, arriving(self.providers["north"], PATH, raw, PROVIDER_KEY))
         await exchange.piece(b"", more=False)
 
-    async def send_on(self, exchange: Exchange, pieces: asyncio.Queue[bytes], asking: asyncio.Future[Response]) -> None:
-        await exchange.start(200, EVENTS)
-        while piece := await pieces.get():
+    async def send_on(self, exchange: Exchange, pieces: AsyncIterator[bytes]) -> None:
+        async for piece in pieces:
             await exchange.piece(piece)
 
 
 class Drips(PassesOn):
     """The answer is whole before its first event is sent, and the events come one by one then."""
 
-    async def send_on(self, exchange: Exchange, pieces: asyncio.Queue[bytes], asking: asyncio.Future[Response]) -> None:
-        answer = await asking
-        await exchange.start(200, EVENTS)
-        for _, data in answer.events():
-            await exchange.piece(f"data: {data}\n\n".encode())
+    async def send_on(self, exchange: Exchange, pieces: AsyncIterator[bytes]) -> None:
+        answer = b"".join([piece async for piece in pieces])
+        for event in answer.split(b"\n\n")[:-1]:
+            await exchange.piece(event + b"\n\n")
             await asyncio.sleep(0.01)
 
 
 class Rewrites(PassesOn):
-    async def send_on(self, exchange: Exchange, pieces: asyncio.Queue[bytes], asking: asyncio.Future[Response]) -> None:
-        await exchange.start(200, EVENTS)
-        while piece := await pieces.get():
+    async def send_on(self, exchange: Exchange, pieces: AsyncIterator[bytes]) -> None:
+        async for piece in pieces:
             await exchange.piece(piece.replace(b"4:", b"5:"))
 
 

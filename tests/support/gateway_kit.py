@@ -63,6 +63,21 @@ async def serving(gateway: Gateway) -> AsyncIterator[Target]:
         await task
 
 
+async def arriving(target: Target, path: str, raw: bytes, headers: dict[str, str]) -> AsyncIterator[bytes]:
+    """The pieces of an answer to POST, each as it arrives."""
+    pieces: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def seen(piece: bytes) -> bool:
+        pieces.put_nowait(piece)
+        return False
+
+    asking = asyncio.ensure_future(target.request("POST", path, body=raw, headers=headers, stop_when=seen))
+    asking.add_done_callback(lambda _: pieces.put_nowait(b""))
+    while piece := await pieces.get():
+        yield piece
+    await asking
+
+
 def gateway(seed: str = "seed", **config: Any) -> Gateway:
     fast = {"ttft_ms": 5, "itl_ms": 1}
     models = {"reader": fast, "stream": {"kind": "stream", "ttft_ms": 20, "itl_ms": 20}}

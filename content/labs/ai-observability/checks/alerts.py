@@ -21,6 +21,7 @@ from grader.checks.outcome import counted, failed, passed, undecided
 from grader.faults.inject import Faults
 from grader.faults.recovery import timeline
 from grader.load.background import Background
+from grader.load.metrics import percentile
 from grader.result import Mark, Measured, Measurement, Outcome, Rule, Series
 
 FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -31,9 +32,10 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 POLL_S = 0.3
 NOISY_TTFT_S = 0.6 * SLO_TTFT_S
-UNTOUCHED, TOUCHED_TTFT_S = 0.7, 0.4 * SLO_TTFT_S
-"""A slow model slows a quarter of the requests. When the quickest 70 % are this slow on average, the machine slows
-everybody, and then a rule speaks that would have overlooked the quarter."""
+UNTOUCHED, TOUCHED_TTFT_S, TIMES_QUICKEST = 0.7, 0.4 * SLO_TTFT_S, 2.0
+"""A slow model slows a quarter of the requests. When the quickest 70 % are this slow on average, and twice as slow as
+the service is at its quickest, the machine slows everybody, and then a rule speaks that would have overlooked the
+quarter."""
 LINGER_S = 3.0
 
 
@@ -136,7 +138,7 @@ class Incidents(Check):
         phase = Phase(traffic, load.samples, began, time.time(), await Model(ctx).rows())
         marks = [*faults.marks, *(alert_mark(*one, began) for one in await watch.fired(began, time.time()))]
         said = self._say(rule, episodes, early, phase, lines(phase, marks), await watch.broken_rules())
-        if said.outcome is Outcome.PASSED and untouched_s(phase, faults.marks) > TOUCHED_TTFT_S:
+        if said.outcome is Outcome.PASSED and all_slow(phase, faults.marks):
             message = f"{said.message} But the machine slowed requests that no fault touched, too."
             return undecided(message, said.measured, rule, said.series)
         return said
@@ -200,13 +202,15 @@ class Incidents(Check):
         return failed(message, measured, rule, advice, series=series, data=data)
 
 
-def untouched_s(phase: Phase, marks: Sequence[Mark]) -> float:
-    """Mean time to the first token of the requests that a slow model should have left alone; 0 without any."""
+def all_slow(phase: Phase, marks: Sequence[Mark]) -> bool:
+    """Whether the machine slowed the requests that a slow model should have left alone."""
     spans = [(mark.start_s, mark.end_s) for mark in marks if mark.text == FAULTS["latency"][0]]
-    pairs = zip(phase.samples.due, phase.samples.ttft_s, strict=True)
-    times = sorted(t for due, t in pairs if math.isfinite(t) and any(a <= due <= b for a, b in spans))
-    quick = times[: math.ceil(UNTOUCHED * len(times))]
-    return statistics.fmean(quick) if quick else 0.0
+    first = [(due, t) for due, t in zip(phase.samples.due, phase.samples.ttft_s, strict=True) if math.isfinite(t)]
+    times = sorted(t for due, t in first if any(a <= due <= b for a, b in spans))
+    if not times:
+        return False
+    untouched = statistics.fmean(times[: math.ceil(UNTOUCHED * len(times))])
+    return untouched > max(TOUCHED_TTFT_S, TIMES_QUICKEST * percentile([t for _, t in first], 5))
 
 
 def sentence(text: str) -> str:
