@@ -278,6 +278,8 @@ def test_hidden_data_depends_on_the_seed_and_on_nothing_else() -> None:
         ("one two three", "one two", [(4, 2.0), (7, 2.0), (7, 0.01)], True),
         ("", "one two", [(4, 2.0), (7, 0.01)], False),
         ("one three", "one two", [], False),
+        ("one tw", "one tw\ufffd", [(4, 2.0), (7, 2.0)], True),
+        ("one t\ufffd\ufffd", "one two", [(4, 2.0), (7, 2.0)], False),
     ],
 )
 def test_only_a_near_tie_forgives_another_text(mine: str, right: str, steps: Any, same: bool) -> None:

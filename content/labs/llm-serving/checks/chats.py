@@ -18,6 +18,7 @@ from grader.probe.http import Target
 from grader.probe.response import Response
 
 READ = StreamingParams()
+CUT = "\ufffd"
 TIE = 0.05  # logits; a right server's sums differ in the last bits, by 0.005 in 120 texts, 4-bit weights by 0.3
 
 
@@ -41,11 +42,15 @@ class Answer:
 
 
 def odd_place(mine: str, right: Answer) -> int | None:
-    """Where a text parts from the baseline's (characters); None: nowhere, or where its two best tokens nearly tied."""
-    if mine == right.text:
+    """Where a text parts from the baseline's (characters); None: nowhere, or where its two best tokens nearly tied.
+
+    A last character of which not all tokens were made may be left out, or be a replacement character.
+    """
+    texts = [text.rstrip(CUT) for text in (mine, right.text)]
+    if texts[0] == texts[1]:
         return None
     steps = right.usage.get("steps") or [(0, TIE)]
-    parted = len(commonprefix([mine, right.text]))
+    parted = len(commonprefix(texts))
     lead: float = next((lead for end, lead in steps if end > parted), steps[-1][1])
     return None if lead < TIE else parted
 

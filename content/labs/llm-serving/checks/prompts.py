@@ -108,6 +108,11 @@ def short(rng: random.Random) -> str:
     return rng.choice(("Who was {}?", "Describe {}.", "What is {} known for?", "Tell me about {}.")).format(name)
 
 
+def foreign(rng: random.Random) -> str:
+    """A task that this model answers in characters of two or three tokens each."""
+    return f"Translate to Japanese: {thing(rng)}."
+
+
 def policy(rng: random.Random, sentences: int) -> str:
     """A helpdesk's system prompt, about 18 tokens a sentence."""
     lines = [f"{rng.choice(SUBJECTS)} {rng.choice(DEEDS).format(rng.randint(2, 99))}." for _ in range(sentences)]
@@ -119,7 +124,10 @@ def chat(messages: list[dict[str, str]], max_tokens: int, stream: bool) -> dict[
 
 
 def conversations(rng: random.Random, count: int) -> list[list[dict[str, str]]]:
-    """Single questions, questions behind one shared system prompt, behind nearly the same one, and longer talks."""
+    """Single questions, questions behind one shared system prompt, behind nearly the same one, and longer talks.
+
+    Of the first four of eight two are answered in characters that take several tokens.
+    """
     shared = policy(rng, 6)
     near = shared[: len(shared) // 2] + " Be brief."
     out = []
@@ -130,7 +138,8 @@ def conversations(rng: random.Random, count: int) -> list[list[dict[str, str]]]:
             {"role": "assistant", "content": f"It is {thing(rng)}."},
             user("Tell me more about it."),
         ]
-        out.append(([ask], [system(shared), ask], [system(near), ask], talk)[number % 4])
+        kinds = ([ask], [system(shared), ask], [system(near), ask], talk)
+        out.append([user(foreign(rng))] if number % 8 in (0, 3) else kinds[number % 4])
     return out
 
 

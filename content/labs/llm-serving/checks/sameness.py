@@ -83,7 +83,8 @@ class Usage(Check):
 BUSY_ADVICE = "Serve eight requests at once; refuse only what goes beyond."
 GREEDY_ADVICE = (
     "Take the most likely token in every step, use the ChatML template of the brief as it stands, and give every "
-    "sequence its own positions. Texts that differ only under load point to sequences that see each other's cells."
+    "sequence its own positions. Texts that differ only under load point to sequences that see each other's cells; "
+    "replacement characters in a text point to tokens that end in the middle of a character."
 )
 USAGE_ADVICE = (
     "Count tokens of the model: the whole prompt with its template, and every token that was chosen except the end "

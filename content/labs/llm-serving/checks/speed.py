@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab_checks import prompts
-from lab_checks.chats import Answer, agrees, ask, baseline, odd_place, trusted
+from lab_checks.chats import CUT, Answer, agrees, ask, baseline, odd_place, trusted
 
 from grader.checks.base import Check, Context
 from grader.checks.cases import Case
@@ -46,7 +46,7 @@ class TokenByToken(Streaming):
         theirs = (await trusted(ctx, [case.json_body]))[0]
         parted = odd_place(stream.text, theirs)
         self.others += parted is not None
-        if parted == len(stream.text):
+        if parted == len(stream.text.rstrip(CUT)):
             return f"the text ends after {parted} characters, the baseline's goes on"
         if self.others > OTHER_STREAMS:
             return f"this is the {self.others}. text that is not the baseline's; it begins {stream.text[:40]!r}"
