@@ -169,7 +169,7 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
 def streams(ctx: Context) -> list[dict[str, Any]]:
     """Answers long enough to tell streaming from sending at the end; two are as long as a server might not allow."""
     rng = ctx.rng("streams")
-    lengths = [40] * 6 + [rng.randint(90, 120) for _ in range(2)]
+    lengths = [40] * 5 + [rng.randint(80, 100) for _ in range(2)]
     return [
         {"title": "A streamed answer", "path": PATH, "json": chat([user(task(rng))], tokens, True), "timeout_s": 30}
         for tokens in lengths

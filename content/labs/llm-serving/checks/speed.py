@@ -26,7 +26,7 @@ STREAMS, TOKENS, FASTER = 8, 12, 1.25
 BUDGET_S = 160.0  # no new look begins after this; the first takes 30 s on a quiet machine
 SENTENCES, SOONER = 22, 0.3
 MOST_PAIRS = 80  # the last look needs 60; to some requests the model has nothing to say
-OTHER_STREAMS = 2  # of 8
+OTHER_STREAMS = 1  # of 7
 OTHER_TEXT = 0.1  # share of texts that may differ; an early first token that is wrong is none
 
 
