@@ -19,7 +19,7 @@ from small_gateway import PATH, PROVIDER_KEY, SmallGateway
 from grader.probe.response import Response
 from grader.probe.runner import REPEATS
 from grader.result import Measurement, Outcome
-from grader.sidecars.asgi import Exchange
+from grader.sidecars.asgi import Exchange, Refused
 
 SHORT: dict[str, dict[str, Any]] = {
     "HungProvider": {"healthy_s": 1.0, "warm_s": 1.2, "open_s": 1.5, "timeout_s": 1.2},
@@ -160,9 +160,39 @@ class OwnBucket(TwoCopies):
         return f"{key} {next(self.copy) % 2}"
 
 
+class CountsTooFast(SmallGateway):
+    def admit(self, key: str) -> None:
+        try:
+            super().admit(key)
+        except Refused as refused:
+            self.used[self.counter(key)] += refused.message == "rate"
+            raise
+
+
+class CountsMalformed(SmallGateway):
+    def look_at(self, key: str, raw: bytes) -> None:
+        try:
+            super().look_at(key, raw)
+        except Refused:
+            self.used[self.counter(key)] += 1
+            raise
+
+
+class NeverLowers(SmallGateway):
+    """A key is installed once and for all."""
+
+    async def route(self, exchange: Exchange, raw: bytes) -> None:
+        known = dict(self.policy)
+        await super().route(exchange, raw)
+        self.policy |= known
+
+
 @pytest.mark.parametrize(
     ("service", "fails"),
     [
+        (CountsTooFast, {"Quota"}),
+        (CountsMalformed, {"Quota"}),
+        (NeverLowers, {"Quota"}),
         (Stubborn, {"ClientErrors"}),
         (Replaying, {"NothingReplayed"}),
         (Guessing, {"Usage"}),

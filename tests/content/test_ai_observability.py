@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from labkit import lab_checks
-from observability_kit import Counts, SmallAssistant, World, world
+from observability_kit import REQUESTS, Counts, SmallAssistant, World, world
 
 from grader.result import Measurement, Outcome
 
@@ -23,7 +23,7 @@ CHECKS = {
     "traces": ("traces", "Traces", {"within_s": 0.5}),
     "decoys": ("alerts", "Decoys", {}),
     "series": ("series", "ActiveSeries", {"users": 30, "rate": 100.0}),
-    "incidents": ("alerts", "Incidents", {"rate": 60, "scrapes": 12, "rest": 12, "clean_s": 0.4, "pause_s": 0.2}),
+    "incidents": ("alerts", "Incidents", {"rate": 60, "scrapes": 18, "rest": 18, "clean_s": 0.4, "pause_s": 0.2}),
 }
 
 
@@ -110,6 +110,27 @@ class CarelessNowAndThen(SmallAssistant):
         return json.dumps({"trace_id": trace, **({"asked": question} if outcome == "abstained" else {})})
 
 
+class CountsRefused(SmallAssistant):
+    outcome = "error"
+
+    def refuse(self) -> None:
+        self.counts[REQUESTS, self.outcome] += 1
+
+
+class CountsRefusedApart(CountsRefused):
+    outcome = "refused"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(CountsRefused, 'outcome="error"} grew by'), (CountsRefusedApart, "the brief doesn't know: 'refused'")],
+)
+async def test_refused_requests_are_not_counted(kind: type[CountsRefused], said: str) -> None:
+    outcome, message = (await verdicts(kind, ["counters"]))["counters"]
+    assert outcome is Outcome.FAILED
+    assert said in message
+
+
 async def test_carelessness_with_a_few_requests_is_found() -> None:
     found = await verdicts(CarelessNowAndThen, ["logs", "counters", "traces"])
     assert [outcome for outcome, _ in found.values()] == [Outcome.FAILED, Outcome.PASSED, Outcome.FAILED], found
@@ -160,9 +181,9 @@ async def test_alerts_must_come_name_one_thing_and_rest() -> None:
     outcome, message = found["incidents"]
     assert outcome is Outcome.FAILED
     said = message.lower()
-    assert "errors: no alert within 12 scrapes" in said
+    assert "errors: no alert within 18 scrapes" in said
     assert "quality: alerts named cost" in said
-    assert "latency: the alert still fired 12 scrapes after the end" in said
+    assert "latency: the alert still fired 18 scrapes after the end" in said
 
 
 class Recovers(SmallAssistant):

@@ -56,10 +56,20 @@ class SmallGateway:
                 names = ("requests", "prompt_tokens", "completion_tokens")
                 await exchange.json(200, {name: self.books[key][name] for name in names})
             case _:
+                self.look_at(key, raw)
                 self.admit(key)
                 await self.chat(exchange, key, raw)
 
     # -- keys
+
+    def look_at(self, key: str, raw: bytes) -> None:
+        """Refuse what is malformed, before anything counts."""
+        try:
+            well_formed = isinstance(json.loads(raw)["messages"], list)
+        except (ValueError, KeyError):
+            well_formed = False
+        if not well_formed:
+            raise Refused(400, "malformed")
 
     def admit(self, key: str) -> None:
         limits = self.policy.get(key)

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from lab_checks.providers import not_installed
-from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, open_key, usage_in
+from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, install, key_of, open_key, usage_in
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import counted, every, failed, passed, undecided
@@ -89,14 +89,21 @@ class RateLimit(Check):
 
 
 class QuotaParams(Params):
+    """``rate`` requests a second are sent, ``limit`` of them are within the key's own rate."""
+
     least: int = 30
     most: int = 45
     beyond: int = 25
     rate: float = 40.0
+    limit: float = 30.0
+    malformed: int = 6
 
 
 class Quota(Check):
-    """A key's quota over all copies, and after one of them was restarted."""
+    """A key's quota over all copies, and after one of them was restarted.
+
+    What is malformed or over the rate must not count: twice as much is sent as the quota would need.
+    """
 
     id = "quota"
     params_model = QuotaParams
@@ -106,11 +113,18 @@ class Quota(Check):
         p = self.params
         quota = ctx.rng("quota").randint(p.least, p.most)
         rule = Rule(op="exact", threshold=0, unit="requests", text="exactly the quota, over all copies, +0")
-        key, refused = await open_key(ctx, "quota", quota=quota)
+        key, refused = await open_key(ctx, "quota", quota=quota + p.beyond)
+        if refused is None:  # installed anew with less: what holds is what came last
+            answer = await install(ctx, key_of(key, rate=p.limit, burst=10, quota=quota))
+            refused = None if answer.ok else answer
         if refused is not None:
             return not_installed(refused, rule)
         await Providers(ctx).reset()
-        count = quota + p.beyond
+        for number in range(p.malformed):
+            body = b'{"messages": ' if number % 2 else b'{"model": "chat", "messages": "none"}'
+            headers = {**headers_of(key), "Content-Type": "application/json"}
+            await ctx.app.request("POST", PATH, body=body, headers=headers, timeout_s=12)
+        count = 2 * (quota + p.beyond)
         requests = short_requests(ctx, "quota requests", key, count)
         samples = await attack([ctx.app], constant(p.rate, count / p.rate), requests.__getitem__, timeout_s=12)
         admitted = Counter(samples.status)[200]
@@ -128,7 +142,8 @@ class Quota(Check):
             f"{admitted} requests were admitted, {more} than the quota of {quota}.",
             measured,
             rule,
-            "Count in the shared state, and check and count in one atomic step: two copies may ask at the same moment.",
+            "Count in the shared state, and check and count in one atomic step: two copies may ask at the same moment. "
+            "Only what was admitted counts: neither a malformed request nor one over the rate does.",
         )
 
     async def _after_restart(self, ctx: Context, key: str) -> Samples:

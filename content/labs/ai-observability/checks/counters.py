@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab_checks.quiet import REQUESTS, TTFT, again, quiet, truth
 from lab_checks.watch import Watch
-from lab_checks.world import Phase
+from lab_checks.world import OUTCOMES, Phase
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import counted, failed, passed, undecided
@@ -55,7 +55,10 @@ class Counters(Check):
                 lines.append((f'{metric}{{{label}="{name}"}}', got, wanted))
                 if abs(got - wanted) > max(1.0, self.params.tolerance * wanted):
                     wrong.append(f'{metric}{{{label}="{name}"}} grew by {got:g}, the truth is {wanted:g}')
-        measured = counted(len(lines) - len(wrong), len(lines), UNIT)
+        for name, got in seen.grown(REQUESTS).items():
+            if name not in OUTCOMES and got > 1:
+                wrong.append(f"{REQUESTS} has outcomes that the brief doesn't know: {name[:40]!r} grew by {got:g}")
+        measured = counted(max(0, len(lines) - len(wrong)), len(lines), UNIT)
         data = {"counters": [{"counter": c, "grew": g, "truth": t} for c, g, t in lines]}
         if not wrong:
             return passed("Every counter grew by what happened.", measured, rule, data=data)
@@ -63,7 +66,8 @@ class Counters(Check):
             wrong.append(said)
         advice = (
             "Count every request that was taken on exactly once, when it ends, by how it ended: also those that fail "
-            "before the first token. Tokens are those of the usage that the model bills, not the pieces of the stream."
+            "before the first token, but none that is refused with 4xx. Tokens are those of the usage that the model "
+            "bills, not the pieces of the stream."
         )
         return failed(f"{wrong[0]}.", measured, rule, advice, data=data)
 

@@ -1,12 +1,13 @@
-"""The harmless stretch of traffic that four criteria look at: some faults that no user minds, and a burst."""
+"""The harmless stretch of traffic that four criteria look at: faults that no user minds, refused requests, a burst."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
 from lab_checks.watch import REST, Watch, load_rules
-from lab_checks.world import OUTCOMES, Phase, Traffic, drive
+from lab_checks.world import OUTCOMES, PATH, Phase, Traffic, drive
 
 from grader.checks.base import Context
 from grader.load.pacer import step
@@ -16,6 +17,7 @@ STAGES = ((RATE, 9.0), (BURST, 3.0), (RATE, 3.0))
 CLEAN = 40
 """Requests before the first fault: a share of very few is not a share."""
 SPACE = 18
+MALFORMED = 14
 USERS = 8
 KEY = "quiet"
 
@@ -46,12 +48,22 @@ async def quiet(ctx: Context) -> Quiet | None:
         await watch.rested(REST)  # an alert about what came before would be blamed on this stretch
         before = await counters(watch)
         traffic, schedule = Traffic(ctx.rng("quiet"), USERS), step(STAGES)
-        phase = await drive(ctx, traffic, schedule, harmless(ctx.rng("harmless"), len(schedule)))
+        faults = harmless(ctx.rng("harmless"), len(schedule))
+        phase, _ = await asyncio.gather(drive(ctx, traffic, schedule, faults), refused(ctx))
         if not await watch.after_scrapes(2):
             return None
         ctx.shared[KEY] = Quiet(phase, before, await counters(watch))
     found: Quiet = ctx.shared[KEY]
     return found
+
+
+async def refused(ctx: Context) -> None:
+    """Requests without a user, all along: they are answered with 4xx and must not be counted."""
+    pause_s = sum(seconds for _, seconds in STAGES) / (MALFORMED + 1)
+    traffic = Traffic(ctx.rng("malformed"), 1)
+    for _ in range(MALFORMED):
+        await asyncio.sleep(pause_s)
+        await ctx.app.request("POST", PATH, json={"question": traffic.turn().question}, timeout_s=15)
 
 
 def again(ctx: Context) -> None:
