@@ -167,6 +167,8 @@ async def test_the_model_is_taken_and_what_is_none_is_refused(checks: Any) -> No
     assert "no ONNX file" in found.message
     forgetful = context(checks, Service("forgets"), has_model=False)
     assert "the model before it is lost" in (await run_of(checks.install.Installed).run(forgetful)).message
+    loyal = context(checks, Service("first"), has_model=False)
+    assert "that the new model scores near 0" in (await run_of(checks.install.Installed).run(loyal)).message
     eager = context(checks, Service())
     del eager.shared["installed"]
     for check in (checks.install.Installed, checks.install.Memory, checks.fidelity.Decisions, checks.speed.Single):

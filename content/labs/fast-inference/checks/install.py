@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from lab_checks import model as models
-from lab_checks.asking import Rows, r, score, world
+from lab_checks.asking import DECIDE_AT, Rows, World, r, score, world
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import counted, every, failed, passed
@@ -44,7 +44,8 @@ async def put(target: Target, file: bytes) -> Response:
 
 
 class Installed(Check):
-    """Without a model /score is 503; what is no model is refused; then both services get the same file, and keep it."""
+    """Without a model /score is 503; what is no model is refused; a small model comes, and then the run's in its place,
+    which both services get, and keep."""
 
     id = "installed"
 
@@ -54,7 +55,7 @@ class Installed(Check):
     @staticmethod
     async def install(ctx: Context) -> Measurement:
         made, g = await world(ctx), models.generator(ctx.rng("install"))
-        rule, steps = every("steps"), 4
+        rule, steps = every("steps"), 5
         _, _, response = await score(ctx.app, made.quiet[0])
         if response.status != 503:
             said = response.error or f"answered {response.status}, expected 503"
@@ -64,11 +65,13 @@ class Installed(Check):
             return wrong
         assert ctx.spec.baseline is not None
         sizes = Sizes(await in_use(ctx, ctx.spec.service.name), await in_use(ctx, ctx.spec.baseline.name), 0)
-        stored = await put(ctx.app, made.file)
-        if not stored.ok:
-            said = stored.error or f"answered {stored.status}, expected 200"
-            advice = "Take up to 256 MB as a stream, and answer 200 once /score works with it."
-            return failed(f"PUT /model {said}.", counted(2, steps, "steps"), rule, advice, stored)
+        for number, file in enumerate((models.trial(ctx.rng("trial")), made.file), start=2):
+            stored = await put(ctx.app, file)
+            if not stored.ok:
+                said = stored.error or f"answered {stored.status}, expected 200"
+                return failed(f"PUT /model {said}.", counted(number, steps, "steps"), rule, TAKE_ADVICE, stored)
+            if wrong := await _answers_with(ctx, made, fraud=number == 2, measured=counted(number, steps, "steps")):
+                return wrong
         theirs = await put(r(ctx), made.file)
         if not theirs.ok:
             raise RuntimeError(f"the baseline did not take the model: {theirs.error or theirs.status}")
@@ -77,16 +80,32 @@ class Installed(Check):
         await _warm(ctx, ctx.app)
         sizes.after = await in_use(ctx, ctx.spec.service.name)
         ctx.shared["sizes"] = sizes
-        if wrong := await _refused(ctx, g.bytes(4096), counted(3, steps, "steps")):
+        if wrong := await _refused(ctx, g.bytes(4096), counted(4, steps, "steps")):
             return wrong
         found, said, response = await score(ctx.app, made.quiet[0])
         if found is None:
             message = f"After a file that is no model was refused, POST /score {said}: the model before it is lost."
-            return failed(message, counted(3, steps, "steps"), rule, LOAD_ADVICE, response)
+            return failed(message, counted(4, steps, "steps"), rule, LOAD_ADVICE, response)
         return passed("The model was taken.", counted(steps, steps, "steps"), rule)
 
 
+TAKE_ADVICE = (
+    "Take up to 256 MB as a stream, and answer 200 once /score works with it; a model that comes later takes the place "
+    "of the one before."
+)
 LOAD_ADVICE = "Load the file before you answer; 4xx when that fails, and keep the model that was there."
+
+
+async def _answers_with(ctx: Context, made: World, *, fraud: bool, measured: Measured) -> Measurement | None:
+    """Why the next row is not scored with the model that has just come; None when it is. The first calls everything a
+    fraud, the second is all but certain that this row is none."""
+    found, said, response = await score(ctx.app, made.quiet[int(made.quiet_logits.argmin())])
+    if found is not None and (found >= DECIDE_AT) is fraud:
+        return None
+    said = said or f"gives a row {found:.3f} that the new model scores {'above 0.99' if fraud else 'near 0'}"
+    return failed(
+        f"After PUT /model answered 200, POST /score {said}.", measured, every("steps"), TAKE_ADVICE, response
+    )
 
 
 async def _refused(ctx: Context, file: bytes, measured: Measured) -> Measurement | None:
