@@ -87,6 +87,14 @@ class AtMostSixty(Service):
         return super().text(chat)[:60]
 
 
+class SixteenUnlessTold(Service):
+    default_tokens = 16
+
+
+class HundredUnlessTold(Service):
+    default_tokens = 100
+
+
 class SaysOtherThings(Service):
     """Right in JSON only."""
 
@@ -171,6 +179,8 @@ async def test_a_right_service_passes(check: str) -> None:
         ("sameness.Usage", SaysNothingOfUsage),
         ("sameness.Usage", AlwaysStops),
         ("speed.TokenByToken", AtMostSixty),
+        ("speed.TokenByToken", SixteenUnlessTold),
+        ("speed.TokenByToken", HundredUnlessTold),
         ("speed.TokenByToken", SaysOtherThings),
         ("speed.TokenByToken", Drips),
         ("speed.Throughput", OneAtATime),

@@ -25,6 +25,7 @@ class Service:
     retry_after: str | None = "1"
     full_status = 429
     finish = "length"
+    default_tokens = 64
     drip = 0.0
     """Of the time that an answer takes: how long it is sent once it is whole."""
 
@@ -61,6 +62,7 @@ class Service:
             self.inside -= 1
 
     async def answer(self, response: Response, chat: Any) -> None:
+        chat = {"max_tokens": self.default_tokens, **chat}
         tokens = self.text(chat)
         await asyncio.sleep(self.prefill(chat) * PROMPT_TOKEN_S)
         first = time.perf_counter()

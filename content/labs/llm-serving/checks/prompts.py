@@ -167,13 +167,13 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
 
 
 def streams(ctx: Context) -> list[dict[str, Any]]:
-    """Answers long enough to tell streaming from sending at the end; two are as long as a server might not allow."""
+    """Answers long enough to tell streaming from sending at the end; two are as long as a server might not allow, and
+    one leaves the length to the server."""
     rng = ctx.rng("streams")
-    lengths = [40] * 5 + [rng.randint(80, 100) for _ in range(2)]
-    return [
-        {"title": "A streamed answer", "path": PATH, "json": chat([user(task(rng))], tokens, True), "timeout_s": 30}
-        for tokens in lengths
-    ]
+    lengths = [40] * 4 + [rng.randint(80, 100) for _ in range(2)]
+    bodies = [chat([user(task(rng))], tokens, True) for tokens in lengths]
+    bodies.append({"messages": [user(task(rng))], "stream": True})
+    return [{"title": "A streamed answer", "path": PATH, "json": body, "timeout_s": 30} for body in bodies]
 
 
 PATH = "/v1/chat/completions"

@@ -12,7 +12,7 @@ from grader.checks.base import Check, Context
 from grader.checks.outcome import counted, every, failed, passed
 from grader.result import Measured, Measurement, Rule
 
-PROMPTS, TOKENS, SHARE = 32, 24, 0.9
+PROMPTS, TOKENS, SHARE = 24, 24, 0.9
 USAGES = 16
 KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
 

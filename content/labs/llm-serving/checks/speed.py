@@ -48,6 +48,8 @@ class TokenByToken(Streaming):
         self.others += parted is not None
         if parted == len(stream.text.rstrip(CUT)):
             return f"the text ends after {parted} characters, the baseline's goes on"
+        if parted == len(theirs.text.rstrip(CUT)):
+            return f"the text goes on after {parted} characters, where the baseline's ends"
         if self.others > OTHER_STREAMS:
             return f"this is the {self.others}. text that is not the baseline's; it begins {stream.text[:40]!r}"
         return theirs.response.total_s
