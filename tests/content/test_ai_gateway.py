@@ -24,7 +24,7 @@ from grader.sidecars.asgi import Exchange, Refused
 SHORT: dict[str, dict[str, Any]] = {
     "HungProvider": {"healthy_s": 1.0, "warm_s": 1.2, "open_s": 1.5, "timeout_s": 1.2},
     "RateLimit": {"seconds": 1.2},
-    "Quota": {"rate": 80.0},
+    "Quota": {"rate": 80.0, "limit": 30.0},
     "NothingReplayed": {"streams": 2},
     "ClientErrors": {"requests": 2},
     "PassedOn": {"first_share": 0.6, "own_share": 0.3},

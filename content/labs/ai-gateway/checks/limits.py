@@ -89,20 +89,21 @@ class RateLimit(Check):
 
 
 class QuotaParams(Params):
-    """``rate`` requests a second are sent, ``limit`` of them are within the key's own rate."""
+    """``rate`` requests a second are sent, ``times`` the quota in all; the key may send ``limit`` a second."""
 
     least: int = 30
     most: int = 45
-    beyond: int = 25
+    times: int = 4
     rate: float = 40.0
-    limit: float = 30.0
+    limit: float = 15.0
+    burst: int = 5
     malformed: int = 6
 
 
 class Quota(Check):
     """A key's quota over all copies, and after one of them was restarted.
 
-    What is malformed or over the rate must not count: twice as much is sent as the quota would need.
+    What is malformed or over the rate must not count: most requests are over the rate, until the quota is used up.
     """
 
     id = "quota"
@@ -113,9 +114,9 @@ class Quota(Check):
         p = self.params
         quota = ctx.rng("quota").randint(p.least, p.most)
         rule = Rule(op="exact", threshold=0, unit="requests", text="exactly the quota, over all copies, +0")
-        key, refused = await open_key(ctx, "quota", quota=quota + p.beyond)
+        key, refused = await open_key(ctx, "quota", quota=2 * quota)
         if refused is None:  # installed anew with less: what holds is what came last
-            answer = await install(ctx, key_of(key, rate=p.limit, burst=10, quota=quota))
+            answer = await install(ctx, key_of(key, rate=p.limit, burst=p.burst, quota=quota))
             refused = None if answer.ok else answer
         if refused is not None:
             return not_installed(refused, rule)
@@ -124,7 +125,7 @@ class Quota(Check):
             body = b'{"messages": ' if number % 2 else b'{"model": "chat", "messages": "none"}'
             headers = {**headers_of(key), "Content-Type": "application/json"}
             await ctx.app.request("POST", PATH, body=body, headers=headers, timeout_s=12)
-        count = 2 * (quota + p.beyond)
+        count = p.times * quota
         requests = short_requests(ctx, "quota requests", key, count)
         samples = await attack([ctx.app], constant(p.rate, count / p.rate), requests.__getitem__, timeout_s=12)
         admitted = Counter(samples.status)[200]
