@@ -223,6 +223,7 @@ def test_bad_rows_of_the_contract_include_an_unknown_id(checks: Any) -> None:
         ("", 0.001, "failed", "took"),
         ("mixed", 0.0003, "failed", "is needed"),
         ("long", 0.0003, "failed", "has the length 5"),
+        ("cuts", 0.0003, "failed", "a text of 200 words"),
     ],
 )
 async def test_embedding_is_judged_by_time_and_by_the_vectors(

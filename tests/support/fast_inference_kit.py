@@ -55,7 +55,7 @@ class Service:
     Flaws: ``swapped`` (every batch of several), ``shifted`` (only beside an unknown id), ``killed`` (an unknown id
     fails its batch), ``coarse`` (few bits), ``busy`` (a guess when several wait), ``mixed`` (vectors of other texts),
     ``long`` (vectors of any length), ``forgets`` (the model, when another file is no model),
-    ``first`` (keeps the first model).
+    ``first`` (keeps the first model), ``cuts`` (long texts sooner than it may).
     """
 
     name = "app"
@@ -94,6 +94,8 @@ class Service:
     def _vectors(self, texts: list[str]) -> list[list[float]]:
         if self.flaw == "mixed":
             texts = [text[::-1] for text in texts]
+        if self.flaw == "cuts":
+            texts = [" ".join(text.split()[:110]) for text in texts]
         length = 5.0 if self.flaw == "long" else 1.0
         return [[length * float(x) for x in true_vector(text)] for text in texts]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import statistics
+from typing import Any
 
 import numpy as np
 from lab_checks import model as models
 from lab_checks.asking import r
-from lab_checks.texts import Encoder, cosine, mixed, vectors_in
+from lab_checks.texts import Encoder, cosine, mixed, vectors_in, whole_and_cut
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import failed, passed, undecided
@@ -18,7 +19,7 @@ from grader.load.quiet import quiet_collector
 from grader.load.ratio import Decision, decide, ratio_measured, ratio_rule
 from grader.probe.http import Target
 from grader.probe.response import Response
-from grader.result import Measurement, Outcome
+from grader.result import Measured, Measurement, Outcome, Rule
 
 LEAST = 0.99
 OFF = 0.02
@@ -61,6 +62,8 @@ class Embed(Check):
         cosines: list[float] = []
         logs: list[float] = []
         decision = decide(logs, limit, "at_most")
+        if wrong_length := await _long(ctx, g, truth, ratio_measured(decision), rule):
+            return wrong_length
         for pair in range(MOST_PAIRS + 1):
             texts = mixed(g)
             with quiet_collector():
@@ -91,6 +94,22 @@ class Embed(Check):
         return _say(times, cosines, decision, limit)
 
 
+async def _long(ctx: Context, g: Any, truth: Encoder, measured: Measured, rule: Rule) -> Measurement | None:
+    """What is wrong with the vectors of long texts: they end at 256 tokens, no sooner and no later. None: nothing."""
+    texts = whole_and_cut(g)
+    vectors, wrong, shown = await embed(ctx.app, texts)
+    if vectors is None:
+        return failed(f"POST /embed with long texts {wrong}.", measured, rule, CUT_ADVICE, shown)
+    for vector, text in zip(vectors, texts, strict=True):
+        if (found := cosine(vector, await asyncio.to_thread(truth, text))) < LEAST:
+            message = (
+                f"The vector of a text of {len(text.split())} words has cosine {found:.3f} with the true one; at least "
+                f"{LEAST:g} is needed."
+            )
+            return failed(message, measured, rule, CUT_ADVICE, shown)
+    return None
+
+
 def _say(times: tuple[list[float], list[float]], cosines: list[float], decision: Decision, limit: float) -> Measurement:
     rule = ratio_rule(limit, "at_most")
     ms = [statistics.median(side) * 1000 for side in times]
@@ -111,4 +130,5 @@ PAD_ADVICE = (
     "Padding is computed like text: sort by length, and let only texts of nearly equal length share a batch. On a CPU "
     "a batch of one is no loss."
 )
+CUT_ADVICE = "Let the tokenizer cut texts at 256 tokens, its two special ones among them, and not before."
 TRUTH_ADVICE = "Mean pooling over the real tokens only (the attention mask), then length 1, in the order of the texts."

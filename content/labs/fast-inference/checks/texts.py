@@ -28,6 +28,12 @@ def mixed(g: Any) -> list[str]:
     return [made[i] for i in g.permutation(len(made))]
 
 
+def whole_and_cut(g: Any) -> list[str]:
+    """Two texts of which the second half speaks of something else: of some 230 tokens, and of more than 256."""
+    halves = WORDS[: len(WORDS) // 2], WORDS[len(WORDS) // 2 :]
+    return [" ".join(str(g.choice(half)) for half in halves for _ in range(words)) for words in (100, 170)]
+
+
 class Encoder:
     """all-MiniLM-L6-v2, mean pooling, unit length."""
 

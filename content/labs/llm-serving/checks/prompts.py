@@ -151,6 +151,10 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
     def bad(title: str, **change: Any) -> dict[str, Any]:
         return {"title": title, "path": PATH, "json": {**good, **change}, "status": "4xx"}
 
+    def long(tasks: int) -> list[dict[str, str]]:
+        """A prompt of 12 to 14 tokens a task."""
+        return [user(" ".join(task(rng) for _ in range(tasks)))]
+
     return [
         {"title": "A whole answer", "path": PATH, "json": good},
         {"title": "A streamed answer", "path": PATH, "json": {**good, "stream": True}},
@@ -161,7 +165,9 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
         bad("Content that is a number", messages=[{"role": "user", "content": rng.randint(1, 99)}]),
         bad("max_tokens = 0", max_tokens=0),
         bad("max_tokens as text", max_tokens="many"),
-        bad("More than the context holds", messages=[user(" ".join(task(rng) for _ in range(250)))]),
+        {"title": "A long prompt", "path": PATH, "json": {**good, "messages": long(100)}, "timeout_s": 60},
+        bad("More than the context holds", messages=long(250)),
+        bad("More than the context holds, with its answer", messages=long(140), max_tokens=512),
         {"title": "A body that is not JSON", "path": PATH, "raw": '{"messages": [', "status": "4xx"},
     ]
 
