@@ -178,6 +178,13 @@ class CountsMalformed(SmallGateway):
             raise
 
 
+class BooksBroken(SmallGateway):
+    async def end_stream(self, exchange: Exchange, raw: bytes, answer: Response) -> None:
+        key = exchange.header("authorization").removeprefix("Bearer ")
+        self.book(key, json.loads(raw), {})
+        await super().end_stream(exchange, raw, answer)
+
+
 class NeverLowers(SmallGateway):
     """A key is installed once and for all."""
 
@@ -193,6 +200,7 @@ class NeverLowers(SmallGateway):
         (CountsTooFast, {"Quota"}),
         (CountsMalformed, {"Quota"}),
         (NeverLowers, {"Quota"}),
+        (BooksBroken, {"Usage"}),
         (Stubborn, {"ClientErrors"}),
         (Replaying, {"NothingReplayed"}),
         (Guessing, {"Usage"}),

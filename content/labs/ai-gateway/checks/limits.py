@@ -185,6 +185,7 @@ class Usage(Check):
                 return not_installed(refused, rule)
             keys.append(key)
         try:
+            await self._break_off(ctx, providers, keys[0])
             await providers.faults({name: [FaultRule(kind="500", share=0.1)] for name in PROVIDERS})
             true = [await self._spend(ctx, providers, key, number) for number, key in enumerate(keys)]
         finally:
@@ -198,8 +199,17 @@ class Usage(Check):
         measured = counted(good, len(keys), "keys whose usage equals the ledger")
         if worst is None:
             return passed("The gateway's books and the providers' ledgers agree.", measured, rule)
-        advice = "Book the usage that the provider's answer carries, once per complete answer, in the shared state."
+        advice = (
+            "Book the usage that the provider's answer carries, once per complete answer, in the shared state. A "
+            "stream that broke off is none."
+        )
         return failed(worst[0], measured, rule, advice, worst[1])
+
+    async def _break_off(self, ctx: Context, providers: Providers, key: str) -> None:
+        """A stream that breaks off: no complete answer, so nothing to book."""
+        await providers.faults({name: [FaultRule(kind="reset")] for name in PROVIDERS})
+        body = {**conversations(ctx, "usage of a broken stream", 1)[0], "stream": True}
+        await ctx.app.request("POST", PATH, json=body, headers=headers_of(key), timeout_s=15)
 
     async def _spend(
         self, ctx: Context, providers: Providers, key: str, number: int
