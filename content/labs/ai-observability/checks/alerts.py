@@ -32,10 +32,9 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 POLL_S = 0.3
 NOISY_TTFT_S = 0.6 * SLO_TTFT_S
-UNTOUCHED, TOUCHED_TTFT_S, TIMES_QUICKEST = 0.7, 0.4 * SLO_TTFT_S, 2.0
+UNTOUCHED, TOUCHED_TTFT_S, TIMES_QUICK = 0.7, 0.4 * SLO_TTFT_S, 2.0
 """A slow model slows a quarter of the requests. When the quickest 70 % are this slow on average, and twice as slow as
-the service is at its quickest, the machine slows everybody, and then a rule speaks that would have overlooked the
-quarter."""
+the service usually is, the machine slows everybody, and then a rule speaks that would have overlooked the quarter."""
 LINGER_S = 3.0
 
 
@@ -203,14 +202,22 @@ class Incidents(Check):
 
 
 def all_slow(phase: Phase, marks: Sequence[Mark]) -> bool:
-    """Whether the machine slowed the requests that a slow model should have left alone."""
-    spans = [(mark.start_s, mark.end_s) for mark in marks if mark.text == FAULTS["latency"][0]]
+    """Whether the machine slowed the requests that a slow model should have left alone.
+
+    Quick is what the quicker quarter takes while nothing is wrong: a service that is always slow is no slow machine.
+    """
     first = [(due, t) for due, t in zip(phase.samples.due, phase.samples.ttft_s, strict=True) if math.isfinite(t)]
-    times = sorted(t for due, t in first if any(a <= due <= b for a, b in spans))
+    slow = [(mark.start_s, mark.end_s) for mark in marks if mark.text == FAULTS["latency"][0]]
+    times = sorted(t for due, t in first if within(due, slow))
     if not times:
         return False
     untouched = statistics.fmean(times[: math.ceil(UNTOUCHED * len(times))])
-    return untouched > max(TOUCHED_TTFT_S, TIMES_QUICKEST * percentile([t for _, t in first], 5))
+    calm = [t for due, t in first if not within(due, [(mark.start_s, mark.end_s) for mark in marks])]
+    return untouched > max(TOUCHED_TTFT_S, TIMES_QUICK * percentile(calm, 25) if calm else 0.0)
+
+
+def within(at_s: float, spans: Sequence[tuple[float, float]]) -> bool:
+    return any(start <= at_s <= end for start, end in spans)
 
 
 def sentence(text: str) -> str:
