@@ -31,7 +31,9 @@ def slot_count() -> int:
 
 
 def _folder() -> Path:
-    return Path(os.environ.get("SEATRIAL_SLOT_DIR") or tempfile.gettempdir())
+    folder = Path(os.environ.get("SEATRIAL_SLOT_DIR") or tempfile.gettempdir())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _refused() -> Path:

@@ -33,6 +33,12 @@ def test_no_more_slots_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
         assert again
 
 
+def test_a_folder_that_is_not_there_yet_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEATRIAL_SLOT_DIR", str(tmp_path / "var" / "slots"))
+    with slots.try_slot() as one:
+        assert one
+
+
 def test_a_killed_process_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEATRIAL_SLOTS", "1")
     code = (
