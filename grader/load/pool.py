@@ -55,15 +55,19 @@ class Pool:
     # -- called by the attack
 
     async def warm(self, connections: int) -> None:
-        """Look up the address once and open so many connections. A party that refuses is left for the attack to see."""
+        """Look up the address once and open so many connections.
+
+        A party that refuses, or whose queue is full, is left for the attack to see.
+        """
         loop = asyncio.get_running_loop()
         with contextlib.suppress(OSError):
             found = await loop.getaddrinfo(self.side.host, self.side.port, type=socket.SOCK_STREAM)
             self._addresses = [(family, address) for family, _, _, _, address in found]
         for _ in range(min(connections, self.limit)):
             try:
-                self._idle.append(await self._connect())
-            except OSError:
+                async with asyncio.timeout(self.timeout_s):
+                    self._idle.append(await self._connect())
+            except OSError:  # a timeout is one
                 return
 
     def submit(self, flight: Flight) -> bool:

@@ -167,6 +167,19 @@ async def test_connection_refused_fails_every_request_and_names_the_reason() -> 
     assert math.isinf(samples.percentile(1))
 
 
+async def test_a_service_that_accepts_nobody_holds_up_nothing() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # one may wait; everybody else's handshake stays without an answer
+        port = full.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            async with asyncio.timeout(5):
+                samples = await attack(
+                    [Target("app", "127.0.0.1", port)], constant(50, 0.1), lambda _: GET, timeout_s=0.3
+                )
+    assert set(samples.errors()) == {"no complete answer within 0.3 s"}
+
+
 async def test_an_unknown_name_fails_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
     async def unknown(*_args: object, **_named: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
