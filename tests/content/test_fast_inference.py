@@ -113,14 +113,40 @@ def test_what_is_no_list_of_vectors_is_none(checks: Any, document: Any) -> None:
 def test_decisions_under_load_are_held_against_quiet_ones(checks: Any) -> None:
     made = types.SimpleNamespace(load=[[1, 2, 3]], load_logits=np.array([1.0]))
     rows = checks.asking.Rows(made, random.Random(5))
-    for n in range(100):
-        request = rows.request()
-        said = {"score": 0.9 if n % 4 else 0.1, "decision": "fraud" if n % 4 else "ok"}
-        assert request.validate(Answer(200, [], json.dumps(said).encode(), [])) == ""
-    rows.tally.total, rows.tally.right = 100, 75
-    assert rows.tally.guesses(0.98)
-    assert not rows.tally.guesses(0.78), "few bits are wrong just as often when they are asked quietly"
+    while rows.tally.total < 100:
+        _answer(rows, fraud=bool(rows.tally.total % 4))
+    assert (rows.tally.right, rows.tally.share) == (75, 0.75)
     assert "503" in rows.request().validate(Answer(503, [], b"{}", []))
+
+
+def test_a_near_tie_may_be_decided_either_way_under_load_too(checks: Any) -> None:
+    made = types.SimpleNamespace(load=[[1, 2, 3]], load_logits=np.array([0.05]))
+    rows = checks.asking.Rows(made, random.Random(5))
+    while rows.tally.total < 40:
+        _answer(rows, fraud=bool(rows.tally.total % 2))
+    assert rows.tally.share == 1.0
+
+
+def _answer(rows: Any, *, fraud: bool) -> None:
+    said = {"score": 0.9 if fraud else 0.1, "decision": "fraud" if fraud else "ok"}
+    assert rows.request().validate(Answer(200, [], json.dumps(said).encode(), [])) == ""
+
+
+@pytest.mark.parametrize(
+    ("right", "total", "alone", "guessed"),
+    [
+        (70, 100, 0.98, True),
+        (20, 39, 0.98, False),  # too few to say
+        (193, 301, 0.72, False),  # seen of few bits: wrong as often when asked alone, give or take the rows' luck
+        (1930, 3010, 0.72, False),
+        (1700, 3010, 0.72, True),
+        (2400, 3000, 0.97, True),
+    ],
+)
+def test_decisions_under_load_are_worse_only_beyond_luck(
+    checks: Any, right: int, total: int, alone: float, guessed: bool
+) -> None:
+    assert checks.asking.Tally(right=right, total=total).guesses(alone) is guessed
 
 
 def test_near_ties_are_forgiven_and_missing_scores_are_not(checks: Any) -> None:

@@ -23,6 +23,8 @@ KNOWN_SHARE = 0.25
 FRAUD, FINE = "fraud", "ok"
 DECIDE_AT = 0.5
 OF_QUIET = 0.9
+DOUBT = 3.0
+"""So many standard errors beyond that before it is more than the luck of which rows were asked."""
 NEAR_TIE = 0.02
 """An fp32 score this near to 0.5 is a tie: the last bit of a rounding decides it."""
 JSON = {"Content-Type": "application/json"}
@@ -140,8 +142,12 @@ class Tally:
         return self.right / self.total if self.total else 1.0
 
     def guesses(self, agree: float) -> bool:
-        """True when decisions under load are clearly worse than quiet ones."""
-        return self.total >= 40 and self.share < OF_QUIET * agree
+        """True when decisions under load are clearly worse than quiet ones, of which ``agree`` is the share."""
+        if self.total < 40:
+            return False
+        loaded = self.share * (1 - self.share) / self.total
+        alone = OF_QUIET**2 * agree * (1 - agree) / QUIET_ROWS
+        return OF_QUIET * agree - self.share > DOUBT * math.sqrt(loaded + alone)
 
 
 class Rows:
@@ -150,6 +156,9 @@ class Rows:
     def __init__(self, made: World, rng: Any) -> None:
         self._world, self._g = made, models.generator(rng)
         self._known = 0
+        truth = made.load_logits
+        self._right = tuple(agrees(np.full(len(truth), score), truth) for score in (0.0, 1.0))
+        """Of every known row whether "ok" is right, and whether "fraud" is; near a tie both are."""
         self.tally = Tally()
 
     def request(self, *, judged: bool = True) -> Request:
@@ -159,10 +168,9 @@ class Rows:
         number = self._known % len(self._world.load)
         self._known += 1
         ids = [int(i) for i in self._g.permutation(self._world.load[number])]
-        fraud = bool(self._world.load_logits[number] >= 0)
-        return Request("POST", "/score", body_of(ids), JSON, self._judge(fraud) if judged else _shape)
+        return Request("POST", "/score", body_of(ids), JSON, self._judge(number) if judged else _shape)
 
-    def _judge(self, fraud: bool) -> Any:
+    def _judge(self, number: int) -> Any:
         def validate(answer: Answer) -> str:
             if answer.status != 200:
                 return f"answered {answer.status}, expected 200"
@@ -170,7 +178,7 @@ class Rows:
             if found is None:
                 return f"answered {SHAPE}"
             self.tally.total += 1
-            self.tally.right += (found >= DECIDE_AT) == fraud
+            self.tally.right += bool(self._right[found >= DECIDE_AT][number])
             return ""
 
         return validate
