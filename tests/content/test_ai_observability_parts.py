@@ -29,10 +29,12 @@ def checks() -> Iterator[None]:
 def test_a_machine_that_slows_everybody_is_told_from_a_slow_model() -> None:
     alerts, mark = lab("alerts"), {"text": lab("alerts").FAULTS["latency"][0], "start_s": 1.0, "end_s": 3.0}
 
-    def all_slow(quick_s: float, marks: list[Mark], calm_s: float = 0.04) -> bool:
+    def all_slow(quick_s: float, marks: list[Mark], calm_s: float = 0.04, every: int = 4) -> bool:
         due = array("d", (n / 10 for n in range(50)))
-        times = [calm_s if not 1 <= at <= 3 else 0.5 if n % 4 == 0 else quick_s for n, at in enumerate(due)]
-        phase: Any = SimpleNamespace(samples=SimpleNamespace(due=due, ttft_s=array("d", [*times[:-1], math.inf])))
+        hit = [1 <= at <= 3 and n % every == 0 for n, at in enumerate(due)]
+        times = [calm_s if not 1 <= at <= 3 else 0.5 if hit[n] else quick_s for n, at in enumerate(due)]
+        samples = SimpleNamespace(due=due, ttft_s=array("d", [*times[:-1], math.inf]))
+        phase: Any = SimpleNamespace(samples=samples, calls=[{"fault": "slow" if slowed else ""} for slowed in hit])
         found: bool = alerts.all_slow(phase, marks)
         return found
 
@@ -41,6 +43,8 @@ def test_a_machine_that_slows_everybody_is_told_from_a_slow_model() -> None:
     assert all_slow(0.2, slow)
     assert not all_slow(0.2, slow, calm_s=0.15), "a service that is always slow is no machine that was"
     assert not all_slow(0.2, [])
+    assert not all_slow(0.05, slow, every=2), "the model may happen to slow every other request of a short incident"
+    assert all_slow(0.2, slow, every=2)
 
 
 @pytest.mark.parametrize(
