@@ -48,6 +48,31 @@ def test_a_machine_that_slows_everybody_is_told_from_a_slow_model() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fires", "rest"),
+    [("110000000", 2), ("1011000000", 4), ("1011110111000", 10), ("1" * 20, None), ("10" * 10, None)],
+)
+async def test_an_alert_that_hovers_is_silent_when_it_stays_so(
+    fires: str, rest: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``fires``: whether the alert fires, one digit a scrape."""
+    alerts, scrapes = lab("alerts"), iter(range(100))
+    monkeypatch.setattr(alerts, "POLL_S", 0.0)
+
+    class Watch:
+        now = 0
+
+        async def firing(self) -> dict[str, str]:
+            self.now = next(scrapes)
+            return {"Cost": "cost"} if self.now < len(fires) and fires[self.now] == "1" else {}
+
+        async def scrapes_since(self, _: float) -> int:
+            return self.now
+
+    check = alerts.Incidents(alerts.IncidentsParams())
+    assert await check._until(Watch(), alerts.Episode("cost"), False, 15) == (rest, False)
+
+
+@pytest.mark.parametrize(
     ("status", "body", "outcome"),
     [
         (200, b'data: {"token": "a"}\n\ndata: {"done": true, "abstained": false}\n\n', "answered"),

@@ -38,6 +38,9 @@ service usually is, the machine slows everybody, and then a rule speaks that wou
 LEAST_UNTOUCHED = 1 / 3
 """Whatever the ledger says: a service that asks the model twice for an answer may have slow calls that no user met."""
 LINGER_S = 3.0
+WINDOW, LASTING = 5, 2
+"""Scrapes. A ratio over a window that holds a part of an incident may hover about its bound, and the next incident may
+push it over again. So an alert is silent when the window is past, and it has been for this long."""
 
 
 class Decoys(Check):
@@ -160,17 +163,22 @@ class Incidents(Check):
         return episode
 
     async def _until(self, watch: Watch, episode: Episode, wanted: bool, most: int) -> tuple[int | None, bool]:
-        """(scrapes until the episode's alert fires, or is silent; whether too few scrapes came to tell)."""
+        """(scrapes until the episode's alert fires, or is silent to stay; whether too few scrapes came to tell)."""
         began = time.time()
+        since: int | None = None
         while True:
             named = set((await watch.firing()).values()) - {""}
             episode.others |= named - {episode.incident}
             scrapes = await watch.scrapes_since(began)
-            if (episode.incident in named) is wanted and scrapes <= most:
-                return scrapes, False
-            if scrapes > most:
+            if (episode.incident in named) is not wanted:
+                since = None
+            elif since is None and scrapes <= most:
+                since = scrapes
+            if since is not None and (wanted or scrapes >= max(WINDOW, since + LASTING)):
+                return since, False
+            if since is None and scrapes > most:
                 return None, False
-            if time.time() > began + PATIENCE * most:
+            if time.time() > began + PATIENCE * (most + LASTING):
                 return None, True
             await asyncio.sleep(POLL_S)
 
