@@ -40,7 +40,6 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(quiet, "STAGES", ((50.0, 1.1), (90.0, 0.2)))
         monkeypatch.setattr(quiet, "CLEAN", 12)
         monkeypatch.setattr(logs, "WITHIN_S", 0.3)
-        monkeypatch.setattr(alerts, "POLL_S", 0.03)
         monkeypatch.setattr(alerts, "LINGER_S", 0.3)
         yield
 

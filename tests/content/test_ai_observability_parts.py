@@ -47,29 +47,65 @@ def test_a_machine_that_slows_everybody_is_told_from_a_slow_model() -> None:
     assert all_slow(0.2, slow, every=2)
 
 
-@pytest.mark.parametrize(
-    ("fires", "rest"),
-    [("110000000", 2), ("1011000000", 4), ("1011110111000", 10), ("1" * 20, None), ("10" * 10, None)],
-)
+COURSES = [("110000000", 2), ("1011000000", 4), ("1011110111000", 10), ("1" * 20, None), ("10" * 10, None)]
+"""(whether an alert fires, one digit a scrape; the scrape from which it is silent to stay)"""
+
+
+def course(monkeypatch: pytest.MonkeyPatch, fires: str) -> Any:
+    """A watch that sees the cost alert go so."""
+    monkeypatch.setattr(lab("watch"), "LOOK_S", 0.0)
+
+    class Course(lab("watch").Watch):
+        now = -1
+
+        async def firing(self) -> set[str]:
+            self.now += 1
+            return {"cost"} if fires[self.now : self.now + 1] == "1" else set()
+
+        async def scrapes_since(self, _: float, *, good: bool = False) -> int:
+            return self.now
+
+    return Course(None)
+
+
+@pytest.mark.parametrize(("fires", "rest"), COURSES)
 async def test_an_alert_that_hovers_is_silent_when_it_stays_so(
     fires: str, rest: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``fires``: whether the alert fires, one digit a scrape."""
-    alerts, scrapes = lab("alerts"), iter(range(100))
-    monkeypatch.setattr(alerts, "POLL_S", 0.0)
+    alerts = lab("alerts")
+    check, episode = alerts.Incidents(alerts.IncidentsParams()), alerts.Episode("cost")
+    await check._rests(course(monkeypatch, fires), episode)
+    assert (episode.rest, episode.starved) == (rest, False)
 
-    class Watch:
-        now = 0
 
-        async def firing(self) -> dict[str, str]:
-            self.now = next(scrapes)
-            return {"Cost": "cost"} if self.now < len(fires) and fires[self.now] == "1" else {}
+@pytest.mark.parametrize(("fires", "rest"), COURSES)
+async def test_a_stretch_begins_when_nothing_fires_to_stay(
+    fires: str, rest: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = course(monkeypatch, fires)
+    assert await watch.rested(15) == ({"cost"} if rest is None else set())
+    assert rest is None or watch.now >= rest + lab("watch").LASTING
 
-        async def scrapes_since(self, _: float) -> int:
-            return self.now
 
-    check = alerts.Incidents(alerts.IncidentsParams())
-    assert await check._until(Watch(), alerts.Episode("cost"), False, 15) == (rest, False)
+async def test_without_scrapes_nobody_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    alerts, watch = lab("alerts"), course(monkeypatch, "")
+    monkeypatch.setattr(lab("watch"), "PATIENCE", 0.001)
+    monkeypatch.setattr(type(watch), "now", property(lambda _: 0, lambda _, __: None))
+    check, episode = alerts.Incidents(alerts.IncidentsParams()), alerts.Episode("cost")
+    await check._named(watch, episode)
+    assert (episode.scrapes, episode.starved) == (None, True)
+
+
+@pytest.mark.parametrize(("fires", "scrapes"), [("0" * 8 + "1", 8), ("0" * 9 + "1", None)])
+async def test_an_alert_must_name_its_incident_in_time(
+    fires: str, scrapes: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts, episode = lab("alerts"), lab("alerts").Episode("cost")
+    await alerts.Incidents(alerts.IncidentsParams())._named(course(monkeypatch, fires), episode)
+    assert (episode.scrapes, episode.starved) == (scrapes, False)
+    other = alerts.Episode("errors")
+    await alerts.Incidents(alerts.IncidentsParams())._named(course(monkeypatch, fires), other)
+    assert (other.scrapes, other.others) == (None, {"cost"}), "an alert about something else is noticed as well"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 from lab_checks.counters import not_scraped
 from lab_checks.evidence import alert_mark, lines
 from lab_checks.quiet import USERS, again, quiet
-from lab_checks.watch import PATIENCE, REST, Watch, load_rules, missing_rules
+from lab_checks.watch import LASTING, REST, Silence, Watch, load_rules, missing_rules
 from lab_checks.world import INCIDENTS, SLO_TTFT_S, Model, Phase, Traffic, is_token
 
 from grader.checks.base import Check, Context, Params
@@ -30,7 +30,6 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "quality": ("the model finds no answer", {"kind": "abstain", "share": 0.5}),
     "cost": ("the model bills hidden tokens", {"kind": "thinking", "share": 0.6, "factor": 25}),
 }
-POLL_S = 0.3
 NOISY_TTFT_S = 0.6 * SLO_TTFT_S
 TOUCHED_TTFT_S, TIMES_QUICK = 0.4 * SLO_TTFT_S, 2.0
 """A slow model slows a quarter of the requests. When the others are this slow on average, and twice as slow as the
@@ -38,9 +37,6 @@ service usually is, the machine slows everybody, and then a rule speaks that wou
 LEAST_UNTOUCHED = 1 / 3
 """Whatever the ledger says: a service that asks the model twice for an answer may have slow calls that no user met."""
 LINGER_S = 3.0
-WINDOW, LASTING = 5, 2
-"""Scrapes. A ratio over a window that holds a part of an incident may hover about its bound, and the next incident may
-push it over again. So an alert is silent when the window is past, and it has been for this long."""
 
 
 class Decoys(Check):
@@ -88,6 +84,12 @@ class Episode:
     rest: int | None = None
     others: set[str] = field(default_factory=set)
     starved: bool = False
+    """Whether too few scrapes came to tell."""
+
+    def saw(self, firing: set[str]) -> bool:
+        """Take in which incidents alerts are about now. Whether this one is among them."""
+        self.others |= firing - {self.incident, ""}
+        return self.incident in firing
 
     def problem(self, most: int, most_rest: int) -> str:
         if self.scrapes is None:
@@ -150,37 +152,37 @@ class Incidents(Check):
     async def _silence(self, watch: Watch) -> set[str]:
         """What fires before anything is wrong. The load of an earlier criterion gets as long to pass as an incident."""
         await asyncio.sleep(self.params.clean_s)
-        return set((await watch.rested(self.params.rest)).values())
+        return await watch.rested(self.params.rest)
 
     async def _episode(self, watch: Watch, faults: Faults, incident: str) -> Episode:
         text, fault = FAULTS[incident]
         episode = Episode(incident)
         async with faults.gateway("models", [fault], text):
-            episode.scrapes, episode.starved = await self._until(watch, episode, True, self.params.scrapes)
+            await self._named(watch, episode)
         if episode.scrapes is not None:
-            episode.rest, starved = await self._until(watch, episode, False, self.params.rest)
-            episode.starved |= starved
+            await self._rests(watch, episode)
         return episode
 
-    async def _until(self, watch: Watch, episode: Episode, wanted: bool, most: int) -> tuple[int | None, bool]:
-        """(scrapes until the episode's alert fires, or is silent to stay; whether too few scrapes came to tell)."""
-        began = time.time()
-        since: int | None = None
-        while True:
-            named = set((await watch.firing()).values()) - {""}
-            episode.others |= named - {episode.incident}
-            scrapes = await watch.scrapes_since(began)
-            if (episode.incident in named) is not wanted:
-                since = None
-            elif since is None and scrapes <= most:
-                since = scrapes
-            if since is not None and (wanted or scrapes >= max(WINDOW, since + LASTING)):
-                return since, False
-            if since is None and scrapes > most:
-                return None, False
-            if time.time() > began + PATIENCE * (most + LASTING):
-                return None, True
-            await asyncio.sleep(POLL_S)
+    async def _named(self, watch: Watch, episode: Episode) -> None:
+        """Wait until the episode's alert fires."""
+        most = self.params.scrapes
+        async for firing, scrapes in watch.looks(most):
+            named = episode.saw(firing)
+            if scrapes > most:
+                return
+            if named:
+                episode.scrapes = scrapes
+                return
+        episode.starved = True
+
+    async def _rests(self, watch: Watch, episode: Episode) -> None:
+        """Wait until the episode's alert is silent to stay."""
+        silence = Silence(self.params.rest)
+        async for firing, scrapes in watch.looks(self.params.rest + LASTING):
+            if silence.decided(episode.saw(firing), scrapes):
+                episode.rest = silence.since
+                return
+        episode.starved = True
 
     def _say(
         self,

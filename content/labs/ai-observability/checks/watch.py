@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 from lab_checks.world import INCIDENTS, WATCH
@@ -18,8 +20,30 @@ PATIENCE = 2.5
 """So many seconds for each scrape that is waited for; when fewer came, Prometheus had no chance."""
 REST = 15
 """Scrapes within which an alert has to be silent again once its cause is gone."""
+WINDOW, LASTING = 5, 2
+"""Scrapes. A ratio over a window that holds a part of an incident may hover about its bound, and what comes next may
+push it over again. So an alert is silent when the window is past, and it has been for this long."""
 KEPT = "30s"
 """A scrape that fails makes its series vanish at once; what was counted before is still true."""
+
+
+@dataclass(slots=True)
+class Silence:
+    """Tells, look by look, whether an alert falls silent to stay within ``most`` scrapes."""
+
+    most: int
+    since: int | None = None
+    """Scrapes until the silence that goes on; None while there is none."""
+
+    def decided(self, fires: bool, scrapes: int) -> bool:
+        """Take one look in. Whether no other is needed: then ``since`` is the answer, and None means never."""
+        if fires:
+            self.since = None
+        elif self.since is None and scrapes <= self.most:
+            self.since = scrapes
+        if self.since is None:
+            return scrapes > self.most
+        return scrapes >= max(WINDOW, self.since + LASTING)
 
 
 class Watch:
@@ -66,19 +90,26 @@ class Watch:
         since = time.time() - 10
         return await self.scrapes_since(since) >= 5 and not await self.scrapes_since(since, good=True)
 
-    async def firing(self) -> dict[str, str]:
-        """Alert -> the incident that it names, of those that fire now."""
+    async def firing(self) -> set[str]:
+        """The incidents that alerts which fire now are about; "" for an alert that names none."""
         rules = (await self.ask(command="alerts"))["rules"]
-        return {rule["alert"]: rule["labels"].get("incident", "") for rule in rules if rule["state"] == "firing"}
+        return {rule["labels"].get("incident", "") for rule in rules if rule["state"] == "firing"}
 
-    async def rested(self, scrapes: int) -> dict[str, str]:
-        """Wait until nothing fires, for so many scrapes at most; what still does, as ``firing`` says it."""
+    async def looks(self, scrapes: int) -> AsyncIterator[tuple[set[str], int]]:
+        """(what ``firing`` says, scrapes since the first look) again and again. Ends when ``scrapes`` took too long."""
         began = time.time()
-        while firing := await self.firing():
-            if await self.scrapes_since(began) > scrapes or time.time() > began + PATIENCE * scrapes:
-                break
+        while time.time() < began + PATIENCE * scrapes:
+            yield await self.firing(), await self.scrapes_since(began)
             await asyncio.sleep(LOOK_S)
-        return firing
+
+    async def rested(self, scrapes: int) -> set[str]:
+        """Wait until nothing fires and it stays so, for so many scrapes at most. The incidents whose alerts did not."""
+        silence, last = Silence(scrapes), set[str]()
+        async for firing, came in self.looks(scrapes + LASTING):
+            last = firing or last
+            if silence.decided(bool(firing), came):
+                break
+        return set() if silence.since is not None else last - {""}
 
     async def broken_rules(self) -> list[str]:
         """What Prometheus says about rules that it can't evaluate."""
