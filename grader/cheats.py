@@ -13,7 +13,7 @@ from typing import Literal
 
 from grader.errors import SpecError
 from grader.job import Snapshot
-from grader.result import Frozen, Outcome, RunResult, Verdict
+from grader.result import Frozen
 from grader.spec import Expectation, LabContent, SourceFile, load_expectation, parse, read_folder, tree_digest
 
 PREFIX = "cheat_"
@@ -65,18 +65,3 @@ def load_cheats(content: Path) -> list[Cheat]:
             raise SpecError(f"{path.parent}: a cheat has files", "Put a sitecustomize.py beside cheat.yaml.")
         found.append(Cheat(path.parent.name, spec, files))
     return found
-
-
-def gained(expectation: Expectation, result: RunResult) -> list[str]:
-    """What the cheat gained, in words: nothing, if it is to hold."""
-    problems = []
-    if result.verdict is not Verdict.FAILED:
-        problems.append(f"verdict {result.verdict.value}, expected failed {result.reason}".strip())
-    if result.verdict is Verdict.FAILED and not any(r.outcome is Outcome.FAILED for r in result.criteria):
-        problems.append("failed without a failed criterion")
-    problems += [
-        f"{r.criterion} passed, expected failed"
-        for r in result.criteria
-        if r.criterion in expectation.fails and r.outcome is Outcome.PASSED
-    ]
-    return problems

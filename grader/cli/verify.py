@@ -114,15 +114,22 @@ class Proving:
         return proof
 
     def _proof(self, task: Task, report: Callable[[Any], None]) -> Proof:
-        more: dict[str, Any] = {"on_event": report, "cancelled": self._stop.is_set}
-        seed = self._seed or new_seed()
+        more: dict[str, Any] = {
+            "new_seed": lambda: self._seed or new_seed(),
+            "on_event": report,
+            "cancelled": self._stop.is_set,
+        }
         if task.cheat is not None:
-            return prove_cheat(task.lab, task.cheat, self._sandbox, seed=seed, **more)
-        return prove(task.lab, task.name, self._sandbox, seed=seed, **more)
+            return prove_cheat(task.lab, task.cheat, self._sandbox, **more)
+        return prove(task.lab, task.name, self._sandbox, **more)
 
 
 def _table(proofs: list[Proof]) -> Table:
-    table = Table("Lab", "Submission", "Expected", "Got", "Score", "Seconds", "Seed", "Holds")
+    hold, again = sum(p.holds for p in proofs), sum(p.first is not None for p in proofs)
+    undecided = sum(p.undecided for p in proofs)
+    caption = f"{hold} of {len(proofs)} hold; {undecided} inconclusive; {again} graded again after an inconclusive run"
+    columns = ("Lab", "Submission", "Expected", "Got", "Score", "Seconds", "Seed", "Holds")
+    table = Table(*columns, caption=caption, caption_justify="left")
     for p in proofs:
         table.add_row(
             p.lab,

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 
 @pytest.mark.parametrize("name", ["starter", "reference", "wrong_upper"])
 def test_the_skeleton_proves_itself(name: str, tmp_path: Path, sandbox: DockerSandbox) -> None:
-    proof = prove(tiny_lab(tmp_path), name, sandbox, seed="skeleton", on_event=lambda _event: None)
+    proof = prove(tiny_lab(tmp_path), name, sandbox, new_seed=lambda: "skeleton", on_event=lambda _event: None)
     assert proof.holds, proof.problems
 
 
@@ -25,7 +25,8 @@ def test_a_wrong_submission_that_passes_is_a_defect_of_the_lab(tmp_path: Path, s
     lab = tiny_lab(tmp_path)
     files = dict(lab.files)
     files[PurePosixPath("submissions/wrong_upper/app.py")] = files[PurePosixPath("submissions/reference/app.py")]
-    proof = prove(dataclasses.replace(lab, files=files), "wrong_upper", sandbox, seed="s", on_event=lambda _event: None)
+    lab = dataclasses.replace(lab, files=files)
+    proof = prove(lab, "wrong_upper", sandbox, new_seed=lambda: "s", on_event=lambda _event: None)
     assert "reverse passed, expected failed" in proof.problems
 
 
@@ -33,6 +34,7 @@ def test_a_check_that_raises_is_our_fault_and_names_itself(tmp_path: Path, sandb
     lab = tiny_lab(tmp_path)
     files = dict(lab.files)
     files[PurePosixPath("checks/cases.py")] = SourceFile(b"def contract(ctx): raise RuntimeError('sad lab')\n")
-    proof = prove(dataclasses.replace(lab, files=files), "reference", sandbox, seed="s", on_event=lambda _event: None)
+    lab = dataclasses.replace(lab, files=files)
+    proof = prove(lab, "reference", sandbox, new_seed=lambda: "s", on_event=lambda _event: None)
     assert proof.result.verdict.value == "errored"
     assert "sad lab" in proof.result.reason

@@ -8,10 +8,11 @@ import pytest
 from results_kit import F, P, S, U, result
 from tiny import tiny_lab
 
-from grader.cheats import gained, load_cheats
+from grader.cheats import load_cheats
+from grader.departures import of_cheat
 from grader.errors import SpecError
 from grader.prove import submission_snapshot
-from grader.result import Verdict
+from grader.result import RunResult, Verdict
 from grader.spec import Expectation
 
 CONTENT = Path(__file__).parents[3] / "content"
@@ -32,6 +33,10 @@ def test_the_library_is_laid_over_a_submission_of_any_lab(tmp_path: Path) -> Non
     assert laid.digest != snapshot.digest
     assert cheats["forger"].expectation(lab, base).fails == ["reverse"]
     assert cheats["replayer"].expectation(lab, "reference").fails == []
+
+
+def gained(expectation: Expectation, got: RunResult) -> list[str]:
+    return [d.text for d in of_cheat(expectation, got)]
 
 
 def test_a_cheat_must_not_pass_nor_mend_what_is_broken() -> None:

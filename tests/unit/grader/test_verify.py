@@ -16,6 +16,7 @@ from rich.console import Console
 from tiny import tiny_lab
 
 from grader.cli import verify
+from grader.departures import Departure
 from grader.errors import SandboxError, SpecError
 from grader.prove import Proof
 from grader.result import Verdict
@@ -39,7 +40,7 @@ def verified(content: Path, monkeypatch: pytest.MonkeyPatch, prove: Callable[...
 
 
 def proof(name: str, problems: list[str]) -> Proof:
-    return Proof("tiny", name, EXPECTED, result(Verdict.FAILED), problems)
+    return Proof("tiny", name, EXPECTED, result(Verdict.FAILED), [Departure(text) for text in problems])
 
 
 def test_two_go_on_at_once_and_stand_in_the_file_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
