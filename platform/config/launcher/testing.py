@@ -24,6 +24,7 @@ PYTEST_CODES = {0: EXIT_OK, 1: EXIT_FAILED, 4: EXIT_USAGE, 5: EXIT_FAILED}
 CHECKS = {
     "ruff check": ["-m", "ruff", "check", "."],
     "ruff format": ["-m", "ruff", "format", "--check", "."],
+    "djlint": ["-m", "djlint", "--lint", "--check", "--quiet", "labs", "platform"],
     "mypy": ["-m", "mypy"],
     "lint-imports": ["-c", "import sys; from importlinter.cli import lint_imports_command; lint_imports_command()"],
 }
@@ -46,7 +47,7 @@ def test(arguments: list[str], *, quick: bool) -> int:
 
 
 def check() -> int:
-    """Run ruff, mypy and import-linter; return 0 when all are content, else 1."""
+    """Run ruff, djlint, mypy and import-linter; return 0 when all are content, else 1."""
     failed = []
     for name, command in CHECKS.items():
         say(name)
