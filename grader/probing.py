@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from typing import Any
 
 from grader.deploy import Deployment
 from grader.errors import NotReady, RunCancelled, SandboxError, SeatrialError
@@ -24,10 +22,9 @@ from grader.probe.protocol import (
     Reply,
     Start,
 )
+from grader.wire.obey import EngineSide, obey
 
 SILENCE_MARGIN_S = 30.0
-MAX_LOG_BYTES = 65536
-MIN_MEMORY_MB = 8
 
 
 class Probing:
@@ -90,34 +87,11 @@ class Probing:
         )
 
     def _obey(self, control: Control) -> None:
+        side = EngineSide(self.deployment.pod, self.limits.stop_grace_s, self.deployment.command)
         try:
-            reply = Reply(id=control.id, ok=True, data=self._act(control.action, control.party, control.args))
+            reply = Reply(id=control.id, ok=True, data=obey(side, control.request))
         except RunCancelled:
             raise
-        except (SeatrialError, KeyError) as error:
+        except SeatrialError as error:
             reply = Reply(id=control.id, ok=False, error=str(error)[:500])
         self.deployment.probe.send(reply.model_dump_json())
-
-    def _act(self, action: str, party: str, args: dict[str, Any]) -> dict[str, Any]:
-        pod = self.deployment.pod
-        match action:
-            case "state":
-                return asdict(pod.state(party))
-            case "stop":
-                began = time.monotonic()
-                state = pod.stop(party, float(args.get("grace_s", self.limits.stop_grace_s)))
-                return {**asdict(state), "seconds": round(time.monotonic() - began, 3)}
-            case "signal":
-                pod.signal(party, str(args["signal"]))
-            case "restart" | "pause" | "unpause" | "fill_data" | "free_data" | "weigh_alike":
-                getattr(pod, action)(party)
-            case "limit_memory":
-                return {"held": pod.limit_memory(party, max(MIN_MEMORY_MB, int(args["memory_mb"])))}
-            case "logs":
-                size = min(int(args.get("max_bytes", MAX_LOG_BYTES)), MAX_LOG_BYTES)
-                return {"text": pod.logs(party, max_bytes=size, since_s=args.get("since_s"))}
-            case "usage":
-                return asdict(pod.usage(party))
-            case "command":
-                return self.deployment.command(party, args["payload"])
-        return {}

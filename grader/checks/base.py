@@ -14,10 +14,9 @@ from typing import Any, ClassVar, Protocol
 from grader.probe.http import Target
 from grader.result import Frozen, Measurement
 from grader.spec import LabSpec
+from grader.wire.control import ControlError
 
-
-class ControlError(Exception):
-    """The engine side could not do what a check asked for. Our fault, never the learner's."""
+__all__ = ["Check", "Context", "ControlError", "Params"]
 
 
 class Context(Protocol):

@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from grader.result import CheckResult, Exchange, Frozen
 from grader.spec import LabSpec
+from grader.wire.control import Request
 
 KEY_HEADER = "X-Baseline-Key"
 """The pod's parties share one loopback: without a key a learner's service could let the baseline do its work."""
@@ -92,13 +93,11 @@ class CheckEnded(Frozen):
 
 
 class Control(Frozen):
-    """A request to the engine side; see Context.control for the actions."""
+    """A request to the engine side."""
 
     type: Literal["control"] = "control"
     id: int
-    action: Literal["state", "stop", "signal", "restart", "pause", "unpause", "logs", "usage", "command"]
-    party: str
-    args: dict[str, Any] = {}
+    request: Request
 
 
 class Done(Frozen):

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from grader.checks.base import ControlError
 from grader.probe.protocol import DOWN, Control, Down, Reply
+from grader.wire.control import ControlError, reply_of, request
 
 MAX_LINE = 32 << 20
 
@@ -60,13 +60,14 @@ class Wire:
         while data:
             data = data[os.write(self._out_fd, data) :]
 
-    async def control(self, action: Any, party: str, args: dict[str, Any]) -> dict[str, Any]:
+    async def control(self, action: str, party: str, args: dict[str, Any]) -> dict[str, Any]:
         """Ask the engine side and wait for its reply. Raises ControlError."""
+        asked = request(action, party, args)
         number = next(self._ids)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        self.send(Control(id=number, action=action, party=party, args=args))
+        self.send(Control(id=number, request=asked))
         reply = await future
         if not reply.ok:
             raise ControlError(f"{action} {party}: {reply.error}")
-        return reply.data
+        return reply_of(asked, reply.data)

@@ -137,6 +137,10 @@ class Pod(Protocol):
         """From now on it weighs what any other does when processors are scarce. The probe begins with more."""
         ...
 
+    def weigh_as_before(self, name: str) -> None:
+        """Give it the weight back with which it started."""
+        ...
+
     def logs(self, name: str, *, max_bytes: int = 65536, since_s: float | None = None) -> str:
         """The newest ``max_bytes`` of output, escapes neutralised. ``since_s``: Unix time."""
         ...

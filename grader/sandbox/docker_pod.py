@@ -31,6 +31,7 @@ from grader.sandbox.docker_settings import (
     keeper_host_config,
     party_host_config,
     pause_host_config,
+    shares_of,
 )
 from grader.sandbox.docker_usage import UsageMeter
 from grader.sandbox.docker_volume import DataVolume
@@ -210,8 +211,14 @@ class DockerPod:
         return True
 
     def weigh_alike(self, name: str) -> None:
+        self._weigh(name, USUAL_SHARES)
+
+    def weigh_as_before(self, name: str) -> None:
+        self._weigh(name, shares_of(self._member(name).spec.role))
+
+    def _weigh(self, name: str, shares: int) -> None:
         with engine_call(f"weigh {name}"):
-            self._api.update_container(self._member(name).container, cpu_shares=USUAL_SHARES)
+            self._api.update_container(self._member(name).container, cpu_shares=shares)
 
     def logs(self, name: str, *, max_bytes: int = 65536, since_s: float | None = None) -> str:
         member = self._member(name)

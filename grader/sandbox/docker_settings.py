@@ -10,7 +10,7 @@ from docker import APIClient
 from docker.types import LogConfig, Mount, Ulimit
 
 from grader.errors import LearnerError
-from grader.sandbox.base import PartySpec
+from grader.sandbox.base import PartySpec, Role
 from grader.sandbox.docker_seccomp import seccomp_profile
 
 USER = "10001:10001"
@@ -27,6 +27,11 @@ beside three busy containers and a hog it woke 4.2 ms late in the median at the 
 quota stays."""
 FIRST_HOST = 2
 _KERNEL_PATHS = ("/proc", "/sys", "/dev")
+
+
+def shares_of(role: Role) -> int:
+    """The weight with which a party of this role starts."""
+    return PROBE_SHARES if role == "probe" else USUAL_SHARES
 
 
 def hosts_file(hosts: Iterable[str]) -> dict[str, str]:
@@ -79,7 +84,7 @@ def party_host_config(
             network_mode=f"container:{pause}",
             init=True,
             nano_cpus=int(min(party.cpu, cpus) * 1e9),
-            cpu_shares=PROBE_SHARES if party.role == "probe" else USUAL_SHARES,
+            cpu_shares=shares_of(party.role),
             oom_score_adj=500 if untrusted else 0,
             tmpfs=_tmpfs(party, volumes, data is not None),
             mounts=[_data_mount(data)] if data else None,

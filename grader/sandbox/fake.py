@@ -83,6 +83,7 @@ class FakeParty:
         self.graces: list[float] = []
         self.data_full = False
         self.memory_mb = spec.memory_mb
+        self.alike = False
 
     def launch(self) -> None:
         self.starts += 1
@@ -171,7 +172,10 @@ class FakePod:
         return True
 
     def weigh_alike(self, name: str) -> None:
-        self._party(name)
+        self._party(name).alike = True
+
+    def weigh_as_before(self, name: str) -> None:
+        self._party(name).alike = False
 
     def _with_data(self, name: str) -> FakeParty:
         party = self._party(name)

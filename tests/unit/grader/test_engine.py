@@ -19,6 +19,7 @@ from grader.load.histogram import Histogram
 from grader.probe.protocol import CheckBegun, CheckEnded, Control, Done, Fault, Listening, NotReadyNow, ReadyNow
 from grader.result import CheckResult, Outcome, RunResult, Verdict
 from grader.sandbox.fake import FakeSandbox, Script
+from grader.wire.control import State, request
 
 P, F, S = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
 
@@ -176,8 +177,8 @@ CONTROLS: list[tuple[str, dict[str, object], Callable[[dict[str, object]], bool]
 def test_control_is_obeyed(
     action: str, args: dict[str, object], right: Callable[[dict[str, object]], bool], job: GradingJob
 ) -> None:
-    request = Control(id=1, action=action, party="app", args=args).model_dump_json()  # type: ignore[arg-type]
-    sandbox = FakeSandbox({"probe": probe([READY, request], on_reply=GOOD[1:]), "app": Script(log="the log")})
+    asked = Control(id=1, request=request(action, "app", args)).model_dump_json()
+    sandbox = FakeSandbox({"probe": probe([READY, asked], on_reply=GOOD[1:]), "app": Script(log="the log")})
     result, _ = grade(job, sandbox)
     channel = sandbox.pods[0].parties["probe"].channel
     assert channel is not None
@@ -188,8 +189,8 @@ def test_control_is_obeyed(
 
 
 def test_control_of_an_unknown_party_is_refused_and_the_run_goes_on(job: GradingJob) -> None:
-    request = Control(id=1, action="state", party="nobody").model_dump_json()
-    sandbox = FakeSandbox({"probe": probe([READY, request], on_reply=GOOD[1:])})
+    asked = Control(id=1, request=State(party="nobody")).model_dump_json()
+    sandbox = FakeSandbox({"probe": probe([READY, asked], on_reply=GOOD[1:])})
     result, _ = grade(job, sandbox)
     channel = sandbox.pods[0].parties["probe"].channel
     assert channel is not None

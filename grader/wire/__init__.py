@@ -1,0 +1,1 @@
+"""What the two ends of a pod's control line say to each other: typed requests, typed replies."""
