@@ -95,6 +95,29 @@ class Rubric(Frozen):
         return self
 
 
+class Promise(Frozen):
+    """A sentence of the brief or the contract that a service can break, and what holds it.
+
+    ``wrong``: the submission that breaks it and fails ``criterion``. ``by``: instead, who holds it otherwise.
+    """
+
+    id: str = Field(pattern=SLUG)
+    says: str = Field(min_length=8, description="words of the brief or the contract, as they stand there")
+    criterion: str = ""
+    wrong: str = ""
+    by: Literal["", "sandbox", "shape", "freedom", "given"] = Field(
+        "",
+        description="sandbox: the engine enforces it; shape: the library's contract check; "
+        "freedom: no duty; given: about what the lab gives",
+    )
+
+    @model_validator(mode="after")
+    def _held(self) -> Promise:
+        if bool(self.by) == bool(self.criterion and self.wrong):
+            raise ValueError("a rule names a criterion and a wrong submission, or says by whom it is held")
+        return self
+
+
 class LabSpec(Frozen):
     """A lab. ``id`` never changes; ``version`` is the author's label, the content digest is the identity."""
 
@@ -114,6 +137,7 @@ class LabSpec(Frozen):
     sidecars: list[Sidecar] = []
     baseline: Sidecar | None = Field(None, description="the reference/naive system R, built from baseline/ of the lab")
     rubric: Rubric
+    rules: list[Promise] = Field([], description="what the brief promises, and which criterion holds it")
 
     @model_validator(mode="after")
     def _names(self) -> LabSpec:

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,11 +23,19 @@ from grader.result import Measurement, Outcome
 from grader.sidecars.asgi import Exchange, Refused
 
 SHORT: dict[str, dict[str, Any]] = {
-    "HungProvider": {"healthy_s": 1.0, "warm_s": 1.2, "open_s": 1.5, "timeout_s": 1.2},
+    "HungProvider": {
+        "healthy_s": 1.0,
+        "warm_s": 1.2,
+        "open_s": 1.5,
+        "timeout_s": 1.2,
+        "well_s": 1.5,
+        "again_s": 1.0,
+    },
+    "OneAtATime": {"requests": 3, "factor": 10},
     "RateLimit": {"seconds": 1.2},
-    "Quota": {"rate": 80.0, "limit": 30.0},
+    "Quota": {"rate": 80.0, "limit": 30.0, "first_s": 0.4},
     "NothingReplayed": {"streams": 2},
-    "ClientErrors": {"requests": 2},
+    "ClientErrors": {"requests": 2, "more": 12, "good": 4},
     "PassedOn": {"first_share": 0.6, "own_share": 0.3},
 }
 
@@ -68,8 +77,15 @@ async def decided(check: Any, world: Any) -> Measurement:
     return cast(Measurement, await check.run(world))
 
 
-TROUBLE = ("providers.Success", "providers.UpstreamCalls")
-CALM = ("providers.ClientErrors", "streams.NothingReplayed", "limits.Usage", "limits.RateLimit", "limits.Quota")
+TROUBLE = ("providers.Success", "providers.UpstreamCalls", "hedging.OneAtATime")
+CALM = (
+    "faithful.AsCame",
+    "providers.ClientErrors",
+    "streams.NothingReplayed",
+    "limits.Usage",
+    "limits.RateLimit",
+    "limits.Quota",
+)
 ALL = (*TROUBLE, *CALM, "providers.HungProvider")
 
 
@@ -93,10 +109,37 @@ class Deaf(SmallGateway):
         return tried[-1] if tried and len(tried) < 3 else super().pick(tried)
 
 
+class Hedges(SmallGateway):
+    """Asks a second provider for the same answer while the first works on it."""
+
+    async def chat(self, exchange: Exchange, key: str, raw: bytes) -> None:
+        other = self.providers["west" if next(self.turn) % 2 else "south"]
+        second = asyncio.ensure_future(other.request("POST", PATH, body=raw, headers=PROVIDER_KEY, timeout_s=5))
+        await super().chat(exchange, key, raw)
+        await second
+
+
 class MadeUp(SmallGateway):
     def give_up(self, request: dict[str, Any], answer: Response) -> bytes | None:
         usage = {"prompt_tokens": 0, "completion_tokens": 0}
         return json.dumps({"choices": [{"message": {"content": "0:sorry"}}], "usage": usage}).encode()
+
+
+def test_two_calls_for_one_request_are_seen_when_both_are_under_way() -> None:
+    assert failing(judge(Hedges, "hedging.OneAtATime")) == {"OneAtATime"}
+    assert failing(judge(SmallGateway, "hedging.OneAtATime")) == set()
+
+
+def test_a_call_that_was_given_up_and_another_one_after_it_are_no_hedge() -> None:
+    row = importlib.import_module("lab_checks.world").Row
+    overlapping = importlib.import_module("lab_checks.hedging").overlapping
+
+    def calls(*times: tuple[float, float]) -> list[Any]:
+        return [row("north", begin, end, 200, "", 1, 1, "same") for begin, end in times]
+
+    assert overlapping(calls((0, 1.2), (1.2, 1.4), (1.45, 2))) == 0
+    assert overlapping(calls((0, 1.25), (1.2, 1.4))) == 0
+    assert overlapping(calls((0, 0.5), (0.3, 0.8))) == 1
 
 
 @pytest.mark.parametrize(("service", "fails"), [(Deaf, {"UpstreamCalls"}), (MadeUp, {"Success"})])
@@ -112,6 +155,91 @@ def test_a_gateway_that_waits_for_ever_fails_on_the_hung_provider() -> None:
     found = judge(Patient, "providers.HungProvider")["HungProvider"]
     assert found.outcome is Outcome.FAILED
     assert "no answer" in found.message
+
+
+class GivesUpForGood(SmallGateway):
+    """A provider that hung once is never asked again."""
+
+    def may_try(self, name: str, now: float) -> bool:
+        return self.failures[name] < self.breaks_after
+
+
+class UnguardedStreams(SmallGateway):
+    """Only answers in one piece have a breaker."""
+
+    streaming = False
+
+    async def chat(self, exchange: Exchange, key: str, raw: bytes) -> None:
+        self.streaming = bool(json.loads(raw).get("stream"))
+        await super().chat(exchange, key, raw)
+
+    def may_try(self, name: str, now: float) -> bool:
+        return self.streaming or super().may_try(name, now)
+
+
+@pytest.mark.parametrize("service", [GivesUpForGood, UnguardedStreams])
+def test_breakers_close_again_and_hold_for_streams_too(service: type[SmallGateway]) -> None:
+    assert failing(judge(service, "providers.HungProvider")) == {"HungProvider"}
+
+
+class DropsFields(SmallGateway):
+    async def chat(self, exchange: Exchange, key: str, raw: bytes) -> None:
+        body = json.loads(raw)
+        kept = {name: body[name] for name in ("model", "messages", "max_tokens", "stream") if name in body}
+        await super().chat(exchange, key, json.dumps(kept).encode())
+
+
+class Strips(SmallGateway):
+    async def chat(self, exchange: Exchange, key: str, raw: bytes) -> None:
+        body = json.loads(raw)
+        for message in body["messages"]:
+            message["content"] = (
+                message["content"].strip() if isinstance(message["content"], str) else message["content"]
+            )
+        await super().chat(exchange, key, json.dumps(body).encode())
+
+
+class ComesBackAtOnce(SmallGateway):
+    def admit(self, key: str) -> None:
+        try:
+            super().admit(key)
+        except Refused as refused:
+            refused.headers.update({"Retry-After": "0"})
+            raise
+
+
+class SaysNothingOfTheQuota(SmallGateway):
+    """Right: there is nothing to wait for once the quota is used up."""
+
+    def admit(self, key: str) -> None:
+        try:
+            super().admit(key)
+        except Refused as refused:
+            if refused.message == "quota":
+                refused.headers.clear()
+            raise
+
+
+class BlamesProviders(SmallGateway):
+    """A client's mistakes shut providers out."""
+
+    def learn(self, name: str, answer: Response) -> None:
+        super().learn(name, answer)
+        if answer.status is not None and 400 <= answer.status < 500 and answer.status != 429:
+            self.mistakes[name] += 1
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.mistakes: Counter[str] = Counter()
+
+    async def chat(self, exchange: Exchange, key: str, raw: bytes) -> None:
+        if all(self.mistakes[name] > 2 for name in self.providers):
+            raise Refused(503, "no provider may be asked")
+        await super().chat(exchange, key, raw)
+
+
+def test_mistakes_of_clients_that_shut_providers_out_are_seen() -> None:
+    assert failing(judge(BlamesProviders, "providers.ClientErrors")) == {"ClientErrors"}
 
 
 class Stubborn(SmallGateway):
@@ -133,7 +261,7 @@ class Guessing(SmallGateway):
     """Books words."""
 
     def book(self, key: str, request: dict[str, Any], usage: dict[str, int]) -> None:
-        words = sum(len(m["content"].split()) for m in request["messages"])
+        words = sum(len(str(m["content"]).split()) for m in request["messages"])
         super().book(key, request, {**usage, "prompt_tokens": words})
 
 
@@ -197,6 +325,10 @@ class NeverLowers(SmallGateway):
 @pytest.mark.parametrize(
     ("service", "fails"),
     [
+        (SaysNothingOfTheQuota, set()),
+        (DropsFields, {"AsCame"}),
+        (Strips, {"AsCame"}),
+        (ComesBackAtOnce, {"RateLimit"}),
         (CountsTooFast, {"Quota"}),
         (CountsMalformed, {"Quota"}),
         (NeverLowers, {"Quota"}),

@@ -27,7 +27,9 @@ Listening = dict[str, tuple[Gateway, Target]]
 
 
 class World:
-    """A context: three gateways and a service."""
+    """A context: three gateways and a service, of which there is one copy."""
+
+    replicas = ("app",)
 
     def __init__(self, seed: str, gateways: dict[str, Gateway], app: Target) -> None:
         self.seed, self.gateways, self.app = seed, gateways, app

@@ -25,6 +25,7 @@ class SmallGateway:
     timeout_s = 0.5
     tries = 6
     breaks_after = 2
+    shut_s = 0.8
 
     def __init__(self, providers: dict[str, Target]) -> None:
         self.providers = providers
@@ -34,6 +35,7 @@ class SmallGateway:
         self.books: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.rests: dict[str, float] = {}
         self.failures: Counter[str] = Counter()
+        self.shut_until: dict[str, float] = {}
         self.turn = itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,13 +102,17 @@ class SmallGateway:
 
     def pick(self, tried: list[str]) -> str | None:
         now = time.monotonic()
-        free = [
-            name
-            for name in self.providers
-            if self.rests.get(name, 0) <= now and self.failures[name] < self.breaks_after
-        ]
+        free = [name for name in self.providers if self.rests.get(name, 0) <= now and self.may_try(name, now)]
         fresh = [name for name in free if name not in tried] or free
-        return fresh[next(self.turn) % len(fresh)] if fresh else None
+        if not fresh:
+            return None
+        chosen = fresh[next(self.turn) % len(fresh)]
+        self.shut_until[chosen] = now + self.shut_s  # matters only to one that was given up: others wait for this try
+        return chosen
+
+    def may_try(self, name: str, now: float) -> bool:
+        """Whether the breaker lets a request through: one at a time after a while."""
+        return self.failures[name] < self.breaks_after or self.shut_until.get(name, 0) <= now
 
     def rest(self, name: str, seconds: float) -> None:
         self.rests[name] = time.monotonic() + seconds

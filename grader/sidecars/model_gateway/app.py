@@ -18,7 +18,7 @@ from grader.sidecars.model_gateway.ledger import Ledger, Row
 from grader.sidecars.model_gateway.prompt import ChatRequest, EmbeddingRequest
 from grader.sidecars.model_gateway.reader import NOT_FOUND, Reader
 from grader.sidecars.model_gateway.replies import MODELS, Reply, chunk, completion
-from grader.sidecars.model_gateway.seeded import Attempts, delays, digest_of
+from grader.sidecars.model_gateway.seeded import Attempts, asked, delays, digest_of
 
 EMBEDDING_MODEL = "minilm"
 HANG_S = 120.0
@@ -110,7 +110,9 @@ class Gateway:
             if kind == "embeddings":
                 await self._embed(exchange, row, parse(EmbeddingRequest, raw))
             else:
-                await self._converse(exchange, row, rule, parse(ChatRequest, raw))
+                request = parse(ChatRequest, raw)
+                row.asked, row.fields = asked(json.loads(raw))
+                await self._converse(exchange, row, rule, request)
         except Refused as refused:
             row.status = refused.status
             raise

@@ -34,6 +34,10 @@ class Row:
     fault: str = ""
     attempt: int = 0
     """How many times the same messages had been sent to this model before."""
+    asked: str = ""
+    """A name for the messages as they came, of chat requests that were read."""
+    fields: str = ""
+    """A name for the other fields as they came, without those about streams."""
     traceparent: str = ""
     """The caller's W3C trace context, as it came, at most 100 characters."""
 

@@ -36,6 +36,16 @@ def delays(seed: str, name: str, attempt: int, ttft_s: float, itl_s: float, jitt
         at += varied(itl_s, number)
 
 
+FREE_FIELDS = ("messages", "stream", "stream_options")
+"""A gateway in front may ask for a stream, and for its usage, whatever its client asked for."""
+
+
+def asked(body: dict[str, Any]) -> tuple[str, str]:
+    """Names for the messages of a chat request and for its other fields: what was changed on the way gives another."""
+    rest = {name: value for name, value in body.items() if name not in FREE_FIELDS}
+    return digest_of("messages", body.get("messages"))[:16], digest_of("fields", rest)[:16]
+
+
 class Attempts:
     """Counts how often the same messages came before. Forgets the longest unseen of more than 20,000."""
 

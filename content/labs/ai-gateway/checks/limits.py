@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from lab_checks.providers import not_installed
@@ -26,17 +28,30 @@ LATE_S = 0.2
 FIELDS = ("prompt_tokens", "completion_tokens")
 
 
+SECONDS = re.compile(r"[1-9]\d{0,5}")
+
+
 def admitted_or_refused(answer: Answer) -> str:
-    """200, or a 429 that says when to come back."""
-    if answer.status == 429 and "retry-after" not in answer.headers:
-        return "a 429 without Retry-After"
+    """200 or 429: that of a used-up quota has nothing to wait for."""
     return "" if answer.status in (200, 429) else f"status {answer.status}"
 
 
-def short_requests(ctx: Context, label: str, key: str, count: int) -> list[Request]:
+def admitted_or_told_when(answer: Answer) -> str:
+    """200, or a 429 that says in whole seconds when to come back."""
+    said = answer.headers.get("retry-after", "").strip()
+    if answer.status == 429 and not said:
+        return "a 429 without Retry-After"
+    if answer.status == 429 and not SECONDS.fullmatch(said):
+        return f"a 429 whose Retry-After is {said[:20]!r}: whole seconds, at least 1"
+    return admitted_or_refused(answer)
+
+
+def short_requests(
+    ctx: Context, label: str, key: str, count: int, validate: Callable[[Answer], str] = admitted_or_refused
+) -> list[Request]:
     """Chat requests for one token each."""
     return [
-        json_request("POST", PATH, body, headers=headers_of(key), validate=admitted_or_refused)
+        json_request("POST", PATH, body, headers=headers_of(key), validate=validate)
         for body in conversations(ctx, label, count, tokens=1)
     ]
 
@@ -64,7 +79,7 @@ class RateLimit(Check):
             return not_installed(refused, rule)
         await Providers(ctx).reset()
         schedule = constant(rate * p.over, p.seconds)
-        requests = short_requests(ctx, "rate requests", key, len(schedule))
+        requests = short_requests(ctx, "rate requests", key, len(schedule), admitted_or_told_when)
         samples = await attack([ctx.app], schedule, requests.__getitem__, timeout_s=10)
         admitted = Counter(samples.status)[200]
         expected = rate * schedule.offsets[-1] + burst
@@ -98,10 +113,11 @@ class QuotaParams(Params):
     limit: float = 15.0
     burst: int = 5
     malformed: int = 6
+    first_s: float = 0.8
 
 
 class Quota(Check):
-    """A key's quota over all copies, and after one of them was restarted.
+    """A key's quota over all copies, of which one is killed and started anew on the way, and one after the end.
 
     What is malformed or over the rate must not count: most requests are over the rate, until the quota is used up.
     """
@@ -127,16 +143,21 @@ class Quota(Check):
             await ctx.app.request("POST", PATH, body=body, headers=headers, timeout_s=12)
         count = p.times * quota
         requests = short_requests(ctx, "quota requests", key, count)
-        samples = await attack([ctx.app], constant(p.rate, count / p.rate), requests.__getitem__, timeout_s=12)
-        admitted = Counter(samples.status)[200]
+        early = constant(p.rate, p.first_s)
+        first = await attack([ctx.app], early, requests.__getitem__, timeout_s=12)
+        await self._restart(ctx, "first restart")  # what a copy had set aside for itself is lost now
+        rest = requests[len(early) :]
+        samples = await attack([ctx.app], constant(p.rate, len(rest) / p.rate), rest.__getitem__, timeout_s=12)
+        errors = {**first.errors(), **samples.errors()}
+        admitted = Counter(first.status)[200] + Counter(samples.status)[200]
         if admitted == quota:
             later = await self._after_restart(ctx, key)
             admitted += Counter(later.status)[200]
         measured = Measured(value=admitted, unit="requests", n=count, text=f"{admitted} admitted, the quota is {quota}")
-        if admitted == quota and not samples.errors():
+        if admitted == quota and not errors:
             return passed("The quota held over all copies, and over a restart.", measured, rule)
-        if admitted <= quota and samples.errors():
-            message = f"Where only 200 and 429 are right, users saw {next(iter(samples.errors()))}."
+        if admitted <= quota and errors:
+            message = f"Where only 200 and 429 are right, users saw {next(iter(errors))}."
             return failed(message, measured, rule, "Answer every admitted request, and refuse the rest with 429.")
         more = "more" if admitted > quota else "fewer"
         return failed(
@@ -149,17 +170,25 @@ class Quota(Check):
 
     async def _after_restart(self, ctx: Context, key: str) -> Samples:
         """Some requests more, after one copy has lost its memory."""
-        replicas: tuple[str, ...] = getattr(ctx, "replicas", ())
-        if len(replicas) > 1:
-            name = ctx.rng("restart").choice(replicas)
-            ctx.note(f"{name} is restarted")
-            await ctx.control("restart", name)
-            for _ in range(100):
-                if (await ctx.target(name).request("GET", ctx.spec.service.ready_path, timeout_s=2)).ok:
-                    break
-                await asyncio.sleep(0.2)
+        await self._restart(ctx, "restart")
         requests = short_requests(ctx, "quota after restart", key, 8)
         return await attack([ctx.app], constant(16, 0.5), requests.__getitem__, timeout_s=12)
+
+    async def _restart(self, ctx: Context, label: str) -> None:
+        """Kill a copy, at random, and wait until it is ready again."""
+        if len(ctx.replicas) > 1:
+            name = ctx.rng(label).choice(ctx.replicas)
+            ctx.note(f"{name} is restarted")
+            await ctx.control("restart", name)
+            await until_ready(ctx, name)
+
+
+async def until_ready(ctx: Context, name: str) -> None:
+    """Wait, 20 seconds at most, until this copy says that it is ready."""
+    for _ in range(100):
+        if (await ctx.target(name).request("GET", ctx.spec.service.ready_path, timeout_s=2)).ok:
+            return
+        await asyncio.sleep(0.2)
 
 
 class UsageParams(Params):
@@ -168,7 +197,7 @@ class UsageParams(Params):
 
 
 class Usage(Check):
-    """GET /v1/usage and the usage in the answers against the providers' ledgers."""
+    """GET /v1/usage and the usage in the answers against the providers' ledgers, over a release of both copies."""
 
     id = "usage"
     params_model = UsageParams
@@ -188,6 +217,7 @@ class Usage(Check):
             await self._break_off(ctx, providers, keys[0])
             await providers.faults({name: [FaultRule(kind="500", share=0.1)] for name in PROVIDERS})
             true = [await self._spend(ctx, providers, key, number) for number, key in enumerate(keys)]
+            await self._release(ctx)
         finally:
             await providers.faults({})
         good, worst = 0, None
@@ -204,6 +234,16 @@ class Usage(Check):
             "stream that broke off is none."
         )
         return failed(worst[0], measured, rule, advice, worst[1])
+
+    async def _release(self, ctx: Context) -> None:
+        """SIGTERM to one copy after the other, right after the last answer: nothing that it knew may be lost."""
+        if len(ctx.replicas) < 2:
+            return
+        for name in ctx.replicas:
+            ctx.note(f"{name} is replaced")
+            await ctx.control("stop", name)
+            await ctx.control("restart", name)
+            await until_ready(ctx, name)
 
     async def _break_off(self, ctx: Context, providers: Providers, key: str) -> None:
         """A stream that breaks off: no complete answer, so nothing to book."""

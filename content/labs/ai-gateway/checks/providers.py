@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from lab_checks.phases import NEWS_S, RETRY_AFTER_S, Phase, drive, favourite, trouble
-from lab_checks.world import (
-    Providers,
-    chat_request,
-    conversations,
-    headers_of,
-    open_key,
-)
+from lab_checks.world import Providers, conversations, headers_of, open_key
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import counted, every, failed, passed, undecided
@@ -149,6 +144,9 @@ class HungParams(Params):
     warm_s: float = 5.0
     open_s: float = 7.0
     timeout_s: float = 4.0
+    well_s: float = 10.0
+    again_s: float = 3.0
+    again: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -160,6 +158,8 @@ class Hung:
     while_s: float
     share: float
     calls: int
+    again: float = 1.0
+    """Its share of the calls some time after it was well again."""
 
     @property
     def ratio(self) -> float:
@@ -195,6 +195,14 @@ class HungProvider(Check):
         if not math.isfinite(found.before_s):
             message = f"Already with healthy providers users saw {worst_errors(samples)}."
             return failed(message, measured, rule, "Make plain requests work first.")
+        if found.ratio <= p.ratio and found.share <= p.traffic and found.again < p.again:
+            return failed(
+                f"{p.well_s:g} s after {found.name} was well again, it still got only {found.again:.0%} of the calls.",
+                measured,
+                rule,
+                "A few seconds after a provider was given up, let one request through; use it again when it answers.",
+                series=series,
+            )
         if found.ratio <= p.ratio and found.share <= p.traffic:
             return passed(f"{found.name} hung, and the users did not notice.", measured, rule, series=series)
         close = found.ratio <= p.near or (finite and samples.client_was_late(found.before_s))
@@ -214,7 +222,8 @@ class HungProvider(Check):
     async def _measure(self, ctx: Context, key: str) -> tuple[Samples, Hung]:
         p, providers = self.params, Providers(ctx)
         await providers.reset()
-        before = await drive(ctx, "healthy", p.healthy_s, key=key)
+        # Half of the requests are streams: they need the same care.
+        before = await drive(ctx, "healthy", p.healthy_s, key=key, sse_every=2)
         name = favourite(before.rows)
         before_s = before.samples.percentile(90)
         if not math.isfinite(before_s):
@@ -222,18 +231,26 @@ class HungProvider(Check):
         ctx.note(f"{name} hangs")
         try:
             await providers.faults({name: [FaultRule(kind="hang")]})
-            await drive(ctx, "opening", p.warm_s, key=key, timeout_s=p.timeout_s)
+            await drive(ctx, "opening", p.warm_s, key=key, timeout_s=p.timeout_s, sse_every=2)
             known = {(row.provider, row.start) for row in await providers.rows()}
-            after = await drive(ctx, "open", p.open_s, key=key, timeout_s=p.timeout_s)
+            after = await drive(ctx, "open", p.open_s, key=key, timeout_s=p.timeout_s, sse_every=2)
         finally:
             await providers.reset()
+        ctx.note(f"{name} is well again")
+        await drive(ctx, "well again", p.well_s, key=key, timeout_s=p.timeout_s)
+        await providers.reset()
+        used = await drive(ctx, "used again", p.again_s, key=key, timeout_s=p.timeout_s)
+        again = sum(row.provider == name for row in used.rows) / max(1, len(used.rows))
         calls = [row for row in after.rows if (row.provider, row.start) not in known]
         share = sum(row.provider == name for row in calls) / max(1, len(calls))
-        return after.samples, Hung(name, before_s, percentile(after.samples.latency_s, 90), share, len(calls))
+        while_s = percentile(after.samples.latency_s, 90)
+        return after.samples, Hung(name, before_s, while_s, share, len(calls), again)
 
 
 class ClientErrorsParams(Params):
     requests: int = 6
+    more: int = 30
+    good: int = 12
 
 
 class ClientErrors(Check):
@@ -249,7 +266,7 @@ class ClientErrors(Check):
         if refused is not None:
             return not_installed(refused, rule)
         await Providers(ctx).reset()
-        bodies = self._bodies(ctx)
+        bodies = self._bodies(ctx, "client-errors", 2 * self.params.requests)
         asked = [await self._ask(ctx, key, body) for body in bodies]
         wrong = [(answer, calls) for answer, calls in asked if not asked_once(answer, calls)]
         measured = counted(len(bodies) - len(wrong), len(bodies), "refused requests asked once")
@@ -259,28 +276,37 @@ class ClientErrors(Check):
             message = f"A request that no provider accepts cost {calls} provider calls and was answered with {said}."
             advice = "Hand a provider's 4xx (but 429) to the client at once: the same request can't succeed elsewhere."
             return failed(message, measured, rule, advice, answer)
-        good = chat_request(ctx, key, conversations(ctx, "after-errors", 1)[0])
-        answer = await ctx.app.request("POST", good.path, body=good.body, headers=good.headers, timeout_s=12)
-        if not answer.ok:
-            message = f"After {len(bodies)} refused requests a good one was answered with {answer.status}."
-            return failed(message, measured, rule, "A client's mistake is no fault of the provider.", answer)
+        # Many more, for breakers that count them as failures of the provider.
+        more = self._bodies(ctx, "more client-errors", self.params.more)
+        await asyncio.gather(*(self._send(ctx, key, body) for body in more))
+        for body in conversations(ctx, "after-errors", self.params.good):
+            answer = await self._send(ctx, key, body)
+            if not answer.ok:
+                message = (
+                    f"After {len(bodies) + len(more)} refused requests a good one was answered with {answer.status}."
+                )
+                return failed(message, measured, rule, "A client's mistake is no fault of the provider.", answer)
         return passed("A client's mistake was not sent again.", measured, rule)
 
-    def _bodies(self, ctx: Context) -> list[dict[str, Any]]:
+    async def _send(self, ctx: Context, key: str, body: dict[str, Any]) -> Response:
+        path = "/v1/chat/completions"
+        return await ctx.app.request("POST", path, json=body, headers=headers_of(key), timeout_s=12)
+
+    def _bodies(self, ctx: Context, label: str, count: int) -> list[dict[str, Any]]:
         """Requests that every provider refuses: for a role or a model that does not exist."""
-        bodies = conversations(ctx, "client-errors", 2 * self.params.requests)
+        bodies = conversations(ctx, label, count)
         for i, body in enumerate(bodies):
             if i % 2:
-                body["model"] = f"chat-{ctx.rng(f'model {i}').randrange(10**6)}"
+                body["model"] = f"chat-{ctx.rng(f'{label} {i}').randrange(10**6)}"
             else:
                 body["messages"] = [{"role": "wizard", "content": "Open the gate."}]
         return bodies
 
     async def _ask(self, ctx: Context, key: str, body: dict[str, Any]) -> tuple[Response, int]:
         """The answer, and how many provider calls it took."""
-        providers, path = Providers(ctx), "/v1/chat/completions"
+        providers = Providers(ctx)
         before = len(await providers.rows())
-        answer = await ctx.app.request("POST", path, json=body, headers=headers_of(key), timeout_s=12)
+        answer = await self._send(ctx, key, body)
         return answer, len(await providers.settled()) - before
 
 

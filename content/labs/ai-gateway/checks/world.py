@@ -35,6 +35,9 @@ class Row:
     fault: str
     prompt_tokens: int
     completion_tokens: int
+    asked: str = ""
+    fields: str = ""
+    """Names for the messages and for the other fields as the provider got them."""
 
 
 class Providers:
@@ -81,7 +84,8 @@ class Providers:
 
 def row_of(provider: str, raw: dict[str, Any]) -> Row:
     end = raw["end"] if raw["end"] is not None else float("inf")
-    return Row(provider, raw["start"], end, raw["status"], raw["fault"], raw["prompt_tokens"], raw["completion_tokens"])
+    counts = (raw["prompt_tokens"], raw["completion_tokens"])
+    return Row(provider, raw["start"], end, raw["status"], raw["fault"], *counts, raw["asked"], raw["fields"])
 
 
 def new_key(ctx: Context, label: str) -> str:

@@ -71,6 +71,8 @@ def read_reply(question: Question, response: Response) -> Reply:
         return bad("citations is not a list of ids")
     if len(citations) > MAX_CITATIONS:
         return bad(f"more than {MAX_CITATIONS} citations")
+    if body["abstained"] and (answer is not None or citations):
+        return bad("abstained, but with an answer or a citation: answer must be null and citations empty")
     if body["abstained"] is False and not tokens(answer or ""):
         return bad("neither an answer nor abstained")
     return Reply(question, response, (answer or "")[:2000], tuple(dict.fromkeys(citations)), body["abstained"])

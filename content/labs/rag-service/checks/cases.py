@@ -36,4 +36,13 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
         case("A body that is not JSON", "/ask", None, "4xx", raw='{"q": '),
         case("Documents that are no list", "/ingest", {"docs": "none"}, "4xx"),
         case("A document without text", "/ingest", {"docs": [{"id": doc_id, "title": "x"}]}, "4xx"),
+        case("No documents", "/ingest", {"docs": []}, "4xx"),
+        case("501 documents", "/ingest", {"docs": [doc] * 501}, "4xx"),
+        case("A document whose text is too long", "/ingest", {"docs": [{**doc, "text": "a " * 10_001}]}, "4xx"),
+        case("Good documents and a bad one", "/ingest", {"docs": [doc, {"id": doc_id, "title": "x"}]}, "4xx"),
+        case("Deleting the good one, which was not taken", f"/docs/{doc_id}", None, 404, method="DELETE"),
+        case("A search with k = 51", "/search", {**question, "k": 51}, "4xx"),
+        case("A question of 2,000 characters", "/search", {"q": "how " * 500}, 200),
+        case("A question of 2,001 characters", "/search", {"q": "how " * 500 + "?"}, "4xx"),
+        case("Asking 2,001 characters", "/ask", {"q": "how " * 500 + "?"}, "4xx"),
     ]

@@ -11,7 +11,7 @@ import httpx
 import valkey.asyncio as valkey
 
 FAILURES_TO_OPEN = 3
-OPEN_S, LONGEST_OPEN_S = 4.0, 30.0
+OPEN_S, LONGEST_OPEN_S = 4.0, 8.0
 MAX_WAIT_S = 120.0
 
 
