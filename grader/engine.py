@@ -27,7 +27,7 @@ from grader.probing import Probing
 from grader.result import CheckResult, RunResult, Verdict
 from grader.sandbox.base import BuildRequest, ImageRef, RunLabels, Sandbox
 from grader.sidecars import KINDS, haproxy
-from grader.verdict import score_of, verdict_of
+from grader.verdict import not_judged, score_of, verdict_of
 
 LOG = logging.getLogger(__name__)
 LEASE_MARGIN_S = 300
@@ -101,6 +101,8 @@ class _Run:
             yield from self._build()
             yield from self._deploy_and_grade(deployment)
             verdict = verdict_of(self.job.lab.spec.rubric, self.results)
+            if verdict is Verdict.ERRORED:
+                reason, advice = not_judged(self.results), "This is our fault; it costs no attempt. Grade again."
         except LearnerError as error:
             verdict, reason, advice = Verdict.NOT_GRADABLE, error.message, error.advice
         except RunCancelled as error:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import logging
 import time
 from collections.abc import Callable, Iterator
 
 from grader.deploy import Deployment
 from grader.errors import NotReady, RunCancelled, SandboxError, SeatrialError
-from grader.events import CheckFinished, CheckStarted, Event, LogLine
+from grader.events import CheckFinished, CheckStarted, Event, EvidenceCollected, LogLine
 from grader.job import GradingJob
 from grader.probe.protocol import (
     CheckBegun,
+    CheckBroke,
     CheckEnded,
     Control,
     Done,
@@ -24,6 +26,7 @@ from grader.probe.protocol import (
 )
 from grader.wire.obey import EngineSide, obey
 
+LOG = logging.getLogger(__name__)
 SILENCE_MARGIN_S = 30.0
 
 
@@ -65,8 +68,16 @@ class Probing:
                 yield CheckStarted(criterion=message.criterion)
             elif isinstance(message, CheckEnded):
                 yield CheckFinished(result=message.result)
+            elif isinstance(message, CheckBroke):
+                yield self._kept(message)
             elif isinstance(message, Log):
                 yield LogLine(source="seatrial", text=message.text)
+
+    def _kept(self, broke: CheckBroke) -> Event:
+        """The traceback of a check of ours: in the worker's log for whoever runs this, and with the run."""
+        LOG.error("run %s: a check of %s failed in itself\n%s", self.job.run_id, broke.criterion, broke.trace)
+        name = f"fault-{broke.criterion}.log"
+        return EvidenceCollected(name=name, media_type="text/plain", visibility="private", content=broke.trace)
 
     def _start(self) -> Start:
         lab, spec = self.job.lab, self.job.lab.spec

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from grader.sound import finite, sound
+
+Data = Annotated[dict[str, Any], AfterValidator(finite)]
+"""Whatever a check wants to keep, as JSON can hold it."""
+
+
+def _number_or_none(value: Any) -> Any:
+    """JSON has no infinity: a bound that is one is no bound."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _finite_points(values: Any) -> Any:
+    """The points that can be drawn; an infinite latency is counted elsewhere."""
+    if not isinstance(values, list | tuple):
+        return values
+    return [v for v in values if math.isfinite(v if isinstance(v, int | float) else v[-1])]
+
+
+Number = Annotated[float | None, BeforeValidator(_number_or_none)]
+Points = Annotated[list[float] | list[tuple[float, float]], BeforeValidator(_finite_points)]
 
 
 class Outcome(StrEnum):
@@ -34,27 +56,36 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Rule(Frozen):
+class Told(Frozen):
+    """Base of what may hold texts and data that a learner's code wrote: always fit to be sent and stored."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sound(cls, value: Any) -> Any:
+        return sound(value) if isinstance(value, dict) else value
+
+
+class Rule(Told):
     """The bound that a measured value is held against, e.g. ``at least 1.4 x baseline``."""
 
     op: Literal["at_least", "at_most", "all", "none", "exact"]
-    threshold: float | None = None
+    threshold: Number = None
     unit: str = Field("", description="'ratio' (times the baseline), 's', 'ms', '%', 'requests', ...")
     text: str = Field(description="The rule in words, e.g. 'at least 1.40 x baseline'")
 
 
-class Measured(Frozen):
+class Measured(Told):
     """A measured value with its unit, sample size and, where there is one, its interval."""
 
-    value: float | None = None
+    value: Number = None
     unit: str = ""
-    low: float | None = None
-    high: float | None = None
+    low: Number = None
+    high: Number = None
     n: int | None = Field(None, description="sample size")
     text: str = Field(description="The value in words, e.g. '1.17 x baseline [1.13, 1.21], n = 28'")
 
 
-class Exchange(Frozen):
+class Exchange(Told):
     """One HTTP request and what came back, bounded, as seen on the wire. Bodies are untrusted text."""
 
     party: str = "app"
@@ -73,7 +104,7 @@ class Exchange(Frozen):
     log: str = Field("", description="what the learner's service printed in that time; never graded")
 
 
-class Mark(Frozen):
+class Mark(Told):
     """A fault, or an alert of the learner's own, on a timeline; in seconds from its start."""
 
     start_s: float
@@ -82,15 +113,15 @@ class Mark(Frozen):
     kind: Literal["fault", "alert"] = "fault"
 
 
-class Series(Frozen):
+class Series(Told):
     """Data of one plot. ``histogram``: raw samples per side; ``timeline``: (seconds, value) points."""
 
     kind: Literal["histogram", "timeline", "bars"]
     title: str
     unit: str
-    app: list[float] | list[tuple[float, float]] = []
-    baseline: list[float] | list[tuple[float, float]] = []
-    threshold: float | None = None
+    app: Points = []
+    baseline: Points = []
+    threshold: Number = None
     whole: dict[str, dict[str, Any]] = Field(
         {}, description="all samples of each side as an exported histogram; the engine moves them to the evidence"
     )
@@ -98,7 +129,7 @@ class Series(Frozen):
     summary: str = Field("", description="the conclusion in one sentence: the text equivalent")
 
 
-class Measurement(Frozen):
+class Measurement(Told):
     """What one check returns. Outcome here is never ``skipped``."""
 
     outcome: Outcome
@@ -108,13 +139,17 @@ class Measurement(Frozen):
     advice: str = Field("", description="What to do next; required when failed")
     exchange: Exchange | None = Field(None, description="The request that shows the failure best")
     series: list[Series] = []
-    data: dict[str, Any] = {}
+    data: Data = {}
     unanswered: bool = Field(
         False, description="Failed by a request of a comparison that got no answer: measured once more before it counts"
     )
+    availability: bool = Field(
+        False, description="Failed by not being there in time: inconclusive where the machine had no processor to give"
+    )
+    our_fault: bool = Field(False, description="The check failed in itself: nothing is said about the service")
 
 
-class CheckResult(Frozen):
+class CheckResult(Told):
     """Outcome of one criterion in one run."""
 
     criterion: str
@@ -130,11 +165,12 @@ class CheckResult(Frozen):
     advice: str = ""
     exchange: Exchange | None = None
     series: list[Series] = []
-    data: dict[str, Any] = {}
+    data: Data = {}
     seconds: float = 0.0
+    our_fault: bool = Field(False, description="The check failed in itself: nothing is said about the service")
 
 
-class RunResult(Frozen):
+class RunResult(Told):
     """The whole of a run. ``reason`` says why when no criterion could be judged."""
 
     lab: str

@@ -16,7 +16,10 @@ def score_of(rubric: Rubric, results: Sequence[CheckResult]) -> float:
 
 
 def verdict_of(rubric: Rubric, results: Sequence[CheckResult]) -> Verdict:
-    """Passed: every gate and enough points. Inconclusive only where the undecided could still change that."""
+    """Passed: every gate and enough points. Inconclusive only where the undecided could still change that.
+
+    Errored instead of inconclusive where a fault of ours is among what is undecided: somebody has to mend it.
+    """
     gates = [r for r in results if r.gate]
     if any(r.outcome is Outcome.FAILED for r in gates):
         return Verdict.FAILED
@@ -25,5 +28,11 @@ def verdict_of(rubric: Rubric, results: Sequence[CheckResult]) -> Verdict:
     if score + undecided < rubric.pass_score:
         return Verdict.FAILED
     if score < rubric.pass_score or any(r.outcome is Outcome.INCONCLUSIVE for r in gates):
-        return Verdict.INCONCLUSIVE
+        return Verdict.ERRORED if any(r.our_fault for r in results) else Verdict.INCONCLUSIVE
     return Verdict.PASSED
+
+
+def not_judged(results: Sequence[CheckResult]) -> str:
+    """Which criteria a fault of ours left unjudged, in one sentence."""
+    titles = ", ".join(f"“{r.title}”" for r in results if r.our_fault)
+    return f"Not judged, because a check of ours failed in itself: {titles}."

@@ -16,7 +16,7 @@ from grader.result import Frozen, Measurement
 from grader.spec import LabSpec
 from grader.wire.control import ControlError
 
-__all__ = ["Check", "Context", "ControlError", "Params"]
+__all__ = ["Check", "Context", "ControlError", "Params", "PartyFailed"]
 
 
 class Context(Protocol):
@@ -80,6 +80,13 @@ class Context(Protocol):
         ...
 
 
+class PartyFailed(Exception):
+    """A baseline or a sidecar gave no usable answer, so nothing can be said about the service.
+
+    The criterion ends as inconclusive; the others go on. Say who failed and how: "the baseline answered 503".
+    """
+
+
 class Params(Frozen):
     """Base of the parameter models."""
 
@@ -97,5 +104,6 @@ class Check(ABC):
     async def run(self, ctx: Context) -> Measurement:
         """Measure. Raise nothing for what the learner's service does: a failure is a Measurement with advice.
 
-        Any exception that leaves this method is treated as our fault and ends the run as ``errored``.
+        PartyFailed says that a baseline or a sidecar gave way. Any other exception that leaves this method is our
+        fault: the criterion is not judged, its traceback is kept, and the other criteria go on.
         """

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from grader.checks.base import Context
-from grader.load.targeter import Answer, Request, json_request
+from grader.load.targeter import Answer, Request, is_unanswered, json_request
 from grader.probe.http import Target
 from grader.probe.response import Response
 from grader.result import Frozen
@@ -51,6 +51,11 @@ async def send(target: Target, case: Case) -> Response:
     return await target.request(
         case.method, case.path, json=case.json_body, body=body, headers=headers, timeout_s=case.timeout_s
     )
+
+
+def unavailable(response: Response) -> bool:
+    """No answer, 429 or a server error: a machine without a free processor brings these about, too."""
+    return bool(response.error) or is_unanswered(response.status)
 
 
 def problem(case: Case, response: Response) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from grader.checks.base import Check, Context, Params
+from grader.checks.base import Check, Context, Params, PartyFailed
 from grader.checks.cases import Case, collect, loaded, problem, send
 from grader.checks.outcome import failed, passed, undecided
 from grader.checks.plots import seconds_histogram
@@ -126,6 +126,6 @@ async def _cost_s(baseline: Target, cases: list[Case]) -> float:
         case = cases[number % len(cases)]
         response = await send(baseline, case)
         if said := problem(case, response):
-            raise RuntimeError(f"the baseline failed: {said}")
+            raise PartyFailed(f"the baseline {said}")
         times.append(response.total_s)
     return max(statistics.median(times[2:]), 2 / MOST_RATE if math.isfinite(times[-1]) else 1.0)

@@ -39,7 +39,7 @@ class RestartPersistence(Check):
             await ctx.control("restart", name)
         if await ready_again(ctx) is None:
             message = "After a kill and a restart the service did not become ready again."
-            return failed(message, counted(0, len(reads), UNIT), rule, ADVICE)
+            return failed(message, counted(0, len(reads), UNIT), rule, ADVICE, availability=True)
         good = 0
         for case in reads:
             response = await send(ctx.app, case)

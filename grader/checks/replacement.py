@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
@@ -11,6 +10,7 @@ from pydantic import Field
 from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, collect, loaded
 from grader.checks.outcome import failed, passed
+from grader.checks.stopping import RULE, Stop
 from grader.checks.waiting import ready_again
 from grader.faults.inject import Faults
 from grader.faults.recovery import recovery_s, share_right, timeline
@@ -40,27 +40,10 @@ class RollingParams(ReplacementParams):
     settle_s: float = Field(1.5, ge=0, le=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """How one copy ended: its exit code, and the seconds that took."""
-
-    name: str
-    exit_code: int | None
-    seconds: float
-
-    def wrong(self, grace_s: float) -> str:
-        """What was wrong with it, or nothing."""
-        if self.exit_code == 0:
-            return ""
-        if self.exit_code == 137:
-            return f"{self.name} did not heed SIGTERM and was killed after {grace_s:g} s"
-        return f"after SIGTERM {self.name} exited with code {self.exit_code}, expected 0"
-
-
 async def _stopped(faults: Faults, name: str, grace_s: float) -> Stop:
     """SIGTERM, the end, and a new start."""
     async with faults.stopped(name, grace_s, f"SIGTERM for {name}") as state:
-        return Stop(name, state["exit_code"], float(state["seconds"]))
+        return Stop.of(name, state)
 
 
 def _first_wrong(samples: Samples, until_s: float) -> str:
@@ -96,19 +79,21 @@ class SigtermUnderLoad(Check):
         samples: Samples, stop: Stop, asked_s: float, back_s: float | None, faults: Faults, grace_s: float
     ) -> Measurement:
         share, n = share_right(samples, 0.0, asked_s)
-        rule = Rule(op="all", unit="requests", text=f"all requests before SIGTERM; exit code 0 within {grace_s:g} s")
+        rule = Rule(op="all", unit="requests", text=f"all requests before SIGTERM; {RULE} within {grace_s:g} s")
         text = f"{share:.1%} of {n} requests before SIGTERM, exit code {stop.exit_code} after {stop.seconds:.1f} s"
         measured = Measured(value=round(share, 4), unit="share", n=n, text=text)
-        more: dict[str, Any] = {"series": timeline(samples, faults.marks)}
+        more: dict[str, Any] = {"series": timeline(samples, faults.marks), "availability": True}
         if share < 1:
             said = _first_wrong(samples, asked_s)
             return failed(f"A request from before SIGTERM got no right answer: {said}.", measured, rule, FINISH, **more)
         if wrong := stop.wrong(grace_s):
+            more["availability"] = stop.too_slow(grace_s)
             return failed(f"Under load, {wrong}.", measured, rule, FINISH, **more)
         took = recovery_s(samples, back_s) if back_s is not None else None
         if took is None:
             return failed("After a new start the load was not answered again.", measured, rule, START, **more)
-        return passed(f"Nothing was lost; right answers again {took:.1f} s after the start.", measured, rule, **more)
+        message = f"Nothing was lost; right answers again {took:.1f} s after the start."
+        return passed(message, measured, rule, series=more["series"])
 
 
 class RollingReplacement(Check):
@@ -151,20 +136,22 @@ class RollingReplacement(Check):
         rule = Rule(op="at_least", threshold=wanted, unit="share", text=f"at least {wanted:g} of the requests answered")
         text = f"{right} of {len(samples)} requests while {len(stops)} copies were replaced"
         measured = Measured(value=round(share, 4), unit="share", n=len(samples), text=text)
+        more: dict[str, Any] = {"series": series, "availability": True}
         if lost:
-            return failed(f"{lost} was not ready again after its replacement.", measured, rule, START, series=series)
+            return failed(f"{lost} was not ready again after its replacement.", measured, rule, START, **more)
         if share < wanted:
             said = _first_wrong(samples, float("inf"))
             message = f"While copies were replaced one by one, {len(samples) - right} requests failed, e.g. {said}."
-            return failed(message, measured, rule, DRAIN, series=series)
-        if wrong := next(filter(None, (stop.wrong(grace_s) for stop in stops)), ""):
-            return failed(f"During the replacement {wrong}.", measured, rule, FINISH, series=series)
+            return failed(message, measured, rule, DRAIN, **more)
+        if wrong := next((stop for stop in stops if stop.wrong(grace_s)), None):
+            more["availability"] = wrong.too_slow(grace_s)
+            return failed(f"During the replacement {wrong.wrong(grace_s)}.", measured, rule, FINISH, **more)
         return passed("Every copy was replaced and the users did not notice.", measured, rule, series=series)
 
 
 FINISH = (
-    "On SIGTERM stop accepting, answer what is in flight, then exit with 0. Let the server be process 1's direct "
-    "child: use the exec form of CMD."
+    "On SIGTERM stop accepting, answer what is in flight, then exit. Let the server be process 1's direct child: use "
+    "the exec form of CMD, or exec in the shell."
 )
 START = "Start without help: whatever the service needs again after a stop, it has to make or fetch itself."
 DRAIN = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grader.checks.base import Check, Context, Params
-from grader.checks.cases import Case, collect, problem, send
+from grader.checks.cases import Case, collect, problem, send, unavailable
 from grader.checks.outcome import counted, every, failed, passed
 from grader.checks.waiting import ready_again
 from grader.result import Measurement
@@ -38,7 +38,8 @@ class Stateless(Check):
             response = await send(ctx.target(name), case)
             if said := problem(case, response):
                 message = f"{name}, asked past the balancer, {case.name()}: {said}."
-                return failed(message, counted(0, total, UNIT), rule, ADVICE, response)
+                absent = unavailable(response)
+                return failed(message, counted(0, total, UNIT), rule, ADVICE, response, availability=absent)
         good, wrong = await self._read(ctx, reads, ctx.replicas, 0, total)
         if wrong is None and p.kill:
             first, *others = ctx.replicas
@@ -49,7 +50,8 @@ class Stateless(Check):
                 await ctx.control("restart", first)
                 back = await ready_again(ctx, target=ctx.target(first))
             if wrong is None and back is None:
-                return failed(f"{first} did not start again.", counted(good, total, UNIT), rule, ADVICE)
+                message = f"{first} did not start again."
+                return failed(message, counted(good, total, UNIT), rule, ADVICE, availability=True)
         return wrong or passed("Every copy knows what any of them was told.", counted(good, total, UNIT), rule)
 
     @staticmethod
@@ -62,7 +64,8 @@ class Stateless(Check):
                 response = await send(ctx.target(name), case)
                 if said := problem(case, response):
                     message = f"{name} does not know what the copies were told: {case.name()}: {said}."
-                    return good, failed(message, counted(good, total, UNIT), every(UNIT), ADVICE, response)
+                    measured, absent = counted(good, total, UNIT), unavailable(response)
+                    return good, failed(message, measured, every(UNIT), ADVICE, response, availability=absent)
                 good += 1
         return good, None
 

@@ -24,6 +24,8 @@ MAX_HEADER_COUNT = 200
 MAX_WIRE = 32 << 20
 """Bytes of one response as they come: pieces of one byte cost five more, and trailers may follow."""
 
+TIMED_OUT = "no complete answer within"
+"""How the error of a request begins that got no answer in its time."""
 StopWhen = Callable[[bytes], bool]
 
 
@@ -184,7 +186,7 @@ class Target:
             async with asyncio.timeout(timeout_s):
                 await self._exchange(response, section, max_body, stop_when, fresh)
         except TimeoutError:
-            response.error = f"no complete answer within {timeout_s:g} s"
+            response.error = f"{TIMED_OUT} {timeout_s:g} s"
         except OSError as error:
             response.error = f"could not connect: {error.strerror or error}"
         return response

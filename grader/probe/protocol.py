@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from grader.result import CheckResult, Exchange, Frozen
+from grader.result import CheckResult, Exchange, Frozen, Told
 from grader.spec import LabSpec
 from grader.wire.control import Request
 
@@ -48,7 +48,7 @@ class Start(Frozen):
     deadline_s: float
 
 
-class Reply(Frozen):
+class Reply(Told):
     type: Literal["reply"] = "reply"
     id: int
     ok: bool
@@ -70,14 +70,14 @@ class ReadyNow(Frozen):
     seconds: float
 
 
-class NotReadyNow(Frozen):
+class NotReadyNow(Told):
     type: Literal["not_ready"] = "not_ready"
     reason: str
     advice: str
     exchange: Exchange | None = None
 
 
-class Log(Frozen):
+class Log(Told):
     type: Literal["log"] = "log"
     text: str
 
@@ -92,7 +92,15 @@ class CheckEnded(Frozen):
     result: CheckResult
 
 
-class Control(Frozen):
+class CheckBroke(Told):
+    """A check failed in itself: its traceback, for whoever has to mend it."""
+
+    type: Literal["check_broke"] = "check_broke"
+    criterion: str
+    trace: str
+
+
+class Control(Told):
     """A request to the engine side."""
 
     type: Literal["control"] = "control"
@@ -104,7 +112,7 @@ class Done(Frozen):
     type: Literal["done"] = "done"
 
 
-class Fault(Frozen):
+class Fault(Told):
     """The probe itself failed: never the learner's doing."""
 
     type: Literal["fault"] = "fault"
@@ -113,7 +121,7 @@ class Fault(Frozen):
 
 Down = Annotated[AwaitParties | Start | Reply, Field(discriminator="type")]
 Up = Annotated[
-    Listening | ReadyNow | NotReadyNow | Log | CheckBegun | CheckEnded | Control | Done | Fault,
+    Listening | ReadyNow | NotReadyNow | Log | CheckBegun | CheckEnded | CheckBroke | Control | Done | Fault,
     Field(discriminator="type"),
 ]
 DOWN: TypeAdapter[Down] = TypeAdapter(Down)

@@ -12,10 +12,13 @@ from grader.probe.protocol import Awaited, NotReadyNow
 from grader.probe.response import Response
 from grader.probe.wire import Wire
 from grader.spec import LabSpec
+from grader.wire.control import ControlError
 
 SHORTEST_S, LONGEST_S = 0.01, 0.1
 LISTEN_STATE = "0A"
 FORBIDDEN = 403
+LAST_LINES, LAST_BYTES = 3, 600
+"""Of a log: what stands in the reason of a service that ended by itself."""
 
 
 def pause_s(waited_s: float) -> float:
@@ -107,24 +110,36 @@ async def await_app(spec: LabSpec, app: Target, wire: Wire, known_ports: set[int
         if time.perf_counter() > next_state:
             state = await wire.control("state", app.name, {})
             if not state["running"]:
-                return _exited(state)
+                return await _exited(state, app.name, wire)
             next_state = time.perf_counter() + 1.0
         await asyncio.sleep(pause_s(time.perf_counter() - began))
     return _never_ready(spec, app.port, seen, known_ports)
 
 
-def _exited(state: dict[str, object]) -> NotReadyNow:
+async def _exited(state: dict[str, object], name: str, wire: Wire) -> NotReadyNow:
     if state["oom_killed"]:
         return NotReadyNow(
             reason="Your service was killed while starting: it used more memory than its limit.",
             advice="Load less at start-up, or load it once instead of once per worker process. The log shows how far "
             "it came.",
         )
+    code = "an unknown code" if state["exit_code"] is None else f"code {state['exit_code']}"
+    said = await _last_lines(name, wire)
     return NotReadyNow(
-        reason=f"Your service exited with code {state['exit_code']} before it was ready.",
+        reason=f"Your service exited with {code} before it was ready." + (f" It last said: {said}" if said else ""),
         advice="Read the end of the log below, and run the image locally with the same read-only settings: "
         "docker run --read-only --tmpfs /tmp --user 10001 -e PORT=8080.",
     )
+
+
+async def _last_lines(name: str, wire: Wire) -> str:
+    """The end of what the service printed, on one line; empty when the engine has nothing."""
+    try:
+        log = str((await wire.control("logs", name, {"max_bytes": LAST_BYTES}))["text"])
+    except ControlError:
+        return ""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return " / ".join(lines[-LAST_LINES:])[-LAST_BYTES:]
 
 
 def _never_ready(spec: LabSpec, port: int, seen: Readiness, known_ports: set[int]) -> NotReadyNow:

@@ -6,11 +6,12 @@ import asyncio
 import itertools
 import os
 import sys
+import traceback
 from typing import Any
 
 from pydantic import BaseModel
 
-from grader.probe.protocol import DOWN, Control, Down, Reply
+from grader.probe.protocol import DOWN, Control, Down, Fault, Reply
 from grader.wire.control import ControlError, reply_of, request
 
 MAX_LINE = 32 << 20
@@ -40,6 +41,14 @@ class Wire:
         return wire
 
     async def _read(self) -> None:
+        try:
+            await self._take_lines()
+        except Exception:
+            # Without this the probe would wait for ever for what it could not read.
+            self.send(Fault(message=traceback.format_exc()[-4000:]))
+            os._exit(1)
+
+    async def _take_lines(self) -> None:
         while line := await self._reader.readline():
             message = DOWN.validate_json(line)
             if isinstance(message, Reply):

@@ -14,6 +14,7 @@ from grader.build.text import neutralise
 from grader.errors import SandboxError, SeatrialError
 from grader.sandbox.base import PartySpec, PartyState, RunLabels, Usage
 from grader.sandbox.docker_channel import DockerChannel
+from grader.sandbox.docker_errors import GONE as GONE_STATUSES
 from grader.sandbox.docker_errors import (
     already_gone_is_fine,
     cannot_start,
@@ -229,8 +230,11 @@ class DockerPod:
             try:
                 stream = self._api.logs(member.container, stream=True, follow=False, tail=LOG_LINES, since=since_s)
                 return neutralise(newest(stream, max_bytes).decode("utf-8", "replace"))
-            except NotFound:
-                return ""
+            except APIError as error:
+                # "dead or marked for removal" (409) is as gone as "no such container": there is nothing to read.
+                if error.status_code in GONE_STATUSES:
+                    return ""
+                raise
 
     def usage(self, name: str) -> Usage:
         member = self._member(name)

@@ -11,7 +11,7 @@ import pytest
 
 from grader.checks.base import Check
 from grader.checks.outcome import counted, every, failed, passed, undecided
-from grader.probe import machine, runner
+from grader.probe import judging, machine, runner
 from grader.probe.protocol import CheckEnded
 from grader.result import CheckResult, Outcome
 from grader.spec import CheckUse, Criterion, Limits, Rubric
@@ -57,6 +57,12 @@ def grade(monkeypatch: pytest.MonkeyPatch, checks: dict[str, Scripted], deadline
     return [message.result for message in sent if isinstance(message, CheckEnded)]
 
 
+def crowded(monkeypatch: pytest.MonkeyPatch, found: bool) -> None:
+    """Say what the machine is like, however busy the one that runs the tests is."""
+    monkeypatch.setattr(judging, "is_crowded", lambda: found)
+    monkeypatch.setattr(judging.Waiting, "was_crowded", lambda _self: False)
+
+
 def test_the_undecided_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     check = Scripted([Outcome.INCONCLUSIVE, Outcome.PASSED])
     [result] = grade(monkeypatch, {"ratio": check})
@@ -85,12 +91,14 @@ def test_what_is_decided_is_measured_once(monkeypatch: pytest.MonkeyPatch, outco
 def test_a_request_without_an_answer_is_believed_the_second_time(
     monkeypatch: pytest.MonkeyPatch, second: Outcome
 ) -> None:
+    crowded(monkeypatch, False)
     check = Scripted([Outcome.FAILED, second], unanswered=True)
     [result] = grade(monkeypatch, {"ratio": check})
     assert (result.outcome, check.ran, result.data["measured_again"]) == (second, 2, 1)
 
 
 def test_a_request_without_an_answer_is_doubted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowded(monkeypatch, False)
     check = Scripted([Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.FAILED], unanswered=True)
     [result] = grade(monkeypatch, {"ratio": check})
     assert (result.outcome, check.ran) == (Outcome.FAILED, 3)
@@ -127,7 +135,7 @@ def test_an_undecided_gate_does_not_stop_the_run(monkeypatch: pytest.MonkeyPatch
 
 
 def test_on_a_crowded_machine_the_time_limit_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "is_crowded", lambda: True)
+    crowded(monkeypatch, True)
     [result] = grade(monkeypatch, {"slow": Scripted([Outcome.PASSED], seconds=60)}, deadline_s=0.2)
     assert result.outcome is Outcome.INCONCLUSIVE
     assert "too busy" in result.message
@@ -148,7 +156,7 @@ def test_crowding_is_the_share_of_the_processor_that_others_take(monkeypatch: py
 
 
 def test_a_criterion_that_gets_no_time_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "is_crowded", lambda: False)
+    crowded(monkeypatch, False)
     slow, late = Scripted([Outcome.PASSED], seconds=0.5), Scripted([Outcome.PASSED], seconds=60)
     results = grade(monkeypatch, {"slow": slow, "late": late}, deadline_s=0.6)
     assert [r.outcome for r in results] == [Outcome.PASSED, Outcome.INCONCLUSIVE]
@@ -164,7 +172,7 @@ def test_a_repetition_leaves_time_for_what_follows(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_check_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "is_crowded", lambda: False)
+    crowded(monkeypatch, False)
     [result] = grade(monkeypatch, {"slow": Scripted([Outcome.PASSED], seconds=60)}, deadline_s=0.2)
     assert (result.outcome, result.points) == (Outcome.FAILED, 0)
     assert "time limit" in result.message

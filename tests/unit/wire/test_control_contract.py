@@ -50,6 +50,11 @@ def test_the_table_has_every_member_of_the_union_and_the_contract_tries_each() -
     assert {str(each.model_fields["action"].default) for each in REQUESTS} == {action for action, *_ in EVERY}
 
 
+def test_every_action_stands_in_the_lab_authors_table() -> None:
+    table = (Path(__file__).parents[3] / "docs" / "lab-author.md").read_text("utf-8")
+    assert [action for action, *_ in EVERY if f'`"{action}", ' not in table] == []
+
+
 def side(line: str) -> list[str]:
     said = json.loads(line)
     if said["type"] == "start":
