@@ -24,7 +24,7 @@ LAB = LABS / "vector-search"
 def checks() -> Any:
     """The lab's modules by name, imported as the probe imports them."""
     with lab_checks("vector-search"):
-        names = ("corpus", "asking", "quality", "speed", "writes", "cases")
+        names = ("corpus", "asking", "quality", "speed", "writes", "cases", "changes")
         yield types.SimpleNamespace(**{name: importlib.import_module(f"lab_checks.{name}") for name in names})
 
 

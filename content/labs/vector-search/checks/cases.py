@@ -19,6 +19,10 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
     item = {"id": name, "v": v, "day": day}
     begins, ends = {"day_from": day, "day_to": day + 3}, {"day_from": day - 1, "day_to": day}
 
+    small = [round(x, 1) for x in v]
+    long: list[dict[str, Any]] = [{"id": f"{name}-{n}", "v": small, "day": day} for n in range(150)]
+    del long[100]["v"]
+
     def case(title: str, path: str, json: Any, status: int | str, **more: Any) -> dict[str, Any]:
         return {"title": title, "path": path, "json": json, "status": status, **more}
 
@@ -40,6 +44,12 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
         case("A batch with a bad vector in it", "/vectors", {"tenant": tenant, "items": [item, {**item, "v": v[1:]}]},
              "4xx"),
         case("Not finding the rest of that batch", "/search", find(), 200, expect={"/hits": []}),
+        case("A batch of 150 whose 101st item has no vector", "/vectors", {"tenant": tenant, "items": long}, "4xx"),
+        case("Not finding the first of that batch", "/search", find(), 200, expect={"/hits": []}),
+        case("501 items", "/vectors", {"tenant": tenant, "items": [item] * 501}, "4xx"),
+        case("An item of no day", "/vectors", {"tenant": tenant, "items": [{**item, "day": -1}]}, "4xx"),
+        case("A search without k", "/search", {"tenant": tenant, "v": v}, 200, expect={"/hits": []}),
+        case("A search with k = 101", "/search", find(k=101), "4xx"),
         case("A vector of 383 numbers", "/search", find(v=v[1:]), "4xx"),
         case("A vector with a word in it", "/search", find(v=["near", *v[1:]]), "4xx"),
         case("A search with k = 0", "/search", find(k=0), "4xx"),
