@@ -23,7 +23,7 @@ SERVICES = sorted(path.parent.relative_to(HERE).as_posix() for path in HERE.glob
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_right_service_of_another_make_passes(service: str, sandbox: DockerSandbox) -> None:
-    lab = load_lab(ROOT / "content" / "labs" / service.split("/")[0])
+    lab = load_lab(ROOT / "content" / "labs" / service.split("/", maxsplit=1)[0])
     seed = secrets.token_hex(6)
     job = GradingJob(lab, read_folder_snapshot(HERE / service), seed, run_id=f"independent-{seed}")
     result = run_to_end(job, sandbox, installation="independent", on_event=lambda _event: None)
