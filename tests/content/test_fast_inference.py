@@ -80,7 +80,7 @@ def test_an_order_of_ids_does_not_matter_and_is_never_sent_twice(checks: Any) ->
     bodies = [rows.request().body for _ in range(400)]
     assert len(set(bodies)) == len(bodies)
     known = [body for body in bodies if sorted(json.loads(body)["ids"]) == list(range(20))]
-    assert 60 < len(known) < 140
+    assert 110 < len(known) < 210
 
 
 # -- answers
@@ -130,6 +130,25 @@ def test_a_near_tie_may_be_decided_either_way_under_load_too(checks: Any) -> Non
 def _answer(rows: Any, *, fraud: bool) -> None:
     said = {"score": 0.9 if fraud else 0.1, "decision": "fraud" if fraud else "ok"}
     assert rows.request().validate(Answer(200, [], json.dumps(said).encode(), [])) == ""
+
+
+@pytest.mark.parametrize(
+    ("far", "total", "alone", "invented"),
+    [
+        (23, 300, 0.0, True),  # every fourth of those that wait is guessed, half of the guesses are wrong
+        (16, 300, 0.0, True),
+        (3, 300, 0.0, False),
+        (6, 300, 0.01, False),
+        (20, 39, 0.0, False),  # too few to say
+        (60, 300, 0.2, False),  # of few bits: as far when asked alone
+        (120, 3000, 0.0, True),
+        (0, 3000, 0.0, False),
+    ],
+)
+def test_scores_far_from_the_truth_under_load_are_invented(
+    checks: Any, far: int, total: int, alone: float, invented: bool
+) -> None:
+    assert checks.asking.Tally(right=total - far // 2, total=total, far=far).invents(alone) is invented
 
 
 @pytest.mark.parametrize(

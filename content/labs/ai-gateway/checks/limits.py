@@ -23,6 +23,8 @@ from grader.result import Measured, Measurement, Rule
 from grader.sidecars.model_gateway.faults import FaultRule
 
 PATH = "/v1/chat/completions"
+SEEN_S = 1.2
+"""The balancer asks twice a second: so long it may take to see that a copy is back."""
 LATE_S = 0.2
 """A later send than this moves more than a request or two in or out of the time that is judged."""
 FIELDS = ("prompt_tokens", "completion_tokens")
@@ -244,6 +246,7 @@ class Usage(Check):
             await ctx.control("stop", name)
             await ctx.control("restart", name)
             await until_ready(ctx, name)
+            await asyncio.sleep(SEEN_S)
 
     async def _break_off(self, ctx: Context, providers: Providers, key: str) -> None:
         """A stream that breaks off: no complete answer, so nothing to book."""

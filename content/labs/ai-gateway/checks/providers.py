@@ -278,7 +278,12 @@ class ClientErrors(Check):
             return failed(message, measured, rule, advice, answer)
         # Many more, for breakers that count them as failures of the provider.
         more = self._bodies(ctx, "more client-errors", self.params.more)
-        await asyncio.gather(*(self._send(ctx, key, body) for body in more))
+        for pair in zip(more[::2], more[1::2], strict=False):
+            for answer in await asyncio.gather(*(self._send(ctx, key, body) for body in pair)):
+                if not asked_once(answer, 1):
+                    said = answer.status or answer.error
+                    message = f"After many refused requests, one more was answered with {said} instead of the refusal."
+                    return failed(message, measured, rule, "A client's mistake is no fault of the provider.", answer)
         for body in conversations(ctx, "after-errors", self.params.good):
             answer = await self._send(ctx, key, body)
             if not answer.ok:

@@ -18,13 +18,16 @@ from grader.probe.http import Target
 from grader.probe.response import Response
 
 QUIET_ROWS, LOAD_ROWS = 400, 600
-KNOWN_SHARE = 0.25
+KNOWN_SHARE = 0.4
 """Of the rows under load. The others are new and not looked at: nobody can tell which is which."""
 FRAUD, FINE = "fraud", "ok"
 DECIDE_AT = 0.5
 OF_QUIET = 0.9
 DOUBT = 3.0
 """So many standard errors beyond that before it is more than the luck of which rows were asked."""
+FAR, FAR_SHARE, FEW_FAR = 0.35, 0.01, 5
+"""A score FAR from that of fp32 was not computed from its row. A FAR_SHARE more of them under load, and FEW_FAR in all,
+is no accident; luck is left out of it as above."""
 NEAR_TIE = 0.02
 """An fp32 score this near to 0.5 is a tie: the last bit of a rounding decides it."""
 JSON = {"Content-Type": "application/json"}
@@ -101,12 +104,16 @@ def agrees(scores: np.ndarray, logits: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Quiet:
-    """The service's own answers, asked one by one; nan where one was wrong. ``agree``: share of right decisions."""
+    """The service's own answers, asked one by one; nan where one was wrong. ``agree``: share of right decisions.
+
+    ``far``: share of the scores that lie far from fp32's.
+    """
 
     scores: np.ndarray
     agree: float
     wrong: str
     shown: Response | None
+    far: float = 0.0
 
 
 async def quiet(ctx: Context) -> Quiet:
@@ -124,7 +131,9 @@ async def quiet(ctx: Context) -> Quiet:
         scores += [math.nan] * (len(made.quiet) - len(scores))
         values = np.array(scores)
         agree = float(np.mean(agrees(values, made.quiet_logits)))
-        ctx.shared["quiet"] = Quiet(values, agree, wrong, shown)
+        truth = 1 / (1 + np.exp(-made.quiet_logits))
+        far = float(np.mean(np.abs(values - truth) > FAR))
+        ctx.shared["quiet"] = Quiet(values, agree, wrong, shown, far)
     found_quiet: Quiet = ctx.shared["quiet"]
     return found_quiet
 
@@ -135,6 +144,7 @@ class Tally:
 
     right: int = 0
     total: int = 0
+    far: int = 0
     last: bytes = field(default=b"", repr=False)
 
     @property
@@ -149,6 +159,14 @@ class Tally:
         alone = OF_QUIET**2 * agree * (1 - agree) / QUIET_ROWS
         return OF_QUIET * agree - self.share > DOUBT * math.sqrt(loaded + alone)
 
+    def invents(self, far: float) -> bool:
+        """True when scores under load lie far from fp32's clearly more often than ``far``, the share of quiet ones."""
+        if self.total < 40 or self.far < FEW_FAR:
+            return False
+        share = self.far / self.total
+        spread = math.sqrt(share * (1 - share) / self.total + far * (1 - far) / QUIET_ROWS)
+        return share - far > FAR_SHARE + DOUBT * spread
+
 
 class Rows:
     """Rows for a measurement under load. No body is ever sent twice: known bags come in a new order each time."""
@@ -157,6 +175,7 @@ class Rows:
         self._world, self._g = made, models.generator(rng)
         self._known = 0
         truth = made.load_logits
+        self._truth = 1 / (1 + np.exp(-truth))
         self._right = tuple(agrees(np.full(len(truth), score), truth) for score in (0.0, 1.0))
         """Of every known row whether "ok" is right, and whether "fraud" is; near a tie both are."""
         self.tally = Tally()
@@ -178,6 +197,7 @@ class Rows:
             if found is None:
                 return f"answered {SHAPE}"
             self.tally.total += 1
+            self.tally.far += abs(found - self._truth[number]) > FAR
             self.tally.right += bool(self._right[found >= DECIDE_AT][number])
             return ""
 

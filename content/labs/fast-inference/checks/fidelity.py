@@ -17,6 +17,8 @@ from grader.probe.response import Response
 from grader.result import Measured, Measurement, Rule
 
 AGREE, AUC_LOSS = 0.97, 0.01
+DIFFERENT = 0.6
+"""So many of the scores are different numbers: with two decimals there are a hundred at most."""
 ROUNDS, ROWS, EMBEDS = 16, 24, 3
 CLEAR, FAR = 0.25, 0.35
 """Rows whose own quiet score lies at most CLEAR from 0 or 1 are used; an answer FAR from that is another row's."""
@@ -52,6 +54,10 @@ class Decisions(Check):
         text = f"agree {own.agree:.3f}, AUC loss {loss:.4f}, n = {n}"
         measured = Measured(value=round(own.agree, 4), unit="share", n=n, text=text)
         message = f"{own.agree:.1%} of {n} decisions are those of the fp32 model; the AUC is {max(loss, 0):.4f} lower."
+        if (different := len(np.unique(own.scores))) < DIFFERENT * n:
+            message = f"The scores of {n} rows are only {different} different numbers: they are rounded."
+            _, _, shown = await score(ctx.app, made.quiet[0])
+            return failed(message, measured, rule, "Give the score that the model computed, and decide by that.", shown)
         if own.agree >= AGREE and loss <= AUC_LOSS:
             return passed(message, measured, rule)
         worst = int(np.argmax(np.abs(own.scores - true)))

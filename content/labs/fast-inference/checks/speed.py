@@ -6,7 +6,7 @@ import math
 import statistics
 import time
 
-from lab_checks.asking import JSON, OF_QUIET, Quiet, Rows, quiet, r, world
+from lab_checks.asking import FAR, JSON, OF_QUIET, Quiet, Rows, quiet, r, world
 from lab_checks.install import without_model
 
 from grader.checks.base import Check, Context, Params
@@ -29,7 +29,13 @@ async def again(ctx: Context, request: Request) -> Response:
 
 
 def guessed(rows: Rows, own: Quiet, decision: Decision, rule: Rule) -> Measurement | None:
-    """A failure when decisions under load are worse than quiet ones."""
+    """A failure when decisions or scores under load are worse than quiet ones."""
+    if rows.tally.invents(own.far):
+        message = (
+            f"Under load {rows.tally.far} of {rows.tally.total} scores lay more than {FAR:g} from fp32's; asked one by "
+            f"one, {own.far:.1%} do."
+        )
+        return failed(message, ratio_measured(decision), rule, TRUE_ADVICE)
     if not rows.tally.guesses(own.agree):
         return None
     message = (
