@@ -46,7 +46,6 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
         case("Not finding the rest of that batch", "/search", find(), 200, expect={"/hits": []}),
         case("A batch of 150 whose 101st item has no vector", "/vectors", {"tenant": tenant, "items": long}, "4xx"),
         case("Not finding the first of that batch", "/search", find(), 200, expect={"/hits": []}),
-        case("501 items", "/vectors", {"tenant": tenant, "items": [item] * 501}, "4xx"),
         case("An item of no day", "/vectors", {"tenant": tenant, "items": [{**item, "day": -1}]}, "4xx"),
         case("A search without k", "/search", {"tenant": tenant, "v": v}, 200, expect={"/hits": []}),
         case("A search with k = 101", "/search", find(k=101), "4xx"),
