@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from labs.models import Lab, LabVersion, Skill, Track
+from webui.paging import BoundedPaginator
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -16,7 +17,10 @@ else:
 
 
 class ReadOnly(ModelAdmin):
-    """Shows everything, changes nothing."""
+    """Shows everything, changes nothing, and counts no millions of rows."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False

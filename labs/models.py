@@ -11,6 +11,7 @@ from django.urls import reverse
 from grader.archive import parse
 from grader.spec import LabContent, LabSpec
 from labs import blobs
+from labs.kept import kept
 
 
 class Immutable(Exception):
@@ -117,7 +118,8 @@ class LabVersion(models.Model):
 
     @cached_property
     def spec_model(self) -> LabSpec:
-        return LabSpec.model_validate(self.spec)
+        """The spec, read once per process: a version never changes, so its digest is enough to know it again."""
+        return kept("spec", self.digest, lambda: LabSpec.model_validate(self.spec))
 
     @cached_property
     def content(self) -> LabContent:

@@ -47,6 +47,9 @@ def test_settings(request: pytest.FixtureRequest) -> Iterator[None]:
 
     app.conf.update(broker_url="memory://", broker_transport_options={}, task_always_eager=False)
     cache.clear()
+    from labs import kept
+
+    kept.forget()  # tests give one digest to several specs
     yield
 
 

@@ -14,8 +14,10 @@ from grader.archive import pack_zip
 from grader.spec import LabContent
 from labs import progress
 from labs.blobs import BlobMissing
-from labs.contract import operations
-from labs.models import Lab, Skill
+from labs.contract import Operation, operations
+from labs.kept import kept
+from labs.models import Lab, LabVersion, Skill
+from webui.text_render import markdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,16 @@ class Hint:
     number: int
     title: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a version's files say: the brief as HTML, the routes, the hints, facts about the starter."""
+
+    brief: str
+    operations: list[Operation]
+    hints: list[Hint]
+    starter: dict[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +68,7 @@ def render_lab(
         return render(request, "labs/lab_detail/_submit.html", {"lab": lab, "refusal": refusal}, status=status)
     version = lab.current
     assert version is not None
-    try:
-        content = version.content
-    except BlobMissing:
-        content = LabContent(version.spec_model, {}, version.digest)
+    told = _told(version)
     own = progress.own_runs(request.user, lab.slug)
     spec = version.spec_model
     skills = {s.slug: s.title for s in Skill.objects.filter(slug__in=spec.skills)}
@@ -68,18 +77,31 @@ def render_lab(
         "lab": lab,
         "spec": spec,
         "version": version,
-        "versions": list(lab.versions.exclude(pk=version.pk)[:10]),
-        "brief": _brief(content),
+        "versions": list(lab.versions.exclude(pk=version.pk).defer("spec")[:10]),
+        "brief": told.brief,
         "rubric": [(c, own.outcomes.get(c.id, "")) for c in spec.rubric.criteria],
         "gates": sum(c.gate for c in spec.rubric.criteria),
-        "operations": operations(_text(content, spec.contract).encode()),
-        "hints": _hints(content),
+        "operations": told.operations,
+        "hints": told.hints,
         "runs": own.rows,
         "skills": [(s, skills.get(s, s)) for s in spec.skills],
-        "starter": _starter_facts(content),
+        "starter": told.starter,
         "refusal": refusal,
     }
     return render(request, "labs/lab_detail.html", context, status=status)
+
+
+def _told(version: LabVersion) -> Told:
+    """What the files of the version say, read once. A version without its blob says nothing, this time."""
+    try:
+        return kept("told", version.digest, lambda: _tell(version.content))
+    except BlobMissing:
+        return _tell(LabContent(version.spec_model, {}, version.digest))
+
+
+def _tell(content: LabContent) -> Told:
+    routes = operations(_text(content, content.spec.contract).encode())
+    return Told(markdown(_brief(content)), routes, _hints(content), _starter_facts(content))
 
 
 def _text(content: LabContent, path: str) -> str:

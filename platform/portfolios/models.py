@@ -38,6 +38,7 @@ class EntryQuerySet(models.QuerySet["PortfolioEntry"]):
             self.filter(visible=True, run__state=GradingRun.State.FINISHED)
             .select_related("run__submission", "run__lab_version__lab__current", "portfolio__user")
             .prefetch_related("run__check_results")
+            .defer("run__lab_version__spec", "run__lab_version__lab__current__spec")
         )
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count as Counted
+from django.db.models import Q, QuerySet
 
 from labs.models import Lab, Skill
 from portfolios.models import PortfolioEntry
@@ -32,10 +33,19 @@ def _bounded(result: dict[str, Any]) -> bool:
 
 
 @dataclass(frozen=True)
+class Count:
+    """How many runs of one lab a learner had, and how many of them failed."""
+
+    total: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
 class System:
     """One entry with its lab, results and the story of its runs."""
 
     entry: PortfolioEntry
+    count: Count = Count()
 
     @property
     def run(self) -> GradingRun:
@@ -71,16 +81,13 @@ class System:
 
     @cached_property
     def runs(self) -> QuerySet[GradingRun]:
-        """Every run of this lab by this learner: nothing is left out."""
-        submission = self.run.submission
-        runs = GradingRun.objects.shown().filter(
-            submission__user=submission.user_id, lab_version__lab=self.run.lab_version.lab_id
-        )
-        return runs.select_related("submission", "lab_version")
+        """Every run of this lab by this learner, newest first: nothing is left out."""
+        runs = GradingRun.objects.shown().filter(learner=self.run.learner_id, lab=self.run.lab_id)
+        return runs.select_related("submission").order_by("-pk")
 
-    @cached_property
+    @property
     def failed_runs(self) -> int:
-        return sum(r.verdict in (GradingRun.Verdict.FAILED, GradingRun.Verdict.NOT_GRADABLE) for r in self.runs)
+        return self.count.failed
 
     @property
     def held(self) -> int:
@@ -126,20 +133,28 @@ class SkillRow:
 
 
 def systems(entries: Sequence[PortfolioEntry]) -> list[System]:
-    return [System(entry) for entry in entries]
+    """Return the entries with the counts of all runs of their labs, from one grouped query."""
+    if not entries:
+        return []
+    labs = {entry.run.lab_id for entry in entries}
+    runs = GradingRun.objects.shown().filter(learner=entries[0].run.learner_id, lab__in=labs)
+    lost = Q(verdict__in=(GradingRun.Verdict.FAILED, GradingRun.Verdict.NOT_GRADABLE))
+    grouped = runs.order_by().values_list("lab").annotate(n=Counted("pk"), lost=Counted("pk", filter=lost))
+    counts = {lab: Count(total, failed) for lab, total, failed in grouped}
+    return [System(entry, counts.get(entry.run.lab_id, Count())) for entry in entries]
 
 
 def totals(shown: Sequence[System]) -> list[tuple[str, str]]:
     """Return the four figures at the top of the page as (number, words)."""
     if not shown:
         return []
-    labs = {s.run.lab_version.lab_id for s in shown}
-    passed = {s.run.lab_version.lab_id for s in shown if s.run.verdict == GradingRun.Verdict.PASSED}
+    labs = {s.run.lab_id for s in shown}
+    passed = {s.run.lab_id for s in shown if s.run.verdict == GradingRun.Verdict.PASSED}
     criteria = [r for s in shown for r in s.results]
     held = sum(r.get("outcome") == "passed" for r in criteria)
-    by_lab = {s.run.lab_version.lab_id: s for s in shown}
-    runs = sum(len(s.runs) for s in by_lab.values())
-    failed = sum(s.failed_runs for s in by_lab.values())
+    by_lab = {s.run.lab_id: s for s in shown}
+    runs = sum(s.count.total for s in by_lab.values())
+    failed = sum(s.count.failed for s in by_lab.values())
     return [
         (f"{len(passed)} of {len(labs)}", "systems passed, of those shown here"),
         (f"{held} of {len(criteria)}", "criteria held, each measured from outside"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models.fields.json import KeyTextTransform
 from django.urls import reverse
 from django.utils import timezone
 
@@ -93,12 +94,23 @@ class RunQuerySet(models.QuerySet["GradingRun"]):
 
     def visible_to(self, user: User) -> RunQuerySet:
         """All runs for instructors, the own ones for everybody else."""
-        return self if user.is_instructor else self.shown().filter(submission__user=user)
+        return self if user.is_instructor else self.shown().filter(learner=user)
 
     def detailed(self) -> RunQuerySet:
         """With everything that a row of a list shows, in two queries."""
+        return self.with_people().prefetch_related("check_results")
+
+    def with_people(self) -> RunQuerySet:
+        """With learner, attempt, lab and version; the spec comes from the cache of the process."""
         related = self.select_related("submission__user", "lab_version__lab")
-        return related.prefetch_related("check_results")
+        return related.defer("lab_version__spec")
+
+    def listed(self) -> RunQuerySet:
+        """For rows of lists: of the results only the titles of those that failed, never the plots."""
+        title = KeyTextTransform("title", "payload")
+        failed = CheckResult.objects.filter(outcome="failed").annotate(title=title).defer("payload")
+        prefetch = models.Prefetch("check_results", queryset=failed, to_attr="failed_results")
+        return self.with_people().prefetch_related(prefetch)
 
 
 class GradingRun(models.Model):
@@ -120,6 +132,9 @@ class GradingRun(models.Model):
 
     submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="runs")
     lab_version = models.ForeignKey(LabVersion, on_delete=models.PROTECT, related_name="runs")
+    # Copies of what the submission says: an index over them answers pages without looking at every run.
+    learner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    lab = models.ForeignKey(Lab, on_delete=models.PROTECT, related_name="+")
     batch = models.ForeignKey(RegradeBatch, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
     replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="regraded_by")
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
@@ -145,10 +160,30 @@ class GradingRun(models.Model):
 
     class Meta:
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["state", "lease_until"]), models.Index(fields=["state", "created"])]
+        indexes = [
+            models.Index(fields=["state", "lease_until"]),
+            models.Index(fields=["state", "created"]),
+            models.Index(fields=["learner", "lab", "-id"], name="run_of_learner_in_lab"),
+            models.Index(fields=["learner", "lab", "verdict", "-id"], name="run_verdict_of_learner"),
+            models.Index(fields=["learner", "-id"], name="run_of_learner"),
+            models.Index(fields=["learner"], name="regrade_of_learner", condition=models.Q(batch__isnull=False)),
+            models.Index(fields=["lab", "verdict", "-id"], name="run_verdict_in_lab"),
+            models.Index(fields=["verdict", "-id"], name="run_verdict"),
+            models.Index(fields=["lab_version", "verdict"], name="run_verdict_of_version"),
+            models.Index(fields=["state", "-id"], name="run_state"),
+            models.Index(fields=["state", "-finished_at"], name="run_finished"),
+        ]
 
     def __str__(self) -> str:
         return f"run {self.pk} ({self.outcome})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a new run takes learner and lab from its submission."""
+        if not self.learner_id:
+            self.learner_id = self.submission.user_id
+        if not self.lab_id:
+            self.lab_id = self.submission.lab_id
+        super().save(*args, **kwargs)
 
     def get_absolute_url(self) -> str:
         return reverse("run_detail", args=[self.pk])

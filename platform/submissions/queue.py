@@ -23,7 +23,7 @@ def typical_s(lab_slug: str | None = None) -> float:
     """Mean seconds of the newest judged runs, of one lab or of all; a guess when there are none."""
     runs = GradingRun.objects.filter(verdict__in=("passed", "failed", "inconclusive"), started_at__isnull=False)
     if lab_slug:
-        runs = runs.filter(lab_version__lab_id=lab_slug)
+        runs = runs.filter(lab=lab_slug)
     took = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=fields.DurationField())
     newest = runs.order_by("-pk")[:LOOK_BACK].annotate(span=took)
     mean = newest.aggregate(mean=Avg("span"))["mean"]

@@ -77,7 +77,15 @@ def start(version: LabVersion, by: User) -> RegradeBatch:
             raise CannotRegrade("There is nothing to grade again.", "This version judged every submission already.")
         batch = RegradeBatch.objects.create(lab_version=version, grader_version=__version__, started_by=by)
         GradingRun.objects.bulk_create(
-            GradingRun(submission=run.submission, lab_version=version, seed=run.seed, batch=batch, replaces=run)
+            GradingRun(
+                submission=run.submission,
+                learner_id=run.learner_id,
+                lab_id=run.lab_id,
+                lab_version=version,
+                seed=run.seed,
+                batch=batch,
+                replaces=run,
+            )
             for run in old[:MAX_RUNS]
         )
         first = batch.runs.order_by("pk").first()

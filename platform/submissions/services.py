@@ -112,7 +112,7 @@ def lock(user: User) -> None:
 
 
 def _refuse_too_many(user: User) -> None:
-    own = GradingRun.objects.unfinished().filter(submission__user=user, batch__isnull=True)
+    own = GradingRun.objects.unfinished().filter(learner=user, batch__isnull=True)
     if own.count() >= MAX_UNFINISHED:
         raise TooManyRuns(
             f"You have {MAX_UNFINISHED} runs that are not finished yet.", "Wait for one of them, or cancel one."

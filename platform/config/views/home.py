@@ -10,6 +10,7 @@ from django.shortcuts import render
 from labs.models import Lab
 from portfolios.models import PortfolioEntry
 from submissions.models import GradingRun
+from webui.cached import figure
 
 TERMINAL_START = "$ ./seatrial up\n$ ./seatrial lab list\n$ ./seatrial grade llm-serving path/to/project"
 TERMINAL_GRADE = """$ ./seatrial grade rag-service path/to/project
@@ -19,9 +20,10 @@ TERMINAL_GRADE = """$ ./seatrial grade rag-service path/to/project
 
 
 def home(request: HttpRequest) -> HttpResponse:
+    finished = GradingRun.objects.filter(state=GradingRun.State.FINISHED)
     context = {
         "labs": Lab.objects.filter(retired=False).exclude(current=None).count(),
-        "runs": GradingRun.objects.shown().filter(state=GradingRun.State.FINISHED).count(),
+        "runs": figure("runs finished", 60, finished.count),
         "specimen": newest_public_plot(),
         "terminal_start": TERMINAL_START,
         "terminal_grade": TERMINAL_GRADE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.http import content_disposition_header
@@ -11,6 +12,8 @@ from portfolios.models import Portfolio, PortfolioEntry
 from portfolios.reading import System
 from portfolios.views.access import sees_artefacts, viewer, visible_portfolio
 from submissions.models import Evidence
+
+RUNS_SHOWN = 25
 
 
 def _entry(portfolio: Portfolio, pk: int) -> PortfolioEntry:
@@ -29,6 +32,7 @@ def entry(request: HttpRequest, handle: str, pk: int) -> HttpResponse:
         "system": system,
         "artefacts": artefacts,
         "may_see_artefacts": sees_artefacts(request, portfolio),
+        "page": Paginator(system.runs, RUNS_SHOWN).get_page(request.GET.get("page")),
         "own": portfolio.user_id == viewer(request).pk,
     }
     return render(request, "portfolios/entry.html", context)

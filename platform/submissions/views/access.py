@@ -19,5 +19,5 @@ def viewer(request: HttpRequest) -> User:
 
 
 def find_run(request: HttpRequest, pk: int) -> GradingRun:
-    """The run with everything that pages show, or 404."""
-    return get_object_or_404(GradingRun.objects.visible_to(viewer(request)).detailed(), pk=pk)
+    """The run with its learner, lab and version, or 404."""
+    return get_object_or_404(GradingRun.objects.visible_to(viewer(request)).with_people(), pk=pk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Exists, OuterRef, Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.http.response import Http404
 from django.shortcuts import render
@@ -12,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from submissions import present, queue
-from submissions.models import GradingRun, RunEvent
+from submissions.models import CheckResult, GradingRun, RunEvent, RunQuerySet
 from submissions.views.access import find_run
 
 FRAGMENTS = {name: f"submissions/run_detail/_{name}.html" for name in ("status", "phases", "checks", "log")}
@@ -26,7 +27,7 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     fragment = request.GET.get("fragment", "")
     if fragment and fragment not in FRAGMENTS:
         raise Http404(f"There is no fragment {fragment[:40]!r}.")
-    context = _context(request, run)
+    context = _context(request, run, fragment)
     if fragment:
         template = FRAGMENTS[fragment]
     else:
@@ -36,37 +37,72 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     return response
 
 
-def _context(request: HttpRequest, run: GradingRun) -> dict[str, Any]:
-    # The sequence number is read first: what comes after it is announced by the stream.
-    newest = run.events.order_by("-seq").values_list("seq", flat=True).first() or 0
-    steps = present.progress(run, run.events.exclude(payload__type="log"))
-    rows = present.criteria(run, steps.running_check)
-    lines = list(run.events.filter(payload__type="log").order_by("-seq")[: present.SHOWN_LINES])
-    spec = run.lab_version.spec_model
-    decided = [row for row in rows if row.result is not None]
-    context = {
+def _context(request: HttpRequest, run: GradingRun, fragment: str) -> dict[str, Any]:
+    """What the page shows, or only what its one fragment does: fragments are asked for all the time."""
+    context: dict[str, Any] = {
         "nav_current": "runs",
         "run": run,
-        "spec": spec,
+        "spec": run.lab_version.spec_model,
         "lab": run.lab_version.lab,
         "own": run.submission.user_id == request.user.pk,
-        "last_seq": newest,
-        "phases": steps.phases,
-        "phase": next((p for p in steps.phases if p.outcome == "running"), None),
+    }
+    if not fragment and not run.is_over:
+        # Read before everything else: what comes after it is announced by the stream.
+        newest = run.events.order_by("-seq").values_list("seq", flat=True).first()
+        context["last_seq"] = newest or 0
+    rows: list[present.CriterionRow] = []
+    if fragment != "log":
+        rows = _add_steps(context, run, with_results=fragment != "phases")
+    if fragment in ("", "log"):
+        _add_log(context, run)
+    if not run.is_over and fragment in ("", "status"):
+        context |= _timing(run)
+    if not fragment:
+        context["others"] = list(_others(run)[:8])
+    if not fragment and run.is_over:
+        context |= _verdict(run, rows)
+    return context
+
+
+def _add_steps(context: dict[str, Any], run: GradingRun, *, with_results: bool) -> list[present.CriterionRow]:
+    """Add the phases and, where they are shown, the criteria."""
+    steps = present.progress(run, run.events.exclude(payload__type="log"))
+    context["phases"] = steps.phases
+    context["phase"] = next((p for p in steps.phases if p.outcome == "running"), None)
+    if not with_results:
+        return []
+    prefetch_related_objects([run], "check_results")
+    rows = present.criteria(run, steps.running_check)
+    decided = [row for row in rows if row.result is not None]
+    context |= {
         "rows": rows,
         "decided": len(decided),
         "points": sum(row.result.points for row in decided if row.result),
         "running": next((row for row in rows if row.state == "running"), None),
-        "lines": present.log_rows(run, lines[::-1]),
-        "line_count": run.events.filter(payload__type="log").count(),
-        "others": list(_others(run)[:8]),
     }
-    return context | (_verdict(run, rows) if run.is_over else _timing(run))
+    return rows
 
 
-def _others(run: GradingRun) -> Any:
-    same = GradingRun.objects.shown().filter(submission__user=run.submission.user, lab_version__lab=run.lab_version.lab)
-    return same.exclude(pk=run.pk).detailed()
+def _add_log(context: dict[str, Any], run: GradingRun) -> None:
+    """Add the newest lines. They are counted only when not all of them are shown."""
+    log = run.events.filter(payload__type="log").order_by("-seq")
+    lines = list(log[: present.SHOWN_LINES])
+    context["lines"] = present.log_rows(run, lines[::-1])
+    context["line_count"] = log.count() if len(lines) == present.SHOWN_LINES else len(lines)
+
+
+def _others(run: GradingRun) -> RunQuerySet:
+    """The learner's other runs of this lab, newest first."""
+    same = GradingRun.objects.shown().filter(learner=run.learner_id, lab=run.lab_id)
+    return same.exclude(pk=run.pk).with_people()
+
+
+def _before(run: GradingRun) -> GradingRun | None:
+    """The newest run before this one that judged anything, with its outcomes."""
+    judged = CheckResult.objects.filter(run=OuterRef("pk"))
+    outcomes = Prefetch("check_results", CheckResult.objects.defer("payload"))
+    older = _others(run).filter(Exists(judged), pk__lt=run.pk)
+    return older.order_by("-pk").prefetch_related(outcomes).first()
 
 
 def _timing(run: GradingRun) -> dict[str, Any]:
@@ -79,7 +115,7 @@ def _timing(run: GradingRun) -> dict[str, Any]:
 
 
 def _verdict(run: GradingRun, rows: list[present.CriterionRow]) -> dict[str, Any]:
-    before = _others(run).filter(pk__lt=run.pk, check_results__isnull=False).order_by("-pk").first()
+    before = _before(run)
     return {
         "results": [row.result for row in rows if row.result],
         "failed": [row for row in rows if row.state == "failed"],

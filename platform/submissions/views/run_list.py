@@ -18,7 +18,7 @@ PER_PAGE = 25
 @login_required
 @require_safe
 def run_list(request: HttpRequest) -> HttpResponse:
-    runs = GradingRun.objects.shown().filter(submission__user=viewer(request)).detailed()
+    runs = GradingRun.objects.shown().filter(learner=viewer(request)).listed()
     page = Paginator(runs, PER_PAGE).get_page(request.GET.get("page"))
     rows = [(row_of(run), run) for run in page]
     return render(request, "submissions/run_list.html", {"nav_current": "runs", "page": page, "rows": rows})
