@@ -12,15 +12,18 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
+from typing import IO
 
 import docker
+from docker.errors import APIError
 
 from grader.build.context import DOCKERFILE, pack
-from grader.build.dockerfile import canonical
 from grader.build.holder import Holder
 from grader.build.leftovers import LABEL_BUILD, Leftovers
 from grader.build.stream import BuildStream
 from grader.build.text import neutralise
+from grader.dockerfile import Plan, as_bases, canonical
+from grader.dockerfile.lint import missing
 from grader.errors import BuildFailed, DockerfileRefused, LearnerError, RunCancelled, SandboxError
 from grader.sandbox.base import BuildRequest, ImageRef
 from grader.sandbox.labels import as_labels
@@ -54,23 +57,38 @@ def build_image(
     """
     source = request.snapshot.files.get(PurePosixPath("Dockerfile"))
     if source is None:
-        raise DockerfileRefused(
-            "There is no Dockerfile at the root of the project.", "Add one; the starter of the lab has an example."
-        )
+        fault = missing(request.snapshot.files)
+        raise DockerfileRefused(fault.text, fault.advice)
     labels = {**as_labels(request.labels), **(extra_labels or {}), LABEL_BUILD: secrets.token_hex(8)}
-    plan = canonical(source.data, request.bases, labels)
-    leftovers = Leftovers(client.api, labels)
+    plan = canonical(source.data, as_bases(request.bases), labels)
+    for note in plan.notes:
+        on_line(f"Note: {note}")
+    watch = _Watch(request, plan, Leftovers(client.api, labels), on_line, cancelled)
     image: ImageRef | None = None
     try:
-        with Holder(client.api, request, labels, PIDS) as holder, pack(request.snapshot, plan) as context:
-            stream = BuildStream(client.api, context, _params(request, holder.cgroup_parent))
+        with Holder(client.api, request, labels, PIDS) as holder, pack(request.snapshot, plan, watch.look) as context:
+            stream = _begun(client, context, _params(request, holder.cgroup_parent))
             try:
-                image = _Watch(request, leftovers, on_line, cancelled).follow(stream)
+                image = watch.follow(stream)
             finally:
                 stream.close()
         return image
     finally:
-        leftovers.remove(keep=image.id if image else None)
+        watch.leftovers.remove(keep=image.id if image else None)
+
+
+def _begun(client: docker.DockerClient, context: IO[bytes], params: dict[str, str]) -> BuildStream:
+    """The build under way. What the engine does not accept is the learner's doing, never ours."""
+    try:
+        return BuildStream(client.api, context, params)
+    except APIError as error:
+        if error.status_code is None or not 400 <= error.status_code < 500:
+            raise
+        said = neutralise(str(error.explanation or error))[:300]
+        raise DockerfileRefused(
+            f"The engine does not accept the Dockerfile: {said}.",
+            "Build it on your own machine: the message is the engine's own.",
+        ) from error
 
 
 def _params(request: BuildRequest, cgroup_parent: str | None) -> dict[str, str]:
@@ -102,11 +120,13 @@ class _Watch:
     def __init__(
         self,
         request: BuildRequest,
+        plan: Plan,
         leftovers: Leftovers,
         on_line: Callable[[str], None],
         cancelled: Callable[[], bool],
     ) -> None:
-        self._request, self._leftovers, self._cancelled = request, leftovers, cancelled
+        self._request, self.leftovers, self._cancelled = request, leftovers, cancelled
+        self._names = plan.names
         self._on_line = on_line
         self._deadline = time.monotonic() + request.timeout_s
         self._next_disk = time.monotonic() + DISK_LOOK_S
@@ -117,7 +137,7 @@ class _Watch:
 
     def follow(self, stream: BuildStream) -> ImageRef:
         while (message := stream.next(LOOK_S)) is not stream.END:
-            self._look()
+            self.look()
             if message is not None:
                 self._take(message)
         self._say([self._begun])
@@ -127,7 +147,8 @@ class _Watch:
             raise SandboxError("the engine ended the build without an image")
         return ImageRef(self._image)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Raise when the build has to end: it was cancelled, or it broke a bound."""
         if self._cancelled():
             raise RunCancelled("The run was cancelled.")
         now = time.monotonic()
@@ -138,7 +159,7 @@ class _Watch:
             )
         if now > self._next_disk:
             self._next_disk = now + DISK_LOOK_S
-            if self._leftovers.disk_bytes() > self._request.disk_mb * MIB:
+            if self.leftovers.disk_bytes() > self._request.disk_mb * MIB:
                 raise self._failed(
                     f"The build wrote more than {self._request.disk_mb} MiB to disk.",
                     "Write less; remove temporary files in the same RUN that makes them.",
@@ -168,8 +189,16 @@ class _Watch:
         for raw in lines:
             for line in neutralise(_COLOUR.sub("", raw)).splitlines():
                 if line.strip() and not _ENGINE_NOISE.match(line):
+                    line = self._named(line)
                     self._tail = [*self._tail, line[:MAX_LINE]][-LAST_LINES:]
                     self._on_line(line[:MAX_LINE])
+
+    def _named(self, line: str) -> str:
+        """Images by the names that the learner wrote."""
+        if line.startswith("Step "):
+            for image, name in self._names.items():
+                line = line.replace(image, name)
+        return line
 
     def _explain(self, error: str) -> LearnerError:
         if "returned a non-zero code: 137" in error:

@@ -5,31 +5,41 @@ from __future__ import annotations
 import io
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import IO
 
-from grader.build.dockerfile import Plan
-from grader.build.ignore import keep
+from grader.dockerfile import Plan
+from grader.dockerfile.copying import FOLDER
+from grader.dockerfile.ignore import keep
 from grader.errors import BuildFailed
 from grader.job import Snapshot
 
 DOCKERFILE = ".seatrial.Dockerfile"
+OURS = (DOCKERFILE, ".dockerignore", FOLDER)
+"""Names at the root of the context that are ours. A folder of the learner's by such a name would break the engine."""
 MAX_BYTES = 64 << 20
 IN_MEMORY = 8 << 20
 
 
-def pack(snapshot: Snapshot, plan: Plan) -> IO[bytes]:
-    """A tar at its beginning. The rewritten Dockerfile is in it under a name of ours that COPY never sees."""
+def pack(snapshot: Snapshot, plan: Plan, look: Callable[[], None] = lambda: None) -> IO[bytes]:
+    """A tar at its beginning. The rewritten Dockerfile is in it under a name of ours that COPY never sees.
+
+    Raises RunCancelled or BuildFailed by way of ``look``, which is called for every file.
+    """
     out = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the caller closes it
     ignore = snapshot.files.get(PurePosixPath(".dockerignore"))
-    paths = keep(sorted(snapshot.files, key=str), ignore.data if ignore else None)
+    paths = keep(sorted(snapshot.files, key=str), ignore.data if ignore else None, look)
     total = 0
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
         # The daemon reads these two and then takes them out of the context itself.
         _add(tar, DOCKERFILE, plan.text.encode(), 0o644)
         _add(tar, ".dockerignore", f"{DOCKERFILE}\n.dockerignore\n".encode(), 0o644)
+        for name, data in plan.files.items():
+            _add(tar, name, data, 0o644)
         for path in paths:
-            if str(path) in (DOCKERFILE, ".dockerignore"):
+            look()
+            if path.parts[0] in OURS:
                 continue
             file = snapshot.files[path]
             total += len(file.data)

@@ -58,7 +58,7 @@ class Leftovers:
 
     def _remove_image(self, image: str) -> bool:
         try:
-            self._api.remove_image(image, force=False)
+            self._api.remove_image(image, force=False, noprune=True)
         except APIError:
             return False
         return True

@@ -6,10 +6,11 @@ No word of any particular engine stands here; ``docker.py`` implements it, ``fak
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from grader.dockerfile import Bases
 from grader.job import Snapshot
 
 Role = Literal["app", "sidecar", "baseline", "probe"]
@@ -36,10 +37,10 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """A contained build of a checked snapshot. ``bases`` maps allowed FROM names to image ids we hold."""
+    """A contained build of a checked snapshot. ``bases``: what FROM and COPY --from may name."""
 
     snapshot: Snapshot
-    bases: dict[str, str]
+    bases: Bases | Mapping[str, str]
     labels: RunLabels
     timeout_s: float
     memory_mb: int = 1024

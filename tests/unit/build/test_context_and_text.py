@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 import pytest
 
 from grader.build import context
-from grader.build.dockerfile import Plan
-from grader.build.ignore import Ignore
 from grader.build.text import neutralise
+from grader.dockerfile import Plan
+from grader.dockerfile.ignore import Ignore
 from grader.errors import BuildFailed
 from grader.job import Snapshot
 from grader.spec import SourceFile

@@ -1,0 +1,186 @@
+"""From instructions to a plan: every instruction is checked and written anew."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from grader.dockerfile import arguments
+from grader.dockerfile.bases import Bases
+from grader.dockerfile.copying import copy
+from grader.dockerfile.lines import Instruction, lex
+from grader.dockerfile.plan import Fault, Plan, Refusal, refused
+from grader.dockerfile.running import run
+from grader.dockerfile.state import Stage, State
+from grader.dockerfile.variables import automatic, expand, host_platform
+
+MAX_INSTRUCTIONS = 100
+MAX_STAGES = 10
+_STAGE = re.compile(r"[a-z][a-z0-9_.-]{0,60}")
+IGNORED = {
+    "LABEL": "LABEL is ignored",
+    "MAINTAINER": "MAINTAINER is ignored",
+    "HEALTHCHECK": "HEALTHCHECK is ignored: the probe looks at the lab's own routes",
+    "STOPSIGNAL": "STOPSIGNAL is ignored: a stop is SIGTERM",
+}
+REFUSED = {"ONBUILD": "Write the instruction itself."}
+ALLOWED = "FROM, RUN, COPY, ADD, WORKDIR, ENV, ARG, USER, EXPOSE, CMD, ENTRYPOINT, SHELL, VOLUME"
+
+
+def canonical(data: bytes, bases: Bases, labels: Mapping[str, str], prelude: Sequence[str] = ()) -> Plan:
+    """Check and rewrite a Dockerfile. Raises DockerfileRefused with every fault and its line.
+
+    ``labels`` and the instructions of ``prelude`` are written behind each FROM.
+    """
+    state, faults = read(data, bases, labels, prelude)
+    if faults:
+        raise refused(faults)
+    if state.volumes:  # at the very end, so that no RUN step makes a volume of it
+        state.emit(f"VOLUME {arguments.as_json(sorted(set(state.volumes)))}")
+        state.note(f"VOLUME {' '.join(sorted(set(state.volumes)))}: empty at each start, in memory")
+    return Plan("\n".join(state.out) + "\n", tuple(state.notes), dict(state.files), dict(state.names))
+
+
+def read(
+    data: bytes, bases: Bases, labels: Mapping[str, str], prelude: Sequence[str] = ()
+) -> tuple[State, list[Fault]]:
+    """Everything that a Dockerfile says, and all that is wrong with it, by line."""
+    state, lexed = State(bases, labels, tuple(prelude)), lex(data)
+    state.notes, faults = list(lexed.notes), list(lexed.faults)
+    if len(lexed.instructions) > MAX_INSTRUCTIONS:
+        what = f"it has more than {MAX_INSTRUCTIONS} instructions"
+        faults.append(Fault(0, what, "Join RUN lines with &&."))
+    broken_from = False
+    for line in lexed.instructions[:MAX_INSTRUCTIONS]:
+        try:
+            broken_from = _one(state, line, broken_from)
+        except Refusal as refusal:
+            faults.append(Fault(line.line, refusal.what, refusal.advice))
+            broken_from = broken_from or line.keyword == "FROM"
+    if not state.stages and not broken_from and not any(fault.line for fault in faults):
+        faults.append(
+            Fault(0, "it has no FROM", f"Begin with FROM {bases.names()[0] if bases.names() else 'an image'}.")
+        )
+    return state, sorted(faults, key=lambda fault: fault.line)
+
+
+def _one(state: State, line: Instruction, broken_from: bool) -> bool:
+    """Read one instruction. Returns whether a FROM above could not be read: what follows is not to blame for that."""
+    keyword = line.keyword
+    if keyword in IGNORED:
+        state.note(f"line {line.line}: {IGNORED[keyword]}")
+    elif keyword in REFUSED:
+        raise Refusal(f"{keyword} is not allowed", REFUSED[keyword])
+    elif keyword == "FROM":
+        _from(state, line.rest)
+        return False
+    elif keyword == "ARG" and not state.stages:
+        _global_argument(state, line.rest)
+    elif keyword not in _INSTRUCTIONS:
+        raise Refusal(f"{keyword[:20]} is not an instruction", f"Allowed: {ALLOWED}.")
+    elif not state.stages:
+        if not broken_from:
+            raise Refusal(f"{keyword} stands before FROM", "Begin with FROM; only ARG may stand before it.")
+    else:
+        _INSTRUCTIONS[keyword](state, line)
+    return broken_from
+
+
+def _from(state: State, rest: str) -> None:
+    flags, rest = arguments.split_flags(rest)
+    for name, value in flags:
+        _platform(state, name, value)
+    words = rest.split()
+    if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
+        raise Refusal("FROM takes an image and, at most, AS name", "Write FROM image or FROM image AS name.")
+    if len(state.stages) >= MAX_STAGES:
+        raise Refusal(f"it has more than {MAX_STAGES} stages", "Join stages.")
+    image = expand(words[0], {**automatic(), **state.arguments})
+    stage = Stage(words[2].lower() if len(words) == 3 else "", f"stage-{len(state.stages)}")
+    state.stages.append(stage)
+    if len(words) == 3:
+        _name(state, words[2], stage)
+    if image == "scratch":
+        source = "scratch"
+    elif parent := state.earlier(image):
+        source, stage.user, stage.shell = parent.alias, parent.user, list(parent.shell)
+    else:
+        held = state.bases.resolve(image)
+        if held is None:
+            raise Refusal(f"the base image {image[:80]!r} is not on the list", state.bases.refusal(image))
+        source = held
+        state.names[held] = image
+    state.emit(f"FROM {source} AS {stage.alias}")
+    # Our own labels, or intermediate containers and failed images would carry none.
+    state.emit("LABEL " + " ".join(f"{key}={json.dumps(value)}" for key, value in state.labels.items()))
+    for instruction in state.prelude:
+        state.emit(instruction)
+
+
+def _name(state: State, name: str, stage: Stage) -> None:
+    taken = any(other.name == stage.name for other in state.stages[:-1])
+    if not _STAGE.fullmatch(stage.name) or taken or stage.name == "scratch" or state.bases.resolve(name):
+        raise Refusal(f"{name[:40]!r} can't be the name of a stage", "Use a new name of letters, digits, - and _.")
+
+
+def _platform(state: State, name: str, value: str | None) -> None:
+    if name != "platform":
+        raise Refusal(f"FROM --{name[:30]} is not allowed", "Allowed: --platform.")
+    wanted = expand(value or "", {**automatic(), **state.arguments})
+    if wanted not in (host_platform(), host_platform().split("/", maxsplit=1)[0]):
+        raise Refusal(
+            f"--platform={wanted[:40]} is not this machine's", f"Builds run on {host_platform()}; leave the flag out."
+        )
+    state.note("FROM --platform is ignored: it names this machine")
+
+
+def _global_argument(state: State, rest: str) -> None:
+    for name, value in arguments.arg(rest):
+        if value is not None:
+            state.arguments[name] = expand(arguments.unquoted(value), {**automatic(), **state.arguments})
+        elif name not in automatic():
+            state.arguments.setdefault(name, "")
+
+
+def _argument(state: State, line: Instruction) -> None:
+    """An ARG of a stage. Without a default it takes that of an ARG before the first FROM, or BuildKit's own."""
+    known = {**automatic(), **state.arguments}
+    for name, value in arguments.arg(line.rest):
+        given = value if value is not None else (arguments.quoted(known[name]) if name in known else None)
+        state.emit(f"ARG {name}" + ("" if given is None else f"={given}"))
+
+
+def _shell(state: State, line: Instruction) -> None:
+    state.stage.shell = arguments.exec_form("SHELL", line.rest)
+    state.emit(f"SHELL {arguments.as_json(state.stage.shell)}")
+
+
+def _user(state: State, line: Instruction) -> None:
+    state.stage.user = arguments.user(line.rest)
+    state.emit(f"USER {state.stage.user}")
+
+
+def _command(state: State, line: Instruction) -> None:
+    state.commands.append(line.rest)
+    state.emit(f"{line.keyword} {arguments.shell_or_exec(line.keyword, line.rest)}".rstrip())
+
+
+def _volume(state: State, line: Instruction) -> None:
+    state.volumes += arguments.volume_paths(line.rest)
+
+
+_INSTRUCTIONS: dict[str, Callable[[State, Instruction], None]] = {
+    "RUN": run,
+    "COPY": copy,
+    "ADD": copy,
+    "WORKDIR": lambda state, line: state.emit(f"WORKDIR {arguments.workdir(line.rest)}"),
+    "ENV": lambda state, line: state.emit(f"ENV {arguments.env(line.rest)}"),
+    "ARG": _argument,
+    "USER": _user,
+    "EXPOSE": lambda state, line: state.emit(f"EXPOSE {arguments.expose(line.rest)}"),
+    "CMD": _command,
+    "ENTRYPOINT": _command,
+    "SHELL": _shell,
+    "VOLUME": _volume,
+}
