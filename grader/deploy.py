@@ -104,7 +104,8 @@ class Deployment:
         try:
             return self.sandbox.held_image("-".join([digest[:24], *(i[-12:] for i in sorted(bases.values()))]), request)
         except LearnerError as error:
-            raise SandboxError(f"the lab's baseline does not build: {error.message}", error.advice) from error
+            tail = "".join(f"\n{line}" for line in getattr(error, "tail", ())[-20:])
+            raise SandboxError(f"the lab's baseline does not build: {error.message}{tail}", error.advice) from error
 
     def _party(self, sidecar: Sidecar, image: ImageRef) -> PartySpec:
         env = {"PORT": str(sidecar.port), **sidecar.env}

@@ -25,7 +25,11 @@ class DockerfileRefused(LearnerError):
 
 
 class BuildFailed(LearnerError):
-    """The build of the learner's image failed, hung, or broke a bound."""
+    """The build of the learner's image failed, hung, or broke a bound. ``tail``: the last lines of its output."""
+
+    def __init__(self, message: str, advice: str = "", tail: tuple[str, ...] = ()) -> None:
+        super().__init__(message, advice)
+        self.tail = tail
 
 
 class NotReady(LearnerError):

@@ -11,20 +11,20 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePosixPath
 from typing import IO
 
 import docker
 from docker.errors import APIError
 
 from grader.build.context import DOCKERFILE, pack
+from grader.build.explain import explain
 from grader.build.holder import Holder
 from grader.build.leftovers import LABEL_BUILD, Leftovers
 from grader.build.stream import BuildStream
 from grader.build.text import neutralise
 from grader.dockerfile import Plan, as_bases, canonical
-from grader.dockerfile.lint import missing
-from grader.errors import BuildFailed, DockerfileRefused, LearnerError, RunCancelled, SandboxError
+from grader.dockerfile.lint import NAME, check
+from grader.errors import BuildFailed, DockerfileRefused, RunCancelled, SandboxError
 from grader.sandbox.base import BuildRequest, ImageRef
 from grader.sandbox.labels import as_labels
 
@@ -33,15 +33,12 @@ LOOK_S = 0.5
 DISK_LOOK_S = 1.5
 PIDS = 256
 CPU_PERIOD = 100_000
-LAST_LINES = 12
+LAST_LINES = 60
 MAX_LINE = 2000
-SHOWN_LINE = 200
-"""Characters of a line that are repeated in the message of a failed build."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,10}m")
 """The engine paints standard error red."""
-_ENGINE_NOISE = re.compile(
-    r" ---> |Removing intermediate container |Step \d+/\d+ : LABEL seatrial\.|Successfully built "
-)
+_ENGINE_NOISE = re.compile(r" ---> |Removing intermediate container |Successfully built ")
+_STEP = re.compile(r"Step (\d{1,4})/(\d{1,4}) : ")
 
 
 def build_image(
@@ -55,12 +52,11 @@ def build_image(
 
     Raises DockerfileRefused, BuildFailed, RunCancelled, or SandboxError when the engine is at fault.
     """
-    source = request.snapshot.files.get(PurePosixPath("Dockerfile"))
-    if source is None:
-        fault = missing(request.snapshot.files)
-        raise DockerfileRefused(fault.text, fault.advice)
+    files = {path: file.data for path, file in request.snapshot.files.items()}
+    bases = as_bases(request.bases)
+    check(files, bases)
     labels = {**as_labels(request.labels), **(extra_labels or {}), LABEL_BUILD: secrets.token_hex(8)}
-    plan = canonical(source.data, as_bases(request.bases), labels)
+    plan = canonical(files[NAME], bases, labels)
     for note in plan.notes:
         on_line(f"Note: {note}")
     watch = _Watch(request, plan, Leftovers(client.api, labels), on_line, cancelled)
@@ -126,7 +122,7 @@ class _Watch:
         cancelled: Callable[[], bool],
     ) -> None:
         self._request, self.leftovers, self._cancelled = request, leftovers, cancelled
-        self._names = plan.names
+        self._steps = plan.steps
         self._on_line = on_line
         self._deadline = time.monotonic() + request.timeout_s
         self._next_disk = time.monotonic() + DISK_LOOK_S
@@ -155,7 +151,7 @@ class _Watch:
         if now > self._deadline:
             raise self._failed(
                 f"The build did not finish within {self._request.timeout_s:g} s.",
-                "A build has no network: a command that waits for one hangs. Use the packages of the base image.",
+                "See which step hangs: one that waits for input or for an address that a build can't reach never ends.",
             )
         if now > self._next_disk:
             self._next_disk = now + DISK_LOOK_S
@@ -183,35 +179,25 @@ class _Watch:
             self._say([self._begun])
             self._begun = ""
         if "error" in message:
-            raise self._explain(neutralise(str(message["error"]))[:1000])
+            raise self._failed(*explain(str(message["error"])[:2000], self._tail, self._request.memory_mb))
 
     def _say(self, lines: Iterable[str]) -> None:
         for raw in lines:
             for line in neutralise(_COLOUR.sub("", raw)).splitlines():
-                if line.strip() and not _ENGINE_NOISE.match(line):
-                    line = self._named(line)
-                    self._tail = [*self._tail, line[:MAX_LINE]][-LAST_LINES:]
-                    self._on_line(line[:MAX_LINE])
+                shown = self._shown(line)
+                if shown.strip() and not _ENGINE_NOISE.match(shown):
+                    self._tail = [*self._tail, shown[:MAX_LINE]][-LAST_LINES:]
+                    self._on_line(shown[:MAX_LINE])
 
-    def _named(self, line: str) -> str:
-        """Images by the names that the learner wrote."""
-        if line.startswith("Step "):
-            for image, name in self._names.items():
-                line = line.replace(image, name)
-        return line
-
-    def _explain(self, error: str) -> LearnerError:
-        if "returned a non-zero code: 137" in error:
-            advice = f"A step was killed, most likely for using more than {self._request.memory_mb} MiB of memory."
-        elif "returned a non-zero code" in error:
-            advice = "Read the last lines of the build log. A build has no network; the base image has the packages."
-        elif error.startswith(("COPY failed", "failed to")):
-            advice = "Check the path: it counts from the root of the project, and .dockerignore is applied."
-        else:
-            advice = "Build it locally from the same base image; the message is the engine's own."
-        return self._failed(f"The build failed: {error}", advice)
+    def _shown(self, line: str) -> str:
+        """A step as the learner wrote it; nothing for a step of ours."""
+        match = _STEP.match(line)
+        number = int(match[1]) if match else 0
+        if match is None or not 0 < number <= len(self._steps) == int(match[2]):
+            return line
+        own = self._steps[number - 1]
+        before = sum(bool(step) for step in self._steps[:number])
+        return f"Step {before}/{sum(bool(step) for step in self._steps)}: {own}" if own else ""
 
     def _failed(self, message: str, advice: str) -> BuildFailed:
-        before = [line[:SHOWN_LINE] for line in self._tail if line not in message]
-        shown = "\nThe last lines of output:\n" + "\n".join(before) if before else ""
-        return BuildFailed(message + shown, advice)
+        return BuildFailed(message, advice, tail=tuple(self._tail))

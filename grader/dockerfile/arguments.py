@@ -9,25 +9,31 @@ from grader.dockerfile.lines import words
 from grader.dockerfile.plan import Refusal
 from grader.dockerfile.variables import NAME
 
+MAX_FLAGS = 20
+MAX_PORT = 65535
 _FLAG = re.compile(r"--([a-z][a-z.-]*)(?:=(\S*))?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_PORT = re.compile(r"(\d{1,5}(-\d{1,5})?|\$\{?[A-Za-z_][A-Za-z0-9_]*(:-\d{1,5})?\}?)(/(tcp|udp))?")
+_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(/(tcp|udp|sctp))?", re.ASCII | re.IGNORECASE)
+_BRACED = re.compile(rf"\\\\.|'[^']*'|\$\{{(?:{NAME}(?::[-+?][^}}]*)?\}})?")
 _USER = re.compile(r"[A-Za-z0-9_.${}:-]{1,100}")
-_OWNER = re.compile(r"[A-Za-z0-9_.-]{1,32}(:[A-Za-z0-9_.-]{1,32})?")
+_OWNER = re.compile(r"[A-Za-z0-9_.${}-]{1,60}(:[A-Za-z0-9_.${}-]{1,60})?")
+_UNSPEAKABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _MODE = re.compile(r"0?[0-7]{3}")
 _PATH = re.compile(r"/[A-Za-z0-9_./@+-]{0,200}")
 
 
 def split_flags(rest: str) -> tuple[list[tuple[str, str | None]], str]:
     """The flags at the beginning, and what stands behind them. A flag without ``=`` has the value None."""
-    flags = []
+    flags: list[tuple[str, str | None]] = []
     while rest.startswith("--"):
-        word, _, behind = rest.partition(" ")
-        match = _FLAG.fullmatch(word.rstrip("\t"))
+        word, *behind = re.split(r"[ \t]+", rest, maxsplit=1)
+        match = _FLAG.fullmatch(word)
         if match is None:
             raise Refusal(f"{word[:60]!r} is not a flag", "Write --name=value.")
+        if len(flags) == MAX_FLAGS:
+            raise Refusal("it has too many flags", "Split the instruction.")
         flags.append((match[1], match[2]))
-        rest = behind.strip(" \t")
+        rest = behind[0] if behind else ""
     return flags, rest
 
 
@@ -40,6 +46,8 @@ def exec_form(keyword: str, rest: str) -> list[str]:
     if not isinstance(listed, list) or not listed or not all(isinstance(word, str) for word in listed):
         what = f"the exec form of {keyword} is not a JSON list of strings"
         raise Refusal(what, f'Write {keyword} ["program", "argument"] with double quotes.')
+    if any(_UNSPEAKABLE.search(word) for word in listed):
+        raise Refusal(f"{keyword} holds a control character", "Remove it; \\n and \\t are fine.")
     return listed
 
 
@@ -48,8 +56,17 @@ def as_json(listed: list[str]) -> str:
     return json.dumps(listed)
 
 
+def sound_variables(rest: str) -> None:
+    """Raise Refusal for a ``${`` that the engine would stumble over."""
+    for match in _BRACED.finditer(rest):
+        if match[0].startswith("${") and not match[0].endswith("}"):
+            what = f"{rest[match.start() : match.start() + 40]!r} is not a variable"
+            raise Refusal(what, "Write ${NAME} or ${NAME:-default}; a plain dollar sign is \\$.")
+
+
 def env(rest: str) -> str:
     """``NAME=value ...`` or the old ``NAME value``."""
+    sound_variables(rest)
     pairs = _words("ENV", rest)
     if not pairs:
         raise Refusal("ENV names nothing", "Write ENV NAME=value.")
@@ -67,6 +84,7 @@ def env(rest: str) -> str:
 
 def arg(rest: str) -> list[tuple[str, str | None]]:
     """(name, default as written) of each argument."""
+    sound_variables(rest)
     found = []
     for word in _words("ARG", rest):
         name, equals, value = word.partition("=")
@@ -88,17 +106,20 @@ def quoted(value: str) -> str:
     return value if re.fullmatch(r"[A-Za-z0-9_./:@+-]*", value) else '"' + value.replace('"', '\\"') + '"'
 
 
-def expose(rest: str) -> str:
+def expose(rest: str) -> None:
+    """Raises Refusal for what is no port. Ports in variables are not known here."""
     ports = rest.split()
     for port in ports:
-        if not _PORT.fullmatch(port):
+        match = _PORT.fullmatch(port)
+        sound = match and int(match[1]) <= int(match[2] or match[1]) <= MAX_PORT
+        if "$" not in port and not sound:
             raise Refusal(f"EXPOSE {port[:40]} is not a port", "Write EXPOSE 8080; it changes nothing, $PORT decides.")
     if not ports:
         raise Refusal("EXPOSE names no port", "Remove it: $PORT decides.")
-    return " ".join(ports)
 
 
 def user(rest: str) -> str:
+    sound_variables(rest)
     if not _USER.fullmatch(rest):
         raise Refusal(f"USER {rest[:40]!r} is not a user", "Write USER name, or USER 10001:10001.")
     return rest
@@ -107,6 +128,8 @@ def user(rest: str) -> str:
 def workdir(rest: str) -> str:
     if not rest:
         raise Refusal("WORKDIR names no folder", "Write WORKDIR /srv.")
+    sound_variables(rest)
+    _words("WORKDIR", rest)
     return rest
 
 
@@ -115,14 +138,15 @@ def shell_or_exec(keyword: str, rest: str) -> str:
     if rest.startswith("["):
         # An empty list takes back what the base image says.
         return "[]" if rest[1:-1].strip(" \t") == "" and rest[-1] == "]" else as_json(exec_form(keyword, rest))
-    if not rest and keyword == "CMD":
-        raise Refusal("CMD names no command", 'Write CMD ["program", "argument"].')
+    if not rest:
+        raise Refusal(f"{keyword} names no command", f'Write {keyword} ["program", "argument"].')
     return rest
 
 
 def owner(value: str | None) -> str:
     if value is None or not _OWNER.fullmatch(value):
         raise Refusal(f"--chown={str(value)[:40]} is not allowed", "Write --chown=USER or --chown=UID:GID.")
+    sound_variables(value)
     return value
 
 
@@ -147,6 +171,7 @@ def volume_paths(rest: str) -> list[str]:
 
 def paths(keyword: str, rest: str) -> list[str]:
     """Sources and the destination of COPY and ADD, without their quotes."""
+    sound_variables(rest)
     listed = exec_form(keyword, rest) if rest.startswith("[") else _words(keyword, rest)
     if any(char in word for word in listed if not word.startswith("<<") for char in "\"'\\"):
         raise Refusal(f"{keyword} has a quote or a backslash in a path", f'Write {keyword} ["a b", "/c"] for spaces.')

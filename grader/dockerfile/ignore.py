@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
+
+from grader.dockerfile import globs
 
 MAX_BYTES = 16 << 10
 MAX_PATTERNS = 200
@@ -13,52 +14,74 @@ MAX_SEGMENTS = 20
 
 
 class Ignore:
-    """Patterns of one file, compiled once. Every folder is matched once, whatever number of files it holds."""
+    """Patterns of one file, compiled once. Each name of the tree is held against each pattern once."""
 
     def __init__(self, data: bytes) -> None:
-        lines = data[:MAX_BYTES].decode("utf-8", "replace").splitlines()
+        if len(data) > MAX_BYTES:  # half a pattern could match everything
+            data = data[:MAX_BYTES].rpartition(b"\n")[0]
+        lines = data.decode("utf-8", "replace").splitlines()
         kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
         parsed = (_parse(line) for line in kept[:MAX_PATTERNS])
-        self._patterns = [pattern for pattern in parsed if pattern is not None]
-        self._known: dict[PurePosixPath, tuple[bool, ...]] = {PurePosixPath(): (False,) * len(self._patterns)}
+        found = [pattern for pattern in parsed if pattern is not None]
+        self._taken_back = [taken_back for taken_back, _ in found]
+        self._patterns = [pattern for _, pattern in found]
+        self._known: dict[PurePosixPath, tuple[int, ...]] = {
+            PurePosixPath(): tuple(pattern.start for pattern in self._patterns)
+        }
 
     def ignores(self, path: PurePosixPath) -> bool:
         """Whether ``path`` (or a folder that holds it) is left out."""
-        matched = self._matched(path)
-        last = max((n for n, found in enumerate(matched) if found), default=-1)
-        return last >= 0 and not self._patterns[last][0]
+        reached = self._reached(path)
+        for n in range(len(reached) - 1, -1, -1):
+            if reached[n] == MATCHED:
+                return not self._taken_back[n]
+        return False
 
-    def _matched(self, path: PurePosixPath) -> tuple[bool, ...]:
-        """For each pattern whether it matches the path or a folder above it."""
+    def _reached(self, path: PurePosixPath) -> tuple[int, ...]:
+        """For each pattern how far the names of the path, from the root on, have come in it."""
         if path not in self._known:
-            above = self._matched(path.parent)
-            own = (pattern.matches(path.parts) for _, pattern in self._patterns)
-            self._known[path] = tuple(a or o for a, o in zip(above, own, strict=True))
+            above, name = self._reached(path.parent), path.name
+            self._known[path] = tuple(
+                pattern.step(state, name) if state > 0 else state
+                for pattern, state in zip(self._patterns, above, strict=True)
+            )
         return self._known[path]
 
 
+MATCHED = -1
+"""The state of a pattern that has matched a path: it matches everything below as well."""
+
+
 class _Pattern:
-    """Segments; ``**`` stands for any number of them."""
+    """An automaton over segments; ``**`` stands for any number of them.
+
+    A state is a set of positions as the bits of a number: linear in the pattern for each name, whatever the pattern.
+    """
 
     def __init__(self, segments: tuple[str, ...]) -> None:
         self._segments = [None if s == "**" else _compiled(s) for s in segments]
-        self._fixed = len(segments) - self._segments.count(None)
-        self._open = None in self._segments
+        self.start = self._skipped(1)
 
-    def matches(self, parts: tuple[str, ...]) -> bool:
-        """Rows of a table instead of recursion keep it polynomial."""
-        if len(parts) < self._fixed or (len(parts) > self._fixed and not self._open):
-            return False
-        row = [True] + [False] * len(parts)
-        for segment in self._segments:
-            if segment is None:
-                seen = False
-                for index, value in enumerate(row):
-                    seen = seen or value
-                    row[index] = seen
-            else:
-                row = [False] + [row[i] and segment(parts[i]) for i in range(len(parts))]
-        return row[-1]
+    def step(self, state: int, name: str) -> int:
+        """The state after one more name; 0 when nothing below can match."""
+        after = 0
+        for at, segment in enumerate(self._segments):
+            if state >> at & 1:
+                if segment is None:
+                    after |= 1 << at
+                    if at == len(self._segments) - 1:
+                        return MATCHED
+                elif segment(name):
+                    after |= 2 << at
+        after = self._skipped(after)
+        return MATCHED if after >> len(self._segments) & 1 else after
+
+    def _skipped(self, state: int) -> int:
+        """``**`` may stand for nothing, but for one at the end: ``a/**`` is not ``a`` itself."""
+        for at, segment in enumerate(self._segments[:-1]):
+            if segment is None and state >> at & 1:
+                state |= 2 << at
+        return state
 
 
 def keep(
@@ -77,7 +100,11 @@ def keep(
 
 def _parse(line: str) -> tuple[bool, _Pattern] | None:
     taken_back = line.startswith("!")
-    parts = [p for p in line.lstrip("!").strip().split("/") if p not in ("", ".")]
+    parts = []
+    for part in line.lstrip("!").strip().split("/"):
+        # ``**.pyc`` is ``**/*.pyc``.
+        parts += ["**", part[1:]] if part.startswith("**") and part != "**" else [part]
+    parts = [part for part in parts if part not in ("", ".")]
     parts = [p for n, p in enumerate(parts) if p != "**" or n == 0 or parts[n - 1] != "**"]
     if not parts or sum(p != "**" for p in parts) > MAX_SEGMENTS:
         return None
@@ -85,23 +112,7 @@ def _parse(line: str) -> tuple[bool, _Pattern] | None:
 
 
 def _compiled(segment: str) -> Callable[[str], bool]:
-    """A test for one segment. Plain ones are compared; others go by the two-pointer method, never exponential."""
-    if not re.search(r"[*?]", segment):
-        return segment.__eq__
-    return lambda name: _segment(segment, name)
-
-
-def _segment(pattern: str, name: str) -> bool:
-    """``*`` and ``?`` within one segment, by the two-pointer method: never backtracks further than the last ``*``."""
-    at, star, mark, i = 0, -1, 0, 0
-    while i < len(name):
-        if at < len(pattern) and pattern[at] in ("?", name[i]) and pattern[at] != "*":
-            at, i = at + 1, i + 1
-        elif at < len(pattern) and pattern[at] == "*":
-            star, mark, at = at, i, at + 1
-        elif star >= 0:
-            mark += 1
-            at, i = star + 1, mark
-        else:
-            return False
-    return all(c == "*" for c in pattern[at:])
+    try:
+        return globs.segment(segment)
+    except globs.BadPattern:
+        return lambda _: False

@@ -10,7 +10,8 @@ from grader.dockerfile.plan import Fault
 
 MAX_BYTES = 64 << 10
 _KEYWORD = re.compile(r"([A-Za-z]+)(?:[ \t]+(.*))?", re.DOTALL)
-_DIRECTIVE = re.compile(r"[ \t]*#[ \t]*([A-Za-z]+)[ \t]*=[ \t]*(.*?)[ \t]*")
+_DIRECTIVE = re.compile(r"[A-Za-z]+")
+BOM = b"\xef\xbb\xbf"
 _CONTINUED = re.compile(r"(?:^|[^\\])\\[ \t]*$")
 _HEREDOC = re.compile(r"(\d*)<<(-?)(\"[A-Za-z0-9_.-]+\"|'[A-Za-z0-9_.-]+'|[A-Za-z0-9_.-]+)")
 _ALIKE = re.compile(r"\d*<<-?[^<]")
@@ -40,7 +41,8 @@ class Instruction:
 class Lexed:
     instructions: list[Instruction] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    directives: list[tuple[int, str]] = field(default_factory=list)
+    """(line, name) of those that choose nothing here."""
 
 
 def lex(data: bytes) -> Lexed:
@@ -50,7 +52,8 @@ def lex(data: bytes) -> Lexed:
         what = f"it is larger than {MAX_BYTES >> 10} KiB"
         out.faults.append(Fault(0, what, "Move long scripts into files of the project."))
         return out
-    lines = data.replace(b"\r\n", b"\n").decode("utf-8", "replace").split("\n")
+    # Editors on Windows write the mark at the very beginning; anywhere else it is a fault.
+    lines = data.removeprefix(BOM).replace(b"\r\n", b"\n").decode("utf-8", "replace").split("\n")
     _directives(lines, out)
     at = 0
     while at < len(lines):
@@ -61,14 +64,14 @@ def lex(data: bytes) -> Lexed:
 def _directives(lines: list[str], out: Lexed) -> None:
     """Directives stand at the top; further below the same words are a comment."""
     for number, line in enumerate(lines, 1):
-        match = _DIRECTIVE.fullmatch(line)
-        if match is None:
+        name, equals, value = line.strip(" \t").removeprefix("#").partition("=")
+        name, value = name.strip(" \t").lower(), value.strip(" \t")
+        if not line.lstrip(" \t").startswith("#") or not equals or not _DIRECTIVE.fullmatch(name):
             return
-        name, value = match[1].lower(), match[2]
         if name == "escape" and value != "\\":
             out.faults.append(Fault(number, "the escape directive is not allowed", "Remove it; use the backslash."))
         elif name in ("syntax", "check"):
-            out.notes.append(f"line {number}: # {name}= is ignored, Seatrial reads the file itself")
+            out.directives.append((number, name))
 
 
 def _one(lines: list[str], at: int, out: Lexed) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grader.dockerfile.bases import Bases
-from grader.dockerfile.plan import Refusal
+from grader.dockerfile.plan import ModeCopy, Refusal
 
 SHELL = ["/bin/sh", "-c"]
+MAX_LINE = 60_000
+"""Bytes of a line that we write: the daemon reads lines of up to 64 KiB."""
 
 
 @dataclass(slots=True)
@@ -17,8 +20,29 @@ class Stage:
 
     name: str
     alias: str
-    user: str = ""
+    begins: int
+    """Where its FROM stands in what was written."""
     shell: list[str] = field(default_factory=lambda: list(SHELL))
+    volumes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Sources that a line takes from the project: paths and patterns, from its root."""
+
+    line: int
+    keyword: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a RUN, CMD or ENTRYPOINT runs: an exec form as a list, else the line for the shell."""
+
+    line: int
+    keyword: str
+    words: tuple[str, ...] = ()
+    text: str = ""
 
 
 @dataclass(slots=True)
@@ -27,48 +51,66 @@ class State:
     labels: Mapping[str, str]
     prelude: tuple[str, ...] = ()
     """Instructions of ours behind each FROM and its labels."""
-    out: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    files: dict[str, bytes] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
+    out: list[tuple[str, str]] = field(default_factory=list)
+    """(line for the daemon, what is shown for it)."""
+    files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    modes: list[ModeCopy] = field(default_factory=list)
     arguments: dict[str, str] = field(default_factory=dict)
     """ARGs before the first FROM, with their defaults."""
     stages: list[Stage] = field(default_factory=list)
-    copied: list[tuple[int, str, list[str]]] = field(default_factory=list)
-    """(line, keyword, sources from the context) of every COPY and ADD, for the linter."""
-    volumes: list[str] = field(default_factory=list)
-    commands: list[str] = field(default_factory=list)
-    """Texts of RUN, CMD and ENTRYPOINT, for the linter."""
+    copied: list[Copied] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    _notes: dict[str, list[int]] = field(default_factory=dict)
 
-    def emit(self, line: str) -> None:
-        self.out.append(line)
+    def emit(self, line: str, shown: str = "") -> None:
+        """Write one instruction. ``shown``: how the log names the step; a step of ours has no name."""
+        if len(line.encode()) > MAX_LINE:
+            raise Refusal("it is too long", "Move long scripts into files of the project.")
+        if line.endswith("\\"):  # the daemon would join the next line to it
+            raise Refusal("it ends in a backslash", "Remove it.")
+        self.out.append((line, shown))
 
-    def note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+    def stage_before(self, source: str, instructions: list[str]) -> str:
+        """Write a stage of ours in front of the open one. Returns its name."""
+        alias = f"ours-{len(self.out)}"
+        lines = [f"FROM {source} AS {alias}", self.label(), *instructions]
+        self.out[self.stage.begins : self.stage.begins] = [(line, "") for line in lines]
+        self.stage.begins += len(lines)
+        return alias
+
+    def label(self) -> str:
+        """Our own labels, or intermediate containers and failed images would carry none."""
+        return "LABEL " + " ".join(f"{k}={json.dumps(v)}" for k, v in self.labels.items())
+
+    def note(self, line: int, text: str) -> None:
+        """Something that was ignored or translated. The same text is said once, with all its lines."""
+        self._notes.setdefault(text, []).append(line)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(
+            f"{'Line' if len(lines) == 1 else 'Lines'} {', '.join(map(str, lines))}: {text}"
+            for text, lines in self._notes.items()
+        )
 
     @property
     def stage(self) -> Stage:
         return self.stages[-1]
 
-    @property
-    def user(self) -> str:
-        return self.stage.user
-
     def earlier(self, name: str) -> Stage | None:
         """A stage that is over, by its name or number: for the open one the daemon would look for an image."""
         over = self.stages[:-1]
         if name.isascii() and name.isdigit():
-            return over[int(name)] if int(name) < len(over) else None
+            number = int(name) if len(name) < 4 else len(over)
+            return over[number] if number < len(over) else None
         return next((stage for stage in over if stage.name and stage.name == name.lower()), None)
 
-    def source_of(self, name: str) -> str:
-        """What ``COPY --from=name`` becomes. Raises Refusal."""
+    def source_of(self, name: str, flag: str = "COPY --from") -> str:
+        """What ``--from=name`` becomes: one of our names for stages, or an image id. Raises Refusal."""
         if stage := self.earlier(name):
             return stage.alias
         held = None if name.isdigit() or "$" in name else self.bases.resolve(name)
         if held is None:
-            what = f"COPY --from={name[:80]} is neither an earlier stage nor an allowed image"
+            what = f"{flag}={name[:80]} is neither an earlier stage nor an allowed image"
             raise Refusal(what, f"Name an earlier stage with AS. {self.bases.refusal(name)}")
-        self.names[held] = name
         return held

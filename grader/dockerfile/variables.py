@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from grader.dockerfile.plan import Refusal
 
+MAX_VALUE = 2000
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _REFERENCE = re.compile(rf"\$(?:({NAME})|\{{({NAME})(?:(:?[-+])([^{{}}$]*))?\}})")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "arm"}
@@ -45,7 +46,16 @@ def expand(text: str, values: Mapping[str, str]) -> str:
             raise Refusal(f"${name} has no value here", advice)
         return value
 
-    out = _REFERENCE.sub(one, text)
+    out = ""
+    at = 0
+    for match in _REFERENCE.finditer(text):
+        out += text[at : match.start()] + one(match)
+        at = match.end()
+        if len(out) > MAX_VALUE:
+            break
+    out += text[at:]
+    if len(out) > MAX_VALUE:  # variables of variables would grow without end
+        raise Refusal(f"{text[:60]!r} becomes too long", "Write it out.")
     if "$" in out or "\\" in out:
         raise Refusal(f"{text[:60]!r} can't be expanded", "Write ${NAME} or ${NAME:-default}.")
     return out

@@ -82,7 +82,7 @@ os.kill(-1, 9)
 
 def test_run_memory_bomb():
     trial = Trial(RUN_IT, python("keep = [bytearray(8 << 20) for _ in range(60)]\nprint('SURVIVED')"), memory_mb=128)
-    failed = trial.fails("returned a non-zero code: 137")
+    failed = trial.fails("A step of the build was killed")
     assert "128 MiB of memory" in failed.advice
     assert "SURVIVED" not in "".join(trial.lines)
 
@@ -95,7 +95,7 @@ def test_run_disk_fill():
 
 
 def test_one_large_file_is_cut_by_the_kernel():
-    Trial("RUN head -c 200M /dev/zero > /fill", disk_mb=50).fails("non-zero code")
+    Trial("RUN head -c 200M /dev/zero > /fill", disk_mb=50).fails("ran out of disk|ended with code")
 
 
 def test_run_infinite_output():
@@ -120,7 +120,7 @@ def test_run_hang_cancel():
 def test_run_hang_is_ended_by_the_time_limit():
     trial = Trial("RUN echo STARTED && trap '' TERM && sleep 300", timeout_s=3)
     failed = trial.fails("did not finish within 3 s")
-    assert "STARTED" in failed.message
+    assert "STARTED" in failed.tail
 
 
 def test_run_broadcast():

@@ -12,7 +12,8 @@ from grader.build import context
 from grader.build.text import neutralise
 from grader.dockerfile import Plan
 from grader.dockerfile.ignore import Ignore
-from grader.errors import BuildFailed
+from grader.dockerfile.plan import ModeCopy
+from grader.errors import BuildFailed, RunCancelled
 from grader.job import Snapshot
 from grader.spec import SourceFile
 
@@ -24,20 +25,21 @@ def snapshot(**texts: str) -> Snapshot:
     return Snapshot(files, "d")
 
 
-def members(given: Snapshot) -> dict[str, tuple[bytes, int, float]]:
-    with context.pack(given, PLAN) as packed, tarfile.open(fileobj=packed) as tar:
+def members(given: Snapshot, plan: Plan = PLAN) -> dict[str, tuple[bytes, int, float]]:
+    """Every member: its bytes (none for a folder), mode and time."""
+    with context.pack(given, plan) as packed, tarfile.open(fileobj=packed) as tar:
         found = {}
         for info in tar:
             body = tar.extractfile(info)
-            assert body is not None
-            found[info.name] = (body.read(), info.mode, info.mtime)
+            assert info.name not in found, "the same name twice"
+            found[info.name] = (body.read() if body else b"", info.mode, info.mtime)
         return found
 
 
 def test_the_daemon_gets_our_dockerfile_and_no_times_of_day():
     found = members(snapshot(Dockerfile="FROM evil\n", app="x", src__b="y"))
     assert found[context.DOCKERFILE][0] == PLAN.text.encode()
-    assert found["src/b"] == (b"y", 0o644, 0)
+    assert found["project/src/b"] == (b"y", 0o644, 0)
     assert {mtime for _, _, mtime in found.values()} == {0}
 
 
@@ -49,15 +51,47 @@ def test_the_same_snapshot_gives_the_same_bytes():
 
 def test_a_learner_cannot_bring_the_dockerfile_that_the_daemon_reads():
     given = Snapshot({PurePosixPath(context.DOCKERFILE): SourceFile(b"FROM evil")}, "d")
-    with context.pack(given, PLAN) as packed, tarfile.open(fileobj=packed) as tar:
-        assert [n for n in tar.getnames() if n == context.DOCKERFILE] == [context.DOCKERFILE]
-    assert members(given)[context.DOCKERFILE][0] == PLAN.text.encode()
+    found = members(given)
+    assert found[context.DOCKERFILE][0] == PLAN.text.encode()
+    assert found[f"project/{context.DOCKERFILE}"][0] == b"FROM evil"
+
+
+@pytest.mark.parametrize("folder", [".dockerignore", context.DOCKERFILE, "seatrial", "project"])
+def test_a_folder_by_a_name_of_ours_is_an_ordinary_folder(folder: str):
+    found = members(Snapshot({PurePosixPath(folder, "x"): SourceFile(b"1")}, "d"))
+    assert found[f"project/{folder}/x"][0] == b"1"
+    assert set(found) == {context.DOCKERFILE, ".dockerignore", "project", f"project/{folder}/x"}
 
 
 def test_dockerignore_is_applied_by_us():
-    found = members(snapshot(**{".dockerignore": "*.log\n# note\ndata\n!data/keep\n", "a.log": "", "b": ""}))
-    assert set(found) == {context.DOCKERFILE, ".dockerignore", "b"}
+    given = snapshot(**{".dockerignore": "*.log\n# note\ndata\n!data/keep\n", "a.log": "", "b": ""})
+    found = members(given)
+    assert set(found) == {context.DOCKERFILE, ".dockerignore", "project", "project/.dockerignore", "project/b"}
     assert b"*.log" not in found[".dockerignore"][0]
+
+
+def test_files_with_another_mode_stand_there_a_second_time():
+    plan = Plan(
+        "x\n", modes=(ModeCopy("seatrial/mode-0", 0o750, ("bin", "*.sh")),), files={"seatrial/text-0/E": (b"e", 0o600)}
+    )
+    found = members(snapshot(**{"bin__deep__a": "1", "run.sh": "2", "other": "3", "src__b.sh": "4"}), plan)
+    ours = {name: (data, mode) for name, (data, mode, _) in found.items() if name.startswith("seatrial/")}
+    assert ours == {
+        "seatrial/text-0/E": (b"e", 0o600),
+        "seatrial/mode-0/bin": (b"", 0o750),
+        "seatrial/mode-0/bin/deep": (b"", 0o750),
+        "seatrial/mode-0/bin/deep/a": (b"1", 0o750),
+        "seatrial/mode-0/run.sh": (b"2", 0o750),
+    }
+    assert found["project/bin/deep/a"][1] == 0o644
+
+
+def test_packing_looks_whether_it_has_to_end():
+    def cancelled() -> None:
+        raise RunCancelled("now")
+
+    with pytest.raises(RunCancelled):
+        context.pack(snapshot(a="x"), PLAN, cancelled)
 
 
 def test_a_context_that_is_too_large(monkeypatch: pytest.MonkeyPatch):
@@ -82,6 +116,16 @@ def test_a_context_that_is_too_large(monkeypatch: pytest.MonkeyPatch):
         ("# a", "a", False),
         ("a/**", "a/b/c", True),
         ("a/**", "ab", False),
+        ("**.pyc", "a/b/c.pyc", True),
+        ("**/node_modules", "a/node_modules/b/c", True),
+        ("**/node_modules", "node_modules/c", True),
+        ("a/**/z", "a/b/c/z", True),
+        ("a/**/z", "a/z", True),
+        ("*\n!*.py\n!src\nsrc/x", "src/x", True),
+        ("*\n!*.py\n!src\nsrc/x", "src/y", False),
+        ("[a-c]x", "bx", True),
+        ("[^a-c]x", "bx", False),
+        ("[ax", "[ax", False),
     ],
 )
 def test_patterns(patterns: str, path: str, expected: bool):
@@ -93,6 +137,16 @@ def test_hostile_patterns_cost_little():
     began = time.monotonic()
     hostile.ignores(PurePosixPath("a" * 180))
     assert time.monotonic() - began < 2
+
+
+def test_many_patterns_against_a_deep_project_cost_little():
+    """It took the worker over a minute, outside of every limit."""
+    many = b"**/a/*b*/**/*c?d*\n" * 200
+    hostile = Ignore(b"*/" * 5000 + b"\n" + many + b"never/read\n*\n" * 4000)
+    paths = [PurePosixPath(*[f"{n}abcabc" for _ in range(19)], f"f{m}") for n in range(20) for m in range(100)]
+    began = time.process_time()
+    assert not any(hostile.ignores(path) for path in paths)
+    assert time.process_time() - began < 8
 
 
 def test_escapes_are_shown_and_not_obeyed():

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from grader.dockerfile import Plan, Table, canonical, lint, read
+from grader.dockerfile.plan import ModeCopy
 from grader.dockerfile.variables import host_platform
 from grader.errors import DockerfileRefused
 
@@ -48,7 +49,7 @@ COPY --from=0 /b /b
     assert lines[-2:] == ['COPY --from=stage-0 ["/a", "/a"]', 'COPY --from=stage-0 ["/b", "/b"]']
     assert any("syntax" in note for note in made.notes)
     assert any("--platform" in note for note in made.notes)
-    assert made.names == {HELD: BASE}
+    assert made.steps[0] == f"FROM {BASE} AS Build"
 
 
 @pytest.mark.parametrize(
@@ -64,17 +65,21 @@ COPY --from=0 /b /b
         ('RUN ["a", "b"]', ['RUN ["a", "b"]']),
         ('RUN <<EOF\nset -e\necho "$HOME"\nEOF', ['RUN ["/bin/sh", "-c", "set -e\\necho \\"$HOME\\"\\n"]']),
         ("RUN cat <<'A' > /x\nADD y\nA", ['RUN ["/bin/sh", "-c", "cat <<\'A\' > /x\\nADD y\\nA\\n"]']),
-        ("RUN cat <<-A\n\tx\n\tA", ['RUN ["/bin/sh", "-c", "cat <<A\\nx\\nA\\n"]']),
-        ("RUN cat <<< hello", ["RUN cat <<< hello"]),
-        ("RUN echo $((1<<2))", ["RUN echo $((1<<2))"]),
+        ("RUN cat <<-A\n\tx\n\tA", ['RUN ["/bin/sh", "-c", "cat <<-A\\nx\\nA\\n"]']),
+        ("RUN cat <<< hello", ['RUN ["/bin/sh", "-c", "cat <<< hello"]']),
+        ("RUN echo $((1<<2))", ['RUN ["/bin/sh", "-c", "echo $((1<<2))"]']),
         ("RUN echo é", ["RUN echo é"]),
-        ("COPY --link --chown=app:app a b /c/", ['COPY --chown=app:app ["a", "b", "/c/"]']),
-        ("ADD a /a", ['COPY ["a", "/a"]']),
-        ('COPY ["a b", "/c"]', ['COPY ["a b", "/c"]']),
+        ("COPY --link --chown=app:app a b /c/", ['COPY --chown=app:app ["project/a", "project/b", "/c/"]']),
+        ("ADD a /a", ['COPY ["project/a", "/a"]']),
+        ("ADD x.zip /a", ['COPY ["project/x.zip", "/a"]']),
+        ("COPY . .", ['COPY ["project", "."]']),
+        ("COPY ./a/../b/ /b", ['COPY ["project/b", "/b"]']),
+        ("COPY --chown=$APP:${APP} a /a", ['COPY --chown=$APP:${APP} ["project/a", "/a"]']),
+        ('COPY ["a b", "/c"]', ['COPY ["project/a b", "/c"]']),
         ('ENV A=1 B="x y"', ['ENV A=1 B="x y"']),
         ("ENV OLD some value", ["ENV OLD some value"]),
         ("ARG A B=2", ["ARG A", "ARG B=2"]),
-        ("EXPOSE 80/tcp 8000-8010 $PORT", ["EXPOSE 80/tcp 8000-8010 $PORT"]),
+        ("EXPOSE 80/tcp 8000-8010 $PORT", []),
         ('SHELL ["/bin/bash", "-c"]\nRUN <<E\nx\nE', ['SHELL ["/bin/bash", "-c"]', 'RUN ["/bin/bash", "-c", "x\\n"]']),
         ("ENTRYPOINT [ ]\nCMD python app.py", ["ENTRYPOINT []", "CMD python app.py"]),
         ("LABEL a=b\nMAINTAINER x\nHEALTHCHECK NONE\nSTOPSIGNAL SIGINT", []),
@@ -95,25 +100,38 @@ def test_a_script_with_its_own_interpreter_is_run_by_it() -> None:
 def test_a_heredoc_of_copy_becomes_a_file_of_the_context() -> None:
     made = plan(f"FROM {BASE}\nCOPY <<'EOF' /etc/app.conf\na=$b\nEOF\nCOPY <<one <<two /x/\n1\none\n2\ntwo\n")
     assert dict(made.files) == {
-        ".seatrial/heredoc-0/EOF": b"a=$b\n",
-        ".seatrial/heredoc-1/one": b"1\n",
-        ".seatrial/heredoc-2/two": b"2\n",
+        "seatrial/text-0/EOF": (b"a=$b\n", 0o644),
+        "seatrial/text-1/one": (b"1\n", 0o644),
+        "seatrial/text-2/two": (b"2\n", 0o644),
     }
-    assert 'COPY [".seatrial/heredoc-0/EOF", "/etc/app.conf"]' in made.text
-    assert 'COPY [".seatrial/heredoc-1/one", ".seatrial/heredoc-2/two", "/x/"]' in made.text
+    assert 'COPY ["seatrial/text-0/EOF", "/etc/app.conf"]' in made.text
+    assert 'COPY ["seatrial/text-1/one", "seatrial/text-2/two", "/x/"]' in made.text
 
 
-def test_a_mode_is_set_by_a_step_as_root_and_the_user_comes_back() -> None:
-    copy, become, step, back = body("USER app\nCOPY --chmod=0755 run.sh /usr/bin/")[1:]
-    assert copy == 'COPY ["run.sh", "/usr/bin/"]'
-    assert (become, back) == ("USER 0:0", "USER app")
-    assert '"chmod", "755", "/usr/bin/", "run.sh"]' in step
-    assert len(body("COPY --chmod=644 a /a")) == 2
+def test_a_mode_is_given_to_files_of_the_context() -> None:
+    """No step of the image sets it: it works for any user, and without a shell."""
+    made = plan(f"FROM {BASE}\nUSER app\nCOPY --chmod=0755 run.sh bin/*.sh /usr/bin/\nCOPY --chmod=600 <<A /a\nx\nA\n")
+    assert made.text.splitlines()[3:] == [
+        'COPY ["seatrial/mode-0/run.sh", "seatrial/mode-0/bin/*.sh", "/usr/bin/"]',
+        'COPY ["seatrial/text-0/A", "/a"]',
+    ]
+    assert made.modes == (ModeCopy("seatrial/mode-0", 0o755, ("run.sh", "bin/*.sh")),)
+    assert made.files == {"seatrial/text-0/A": (b"x\n", 0o600)}
+
+
+def test_a_mode_of_what_comes_from_a_stage_is_set_in_a_stage_of_ours() -> None:
+    made = plan(f"FROM {BASE} AS b\nFROM scratch\nCOPY --from=b --chmod=555 /out/app /app\n")
+    ours, label, root, change, own, _, copy = made.text.splitlines()[2:]
+    assert ours == "FROM stage-0 AS ours-4"
+    assert label.startswith("LABEL seatrial.run")
+    assert [root, change] == ["USER 0:0", 'RUN ["chmod", "-R", "555", "--", "/out/app"]']
+    assert [own, copy] == ["FROM scratch AS stage-1", 'COPY --from=ours-4 ["/out/app", "/app"]']
+    assert len(made.steps) == len(made.text.splitlines())
 
 
 def test_a_bind_mount_is_a_copy_and_says_so() -> None:
     made = plan(f"FROM {BASE}\nRUN --mount=type=bind,source=uv.lock,target=uv.lock uv sync\n")
-    assert made.text.splitlines()[2:] == ['COPY ["uv.lock", "uv.lock"]', "RUN uv sync"]
+    assert made.text.splitlines()[2:] == ['COPY ["project/uv.lock", "uv.lock"]', "RUN uv sync"]
     assert any("stays in the image" in note for note in made.notes)
 
 
@@ -121,6 +139,9 @@ def test_volumes_stand_at_the_very_end() -> None:
     made = plan(f'FROM {BASE}\nVOLUME ["/data", "/var/lib/x"]\nVOLUME /data\nRUN a\n')
     assert made.text.splitlines()[2:] == ["RUN a", 'VOLUME ["/data", "/var/lib/x"]']
     assert any("empty at each start" in note for note in made.notes)
+    assert made.volumes == ("/data", "/var/lib/x")
+    assert plan(f"FROM {BASE}\nVOLUME /data\nFROM {BASE}\nRUN a\n").volumes == ()
+    assert plan(f"FROM {BASE} AS a\nVOLUME /data\nFROM a\nRUN a\n").volumes == ("/data",)
 
 
 def test_scratch_and_allowed_images_to_copy_from() -> None:
