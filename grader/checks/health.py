@@ -10,6 +10,10 @@ from grader.probe.response import Response
 from grader.result import Measurement
 
 SAMPLE = re.compile(r"^[a-zA-Z_:][a-zA-Z0-9_:]{0,200}(\{.{0,2000}\})? +[-+]?(\d|Inf|NaN)", re.MULTILINE)
+TYPE = re.compile(
+    r"^# TYPE [a-zA-Z_:][a-zA-Z0-9_:]{0,200} (counter|gauge|histogram|summary|untyped|unknown)\s*$", re.MULTILINE
+)
+"""A counter with labels has no sample before its first event; its declaration is all that there is to see."""
 UNIT = "routes"
 
 
@@ -58,7 +62,8 @@ class Health(Check):
         kind = response.headers.get("content-type", "")
         if not kind.startswith(("text/plain", "application/openmetrics-text")):
             return f"content type is {kind[:80]!r}, expected text/plain"
-        return "" if SAMPLE.search(response.body[:262144].decode("utf-8", "replace")) else "holds no Prometheus sample"
+        text = response.body[:262144].decode("utf-8", "replace")
+        return "" if SAMPLE.search(text) or TYPE.search(text) else "holds no Prometheus sample and declares no metric"
 
 
 ADVICE = (

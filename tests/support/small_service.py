@@ -91,6 +91,13 @@ class NoMetrics(Service):
         self.reply(200, "hello", "text/plain")
 
 
+class DeclaredMetrics(Service):
+    """A counter with labels before its first event: declared, without a sample."""
+
+    def do_GET(self) -> None:
+        self.reply(200, "# HELP seen Requests.\n# TYPE seen counter\n", "text/plain; version=0.0.4")
+
+
 class Keyed(Service):
     """A baseline: closed to whoever does not send the key."""
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from small_service import AcceptsAnything, NoMetrics, Service, WrongContentType, WrongType, case, context
+from small_service import (
+    AcceptsAnything,
+    DeclaredMetrics,
+    NoMetrics,
+    Service,
+    WrongContentType,
+    WrongType,
+    case,
+    context,
+)
 
 from grader.checks import TABLE, find
 from grader.checks.contract import Contract, ContractParams
@@ -38,6 +47,8 @@ async def test_health() -> None:
         assert "answered 404; only 503" in (await Health(HealthParams()).run(ctx)).message
     with context(NoMetrics) as ctx:
         assert "no Prometheus sample" in (await Health(HealthParams()).run(ctx)).message
+    with context(DeclaredMetrics) as ctx:
+        assert (await Health(HealthParams()).run(ctx)).outcome is Outcome.PASSED
 
 
 async def test_functional() -> None:
