@@ -175,14 +175,14 @@ class _Run:
     def _build(self) -> Generator[Event, None, None]:
         yield self._phase("build")
         spec = self.job.lab.spec
-        request = BuildRequest(
-            snapshot=self.job.snapshot,
-            bases={name: self.sandbox.image(name).id for name in spec.bases},
-            labels=self.labels,
-            timeout_s=spec.limits.build_s,
-        )
 
         def build(emit: Callable[[str], None]) -> ImageRef:
+            request = BuildRequest(
+                snapshot=self.job.snapshot,
+                bases=self.sandbox.bases(spec.bases, emit),
+                labels=self.labels,
+                timeout_s=spec.limits.build_s,
+            )
             return self.sandbox.build(request, emit, self.cancelled)
 
         lines = follow(build, self.stop)

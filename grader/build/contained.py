@@ -1,4 +1,4 @@
-"""A build in containment: no network, and memory, CPU, processes, time, output and disk are bounded.
+"""A build in containment: package indexes at most, and memory, CPU, processes, time, output and disk are bounded.
 
 ``RUN`` is root inside the classic builder, so everything that bounds it comes from outside: limits in the request, a
 holder container whose cgroup bounds processes, and a watch that closes the response, which ends a hung RUN.
@@ -20,6 +20,7 @@ from grader.build.context import DOCKERFILE, pack
 from grader.build.explain import explain
 from grader.build.holder import Holder
 from grader.build.leftovers import LABEL_BUILD, Leftovers
+from grader.build.packages.gateway import Gateway, Way
 from grader.build.stream import BuildStream
 from grader.build.text import neutralise
 from grader.dockerfile import Plan, as_bases, canonical
@@ -47,8 +48,11 @@ def build_image(
     on_line: Callable[[str], None],
     cancelled: Callable[[], bool],
     extra_labels: Mapping[str, str] | None = None,
+    gateway: Gateway | None = None,
 ) -> ImageRef:
     """Build the snapshot and return its image. Whatever else the build made is removed in every case.
+
+    ``gateway``: the way to package indexes; without one the build has no network.
 
     Raises DockerfileRefused, BuildFailed, RunCancelled, or SandboxError when the engine is at fault.
     """
@@ -56,16 +60,24 @@ def build_image(
     bases = as_bases(request.bases)
     check(files, bases)
     labels = {**as_labels(request.labels), **(extra_labels or {}), LABEL_BUILD: secrets.token_hex(8)}
-    plan = canonical(files[NAME], bases, labels)
-    for note in plan.notes:
+    way = gateway.open() if gateway else None
+    plan = canonical(files[NAME], bases, labels, way.prelude if way else ())
+    for note in (*plan.notes, *bases.notes()):
         on_line(f"Note: {note}")
     watch = _Watch(request, plan, Leftovers(client.api, labels), on_line, cancelled)
     image: ImageRef | None = None
     try:
-        with Holder(client.api, request, labels, PIDS) as holder, pack(request.snapshot, plan, watch.look) as context:
-            stream = _begun(client, context, _params(request, holder.cgroup_parent))
+        with (
+            Holder(client.api, request, labels, PIDS, way) as holder,
+            pack(request.snapshot, plan, watch.look) as context,
+        ):
+            stream = _begun(client, context, _params(request, holder))
             try:
                 image = watch.follow(stream)
+            except BuildFailed as error:
+                if way and holder.used_up():
+                    raise _too_much(error, way) from error
+                raise
             finally:
                 stream.close()
         return image
@@ -87,7 +99,15 @@ def _begun(client: docker.DockerClient, context: IO[bytes], params: dict[str, st
         ) from error
 
 
-def _params(request: BuildRequest, cgroup_parent: str | None) -> dict[str, str]:
+def _too_much(error: BuildFailed, way: Way) -> BuildFailed:
+    return BuildFailed(
+        f"The build read more packages than it may: {way.build_mib} MiB.",
+        "Install fewer or smaller ones; torch, for example, comes without CUDA from a wheel for CPUs.",
+        tail=error.tail,
+    )
+
+
+def _params(request: BuildRequest, holder: Holder) -> dict[str, str]:
     """The query of POST /build. docker-py's own ``build`` can't pass all of these."""
     memory = request.memory_mb * MIB
     limits = [
@@ -99,7 +119,7 @@ def _params(request: BuildRequest, cgroup_parent: str | None) -> dict[str, str]:
         "dockerfile": DOCKERFILE,
         "rm": "1",
         "forcerm": "1",
-        "networkmode": "none",
+        "networkmode": holder.network,
         "memory": str(memory),
         "memswap": str(memory),
         "cpuperiod": str(CPU_PERIOD),
@@ -107,7 +127,7 @@ def _params(request: BuildRequest, cgroup_parent: str | None) -> dict[str, str]:
         "shmsize": str(64 * MIB),
         "ulimits": json.dumps(limits),
     }
-    return {**params, "cgroupparent": cgroup_parent} if cgroup_parent else params
+    return {**params, "cgroupparent": holder.cgroup_parent} if holder.cgroup_parent else params
 
 
 class _Watch:

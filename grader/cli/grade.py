@@ -13,9 +13,11 @@ from rich.console import Console
 
 from grader.archive import read_archive, read_folder_snapshot
 from grader.cli.session import INSTALLATION, Reporter, find_lab, new_seed, open_sandbox
+from grader.dockerfile.bases import by_name_alone
+from grader.dockerfile.lint import check
 from grader.engine import run_to_end
-from grader.errors import SpecError
-from grader.job import GradingJob
+from grader.errors import DockerfileRefused, SpecError
+from grader.job import GradingJob, Snapshot
 from grader.result import Outcome, RunResult, Verdict
 from grader.slots import machine_slot
 
@@ -38,12 +40,15 @@ def run(arguments: argparse.Namespace, content: Path, console: Console) -> int:
     path: Path = arguments.path
     if not path.exists():
         raise SpecError(f"{path}: no such file or folder.", "Name a project folder, a .zip or a .tar.gz.")
-    snapshot = read_folder_snapshot(path) if path.is_dir() else read_archive(path)
+    if not arguments.json and not _can_build(_packed(path), lab.spec.bases, console):
+        return EXIT[Verdict.NOT_GRADABLE]
     sandbox = open_sandbox(console)
     console.print(f"{lab.spec.title} ({lab.spec.id} {lab.spec.version}, {lab.digest[:12]})", markup=False)
     run_id = f"cli-{secrets.token_hex(6)}"
-    job = GradingJob(lab, snapshot, arguments.seed or new_seed(), run_id, only=frozenset(arguments.only))
     with machine_slot(lambda line: console.print(line, style="bright_black")):
+        # Packed only now: what was mended while this waited is what is graded.
+        seed = arguments.seed or new_seed()
+        job = GradingJob(lab, _packed(path), seed, run_id, only=frozenset(arguments.only))
         result = run_to_end(job, sandbox, installation=INSTALLATION, on_event=Reporter(console))
     explain(result, console)
     if arguments.json:
@@ -53,6 +58,21 @@ def run(arguments: argparse.Namespace, content: Path, console: Console) -> int:
         else:
             arguments.json.write_text(text + "\n", "utf-8")
     return EXIT[result.verdict]
+
+
+def _packed(path: Path) -> Snapshot:
+    return read_folder_snapshot(path) if path.is_dir() else read_archive(path)
+
+
+def _can_build(snapshot: Snapshot, own: list[str], console: Console) -> bool:
+    """Say what is wrong with the Dockerfile before anybody waits for a slot."""
+    try:
+        check({name: file.data for name, file in snapshot.files.items()}, by_name_alone(own))
+    except DockerfileRefused as error:
+        console.print(error.message, style="bold red", markup=False)
+        console.print(error.advice, markup=False)
+        return False
+    return True
 
 
 def explain(result: RunResult, console: Console) -> None:

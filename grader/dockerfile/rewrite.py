@@ -116,7 +116,7 @@ def _from(state: State, line: Instruction) -> None:
     else:
         held = state.bases.resolve(image)
         if held is None:
-            raise Refusal(f"the base image {image[:80]!r} is not on the list", state.bases.refusal(image))
+            raise Refusal(f"there is no base image {image[:80]!r} here", state.bases.refusal(image))
         source = held
     state.emit(f"FROM {source} AS {stage.alias}", f"FROM {image}" + (f" AS {words[2]}" if name else ""))
     state.emit(state.label())

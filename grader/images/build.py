@@ -44,7 +44,9 @@ def current(client: docker.DockerClient) -> dict[str, str]:
 
 
 def ensure(client: docker.DockerClient, progress: Progress, names: Iterable[str] | None = None) -> dict[str, str]:
-    """Build what is missing or stale of ``names`` (default: all) and of their parents; return name -> image id.
+    """Build what is missing or stale of ``names`` and of their parents; return name -> image id.
+
+    The default is all but those on demand.
 
     ``progress`` gets one line per step and per instruction that takes time. Raises EngineUnavailable when a build
     fails; what was built before stays. Two processes that call this at once build one after the other.
@@ -66,7 +68,8 @@ def ensure(client: docker.DockerClient, progress: Progress, names: Iterable[str]
 
 def _with_parents(names: Iterable[str] | None) -> list[Recipe]:
     table = recipes()
-    chosen = set(table) if names is None else {full_name(name) for name in names}
+    always = {name for name, recipe in table.items() if not recipe.on_demand}
+    chosen = always if names is None else {full_name(name) for name in names}
     for name in reversed(table):
         parent = table[name].parent
         if name in chosen and parent:

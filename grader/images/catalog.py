@@ -23,6 +23,8 @@ class Recipe:
     with_grader: bool = False
     only: tuple[str, ...] = ()
     """Parts of ``grader`` to carry (names at its top), so that a change elsewhere rebuilds nothing; empty: all."""
+    on_demand: bool = False
+    """Built when a Dockerfile first names it, not when Seatrial is set up."""
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield (path in the build context, file), in a fixed order."""
@@ -61,7 +63,15 @@ def _recipes() -> dict[str, Recipe]:
     edge = Recipe("seatrial/edge:1", folder / "edge", base)
     spoken = ("__init__.py", "errors.py", "result.py", "sidecars", "sound.py", "spec")
     observe = Recipe("seatrial/observe:1", folder / "observe", runtime, with_grader=True, only=spoken)
-    return {recipe.name: recipe for recipe in (base, runtime, probe, postgres, edge, observe)}
+    packages = Recipe("seatrial/packages:1", folder / "packages", base)
+    debian = Recipe("seatrial/debian:1", folder / "debian", base)
+    python = Recipe("seatrial/python:1", folder / "python", debian)
+    node = Recipe("seatrial/node:1", folder / "node", debian, on_demand=True)
+    golang = Recipe("seatrial/golang:1", folder / "golang", debian, on_demand=True)
+    distroless = Recipe("seatrial/distroless:1", folder / "distroless", debian, on_demand=True)
+    static = Recipe("seatrial/static:1", folder / "static", debian, on_demand=True)
+    ours = (base, runtime, probe, postgres, edge, observe, packages)
+    return {recipe.name: recipe for recipe in (*ours, debian, python, node, golang, distroless, static)}
 
 
 NAMES = tuple(_recipes())

@@ -29,6 +29,11 @@ def ca_bundle() -> bytes:
     return Path(certifi.where()).read_bytes()
 
 
+def has_own_certificates() -> bool:
+    """Whether this host was told of certificates beside those that programs bring along."""
+    return any(os.environ.get(name) for name in CA_VARIABLES)
+
+
 def build_args() -> dict[str, str]:
     """Return proxies and indexes as build arguments. Empty when the host uses the defaults."""
     args = {}

@@ -6,7 +6,7 @@ No word of any particular engine stands here; ``docker.py`` implements it, ``fak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -166,6 +166,13 @@ class Sandbox(Protocol):
 
     def image(self, name: str) -> ImageRef:
         """One of our own images (``seatrial/runtime:1``), already bootstrapped. Raises EngineUnavailable if missing."""
+        ...
+
+    def bases(self, own: Sequence[str], on_line: Callable[[str], None]) -> Bases:
+        """What FROM may name: ``own`` (images of ours), and public images as the operator allows.
+
+        A public image may be pulled or made when it is first asked for; ``on_line`` then hears of it.
+        """
         ...
 
     def build(self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> ImageRef:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import docker
@@ -13,7 +13,11 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from grader.build.contained import build_image
+from grader.build.packages.gateway import Gateway
+from grader.build.packages.policy import Policy
+from grader.dockerfile import Bases
 from grader.errors import EngineUnavailable, SandboxError
+from grader.images.public import allowed_bases
 from grader.sandbox.base import BuildRequest, ImageRef, RunLabels
 from grader.sandbox.docker_errors import ENGINE_ADVICE, already_gone_is_fine, engine_call, logged
 from grader.sandbox.docker_pod import DockerPod, Host
@@ -44,6 +48,7 @@ class DockerSandbox:
         self._installation = installation
         self._pause_image = pause_image
         self._lock = threading.Lock()
+        self._gateway: Gateway | None = None
         self._cpus = 0
         self._volumes: dict[str, tuple[str, ...]] = {}
 
@@ -87,9 +92,12 @@ class DockerSandbox:
                 pass
         raise EngineUnavailable(f"The image {name} is not there yet.", "Run `./seatrial images` to make it.")
 
+    def bases(self, own: Sequence[str], on_line: Callable[[str], None]) -> Bases:
+        return allowed_bases(self.client, {name: self.image(name).id for name in own}, on_line)
+
     def build(self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> ImageRef:
         with _unavailable("build"):
-            return build_image(self.client, request, on_line, cancelled)
+            return build_image(self.client, request, on_line, cancelled, gateway=self._packages())
 
     def held_image(self, key: str, request: BuildRequest) -> ImageRef:
         repository, tag = "seatrial/held", hashlib.sha256(key.encode()).hexdigest()[:12]
@@ -99,7 +107,8 @@ class DockerSandbox:
                 return ImageRef(self._inspect(f"{repository}:{tag}")["Id"])
             except ImageNotFound:
                 pass
-            image = build_image(self.client, request, _ignore, _never, extra_labels={LABEL_HELD: key})
+            labels = {LABEL_HELD: key}
+            image = build_image(self.client, request, _ignore, _never, labels, self._packages())
             api.tag(image.id, repository, tag)
             return image
 
@@ -118,6 +127,14 @@ class DockerSandbox:
 
     def sweep(self, *, is_alive: Callable[[str, int], bool]) -> int:
         return Sweep(self.client.api, self._installation, is_alive).run()
+
+    def _packages(self) -> Gateway:
+        with self._lock:
+            api = self._given.api if self._given else None
+            if self._gateway is None and api is not None:
+                self._gateway = Gateway(api, Policy.from_environment())
+            assert self._gateway is not None
+            return self._gateway
 
     def _inspect(self, image: str) -> dict[str, Any]:
         found: dict[str, Any] = self.client.api.inspect_image(image)  # type: ignore[no-untyped-call]

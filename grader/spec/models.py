@@ -19,7 +19,7 @@ class Limits(Frozen):
     pids: int = Field(128, ge=16, le=4096)
     tmp_mb: int = Field(64, ge=1, le=2048, description="size of the tmpfs at /tmp, counted in memory")
     data_mb: int = Field(0, ge=0, le=4096, description="size of the volume at /data that survives a restart; 0: none")
-    build_s: int = Field(180, ge=10, le=1800)
+    build_s: int = Field(300, ge=10, le=1800)
     ready_s: int = Field(60, ge=5, le=600)
     run_s: int = Field(240, ge=10, le=3600, description="bound on everything after the build")
     stop_grace_s: int = Field(10, ge=1, le=60)

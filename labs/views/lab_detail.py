@@ -6,11 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from grader.archive import pack_zip
+from grader.dockerfile.bases import operators_patterns
 from grader.spec import LabContent
 from labs import progress
 from labs.blobs import BlobMissing
@@ -76,6 +78,8 @@ def render_lab(
         "nav_current": "labs",
         "lab": lab,
         "spec": spec,
+        "packages": settings.SEATRIAL_PACKAGES.sentence(),
+        "public_bases": operators_patterns(),
         "version": version,
         "versions": list(lab.versions.exclude(pk=version.pk).defer("spec")[:10]),
         "brief": told.brief,

@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from grader.build.packages.policy import Policy
+
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 WEAK_SECRETS = {"changeme", "change-me", "secret", "insecure", "default", "password"}
@@ -156,3 +158,13 @@ def email(url: str) -> dict[str, Any]:
             **sender,
         }
     raise ImproperlyConfigured("SEATRIAL_EMAIL_URL must be console:, file:///folder or smtp[s]://user:password@host.")
+
+
+def packages() -> Policy:
+    """What builds may reach. Raises ImproperlyConfigured for a kind that does not exist, and for a bad number."""
+    for name in ("SEATRIAL_PACKAGES_BUILD_MIB", "SEATRIAL_PACKAGES_CACHE_GIB"):
+        envint(name, 1, low=1, high=100_000)
+    try:
+        return Policy.from_environment()
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from None

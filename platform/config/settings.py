@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import database, email, envbool, envint, envlist, envsecret, envstr
+from config.env import database, email, envbool, envint, envlist, envsecret, envstr, packages
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -128,6 +128,7 @@ ACCOUNT_FORMS = {
     "reset_password_from_key": "accounts.forms.NewPasswordForm",
     "change_password": "accounts.forms.ChangePasswordForm",
 }
+SEATRIAL_PACKAGES = packages()
 SEATRIAL_SIGNUP = envbool("SEATRIAL_SIGNUP", True)
 vars().update(email(envstr("SEATRIAL_EMAIL_URL", "console:")))
 

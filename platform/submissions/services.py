@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
@@ -15,7 +15,9 @@ from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from grader.archive import ArchiveLimits, dump, read_archive
-from grader.errors import ArchiveRefused, SeatrialError
+from grader.dockerfile.bases import by_name_alone
+from grader.dockerfile.lint import check
+from grader.errors import ArchiveRefused, DockerfileRefused, SeatrialError
 from grader.job import Snapshot
 from grader.result import RunResult, Verdict
 from labs import blobs
@@ -62,12 +64,16 @@ def submit(user: User, lab_version: LabVersion, upload: Path, *, filename: str =
             "Leave out models, data sets and virtual environments: the base image has them.",
         )
     snapshot = read_archive(upload)
-    if PurePosixPath("Dockerfile") not in snapshot.files:
-        raise ArchiveRefused(
-            "There is no Dockerfile at the root of the archive.",
-            "Pack the project's folder itself, with its Dockerfile, as the starter does.",
-        )
+    refuse_what_cannot_build(snapshot, lab_version.spec_model.bases)
     return accept(user, lab_version, snapshot, filename=filename, note=note)
+
+
+def refuse_what_cannot_build(snapshot: Snapshot, own: list[str]) -> None:
+    """Raise ArchiveRefused with every fault of the Dockerfile that can be seen without a build, by line."""
+    try:
+        check({path: file.data for path, file in snapshot.files.items()}, by_name_alone(own))
+    except DockerfileRefused as error:
+        raise ArchiveRefused(error.message, error.advice) from error
 
 
 def accept(

@@ -193,8 +193,8 @@ def test_mounts_that_reach_elsewhere(mount: str):
     ["debian", "seatrial/runtime", HELD, "ab" * 32, "abababababab", "SEATRIAL/runtime:1", BASE + "@" + HELD],
 )
 def test_from_other_learner(image: str):
-    assert "not on the list" in refused(f"FROM {image}\n").message
-    assert "not on the list" in refused(f"FROM {BASE} AS a\nFROM {image}\n").message
+    assert "there is no base image" in refused(f"FROM {image}\n").message
+    assert "there is no base image" in refused(f"FROM {BASE} AS a\nFROM {image}\n").message
 
 
 @pytest.mark.parametrize(

@@ -11,3 +11,4 @@ compile --no-deps runtime/models.in -o runtime/models.lock
 leave_out=$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' runtime/runtime.lock)
 # shellcheck disable=SC2086
 compile -c runtime/runtime.lock $leave_out probe/probe.in -o probe/probe.lock
+compile node/node.in -o node/node.lock

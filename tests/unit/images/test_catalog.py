@@ -58,7 +58,7 @@ def test_short_names(short: str) -> None:
     assert full_name(short) == "seatrial/runtime:1"
 
 
-@pytest.mark.parametrize("wrong", ["debian", "seatrial/runtime:2", "other/runtime:1", ""])
+@pytest.mark.parametrize("wrong", ["fedora", "seatrial/runtime:2", "other/runtime:1", ""])
 def test_other_images_are_not_ours(wrong: str) -> None:
     with pytest.raises(KeyError):
         full_name(wrong)

@@ -19,6 +19,8 @@ from submissions import services
 from submissions.models import CheckResult, Evidence, GradingRun, RunEvent, Submission
 from submissions.signals import run_finished
 
+from .conftest import zip_of
+
 pytestmark = pytest.mark.django_db
 State = GradingRun.State
 Make = Callable[..., GradingRun]
@@ -242,3 +244,16 @@ def test_giving_back_costs_no_try(ada: Any, make_run: Make) -> None:
     services.give_back(run.pk, run.fence, "Grading is paused.")
     waiting = GradingRun.objects.get(pk=run.pk)
     assert (waiting.state, waiting.tries, waiting.reason) == (State.QUEUED, 0, "Grading is paused.")
+
+
+def test_a_dockerfile_that_cannot_build_costs_no_attempt(ada: Any, version: LabVersion, tmp_path: Path) -> None:
+    """Every fault at once, with its line; nothing is stored."""
+    path = tmp_path / "bad.zip"
+    path.write_bytes(zip_of({"Dockerfile": b"FROM python:3.12-alpine\nENV A\nCOPY nothing.txt /\n"}))
+    with pytest.raises(ArchiveRefused) as caught:
+        services.submit(ada, version, path)
+    assert len([line for line in caught.value.message.splitlines() if line.startswith("Dockerfile line")]) == 3
+    assert "glibc" in caught.value.message
+    assert not Submission.objects.exists()
+    path.write_bytes(zip_of({"Dockerfile": b"FROM python:3.12-slim\nRUN pip install fastapi\n"}))
+    assert services.submit(ada, version, path).pk
