@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from allauth.account import forms as allauth_forms
 from django import forms
+from django.contrib import messages
 from django.contrib.auth.password_validation import validate_password
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
 
 from accounts.models import User
+
+JUST_NOW = timedelta(minutes=1)
 
 
 def relabel(form: forms.Form, **texts: tuple[str, str]) -> None:
@@ -39,6 +47,36 @@ class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
             email=("E-mail", "For resetting the password. It is never shown."),
             password1=("Password", "At least 10 characters."),
         )
+
+    def full_clean(self) -> None:
+        """A form that is sent twice is the same sign-up: the second answer is the account that the first one made."""
+        super().full_clean()
+        self.made = self._just_made() if self.errors and set(self.errors) <= {"username", "email"} else None
+        if self.made:
+            self.cleaned_data |= {"username": self.made.handle, "email": self.made.email}
+            self.errors.clear()
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        if self.made:
+            return self.made, None
+        try:
+            with transaction.atomic():
+                saved: tuple[User | None, HttpResponse | None] = super().try_save(request)
+                return saved
+        except IntegrityError:  # the same form, at the same moment
+            made = self._just_made()
+            if made is None:
+                messages.error(request, "This handle or address was taken a moment ago. Choose another one.")
+            return made, None if made else redirect("account_signup")
+
+    def _just_made(self) -> User | None:
+        """The account with this handle, address and password, if it is a minute old at most."""
+        typed = {name: str(self.data.get(self.add_prefix(name), "")) for name in ("username", "email", "password1")}
+        since = timezone.now() - JUST_NOW
+        user = User.objects.filter(
+            handle__iexact=typed["username"], email__iexact=typed["email"], date_joined__gt=since
+        ).first()
+        return user if user and user.check_password(typed["password1"]) else None
 
 
 class ResetPasswordForm(allauth_forms.ResetPasswordForm):  # type: ignore[misc]

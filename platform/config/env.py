@@ -125,7 +125,8 @@ def database(url: str) -> dict[str, Any]:
             "HOST": parts.hostname or "",
             "PORT": str(parts.port or ""),
             "CONN_HEALTH_CHECKS": True,
-            "CONN_MAX_AGE": 60,
+            # Under ASGI each request has a thread of its own: a connection that is kept is never used again.
+            "CONN_MAX_AGE": 0,
             "OPTIONS": dict(parse_qsl(parts.query)),
         }
     raise ImproperlyConfigured("DATABASE_URL must start with sqlite:/// or postgres://.")

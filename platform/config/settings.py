@@ -26,7 +26,8 @@ SEATRIAL_BASE_URL = envstr("SEATRIAL_BASE_URL", "http://localhost:8000").rstrip(
 _base = urlsplit(SEATRIAL_BASE_URL)
 if _base.scheme not in {"http", "https"} or not _base.hostname:
     raise ImproperlyConfigured("SEATRIAL_BASE_URL must look like https://lab.example.org.")
-ALLOWED_HOSTS = envlist("SEATRIAL_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", _base.hostname])
+_local = [] if SEATRIAL_PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = envlist("SEATRIAL_ALLOWED_HOSTS", [*_local, _base.hostname])
 if SEATRIAL_PRODUCTION and "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("SEATRIAL_ALLOWED_HOSTS must name the hosts in production, not '*'.")
 CSRF_TRUSTED_ORIGINS = [f"{_base.scheme}://{_base.netloc}"]
@@ -57,6 +58,7 @@ INSTALLED_APPS = [
     "django_htmx",
 ]
 MIDDLEWARE = [
+    "webui.middleware.private_pages",
     "django.middleware.security.SecurityMiddleware",
     "webui.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",

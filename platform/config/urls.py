@@ -1,5 +1,6 @@
 """Addresses. Each app names its own pages; the names are the contract between the apps."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
@@ -9,6 +10,10 @@ handler400 = "webui.views.errors.bad_request"
 handler403 = "webui.views.errors.permission_denied"
 handler404 = "webui.views.errors.page_not_found"
 handler500 = "webui.views.errors.server_error"
+
+# One door: the sign-in page counts wrong tries, Django's own form for the administration does not.
+admin.autodiscover()
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("", home.home, name="home"),

@@ -36,6 +36,7 @@ class EntryQuerySet(models.QuerySet["PortfolioEntry"]):
         """Entries that stand on the page, with everything that it shows of them."""
         return (
             self.filter(visible=True, run__state=GradingRun.State.FINISHED)
+            .exclude(run__batch__isnull=False, run__batch__published_at__isnull=True)
             .select_related("run__submission", "run__lab_version__lab__current", "portfolio__user")
             .prefetch_related("run__check_results")
             .defer("run__lab_version__spec", "run__lab_version__lab__current__spec")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 State = GradingRun.State
 LEASE = timedelta(seconds=30)
+TWICE = timedelta(seconds=10)
+"""Within this time the same source is one submission, also when its run is over already."""
 MAX_TRIES = 3
 MAX_UNFINISHED = 2
 MAX_UPLOAD = ArchiveLimits().packed
@@ -57,7 +59,6 @@ def submit(user: User, lab_version: LabVersion, upload: Path, *, filename: str =
 
     Raises TooManyRuns, or ArchiveRefused with every reason that was found.
     """
-    _refuse_too_many(user)
     if upload.stat().st_size > MAX_UPLOAD:
         raise ArchiveRefused(
             f"The archive has {upload.stat().st_size / 2**20:.1f} MB; {MAX_UPLOAD >> 20} MB are allowed.",
@@ -65,7 +66,7 @@ def submit(user: User, lab_version: LabVersion, upload: Path, *, filename: str =
         )
     snapshot = read_archive(upload)
     refuse_what_cannot_build(snapshot, lab_version.spec_model.bases)
-    return accept(user, lab_version, snapshot, filename=filename, note=note)
+    return accept(user, lab_version, snapshot, filename=filename, note=note, once=True)
 
 
 def refuse_what_cannot_build(snapshot: Snapshot, own: list[str]) -> None:
@@ -77,12 +78,24 @@ def refuse_what_cannot_build(snapshot: Snapshot, own: list[str]) -> None:
 
 
 def accept(
-    user: User, lab_version: LabVersion, snapshot: Snapshot, *, filename: str = "", note: str = ""
+    user: User,
+    lab_version: LabVersion,
+    snapshot: Snapshot,
+    *,
+    filename: str = "",
+    note: str = "",
+    once: bool = False,
 ) -> GradingRun:
-    """Store a checked snapshot and queue its first run. Raises TooManyRuns."""
+    """Store a checked snapshot and queue its first run. Raises TooManyRuns.
+
+    ``once``: the same source again, while it waits, goes on or just began, is the same run.
+    """
     blob = blobs.put(dump(snapshot))
     with transaction.atomic():
         lock(user)
+        sent_before = _sent_before(user, lab_version, snapshot.digest) if once else None
+        if sent_before:
+            return sent_before
         _refuse_too_many(user)
         last = Submission.objects.filter(user=user, lab_id=lab_version.lab_id).aggregate(n=Max("number"))["n"]
         submission = Submission.objects.create(
@@ -98,6 +111,17 @@ def accept(
         return _enqueue(submission, lab_version)
 
 
+def _sent_before(user: User, lab_version: LabVersion, digest: str) -> GradingRun | None:
+    """The run of the same source that waits or goes on, or began just now: the form was sent twice."""
+    newest = Submission.objects.filter(user=user, lab_id=lab_version.lab_id).order_by("-number").first()
+    if newest is None or newest.digest != digest or newest.lab_version_id != lab_version.pk:
+        return None
+    run = newest.runs.filter(batch__isnull=True).order_by("-pk").first()
+    if run is None or run.state == State.CANCELLED:
+        return None
+    return run if not run.is_over or run.created > timezone.now() - TWICE else None
+
+
 def regrade(run: GradingRun, by: User) -> GradingRun:
     """Queue the same source again, on the lab version of ``run``, with a new seed. Adds a run, replaces none.
 
@@ -107,6 +131,9 @@ def regrade(run: GradingRun, by: User) -> GradingRun:
         raise NotPossible("This run still goes on.", "Wait for its verdict, or cancel it first.")
     with transaction.atomic():
         lock(by)
+        again = run.submission.runs.unfinished().filter(batch__isnull=True).order_by("-pk").first()
+        if again:
+            return again  # the button was pressed twice
         _refuse_too_many(by)
         _refuse_too_many(run.submission.user)
         return _enqueue(run.submission, run.lab_version)

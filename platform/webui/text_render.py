@@ -31,9 +31,21 @@ def markdown(text: str) -> SafeString:
     opening = '<div class="table-wrap" tabindex="0" role="region" aria-label="Table {}"><table class="table">'
     html = re.sub("<table>", lambda _: opening.format(next(number)), html).replace("</table>", "</table></div>")
     html = html.replace("<pre>", '<div class="code"><pre>').replace("</pre>", "</pre></div>")
-    clean = nh3.clean(html, tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"})
+    clean = nh3.clean(
+        html,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        url_schemes={"http", "https", "mailto"},
+        attribute_filter=_whole_address,
+    )
     clean = clean.replace("<pre>", '<pre tabindex="0">')
     return mark_safe(clean)  # noqa: S308  sanitised in the line above
+
+
+def _whole_address(tag: str, name: str, value: str) -> str | None:
+    """Drop links that begin with two slashes: they look like a place on this site and lead to another."""
+    leads_away = tag == "a" and name == "href" and re.match(r"[\s\\/]*[\\/]\s*[\\/]", value)
+    return None if leads_away else value
 
 
 def short_digest(text: str) -> str:

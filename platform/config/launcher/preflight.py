@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import socket
+import stat
 from pathlib import Path
 from typing import IO
 
@@ -18,9 +19,14 @@ LOCK = "up.lock"
 
 
 def make_home(home: Path) -> None:
-    """Make the data folder. Raises LaunchError when it can't be made or written."""
+    """Make the data folder, for this user alone. Raises LaunchError when it can't be made or written.
+
+    What is made from now on is private; what an earlier version left readable for others is closed.
+    """
+    os.umask(0o077)
     try:
         home.mkdir(parents=True, exist_ok=True)
+        _close(home)
         probe = home / f".write-{os.getpid()}"
         probe.touch()
         probe.unlink()
@@ -29,6 +35,15 @@ def make_home(home: Path) -> None:
             f"The data folder {home} can't be written: {error.strerror}.",
             "Give yourself the right to write there, or name another folder with --home DIR or SEATRIAL_HOME.",
         ) from error
+
+
+def _close(home: Path) -> None:
+    """Take the rights of group and others away: the database and the broker hold sessions and password hashes."""
+    inside = [path for path in home.iterdir() if not path.is_symlink()]
+    for path in (home, *inside):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            path.chmod(mode & 0o700)
 
 
 def lock_home(home: Path) -> IO[str]:

@@ -128,6 +128,7 @@ class Site:
 def _children(host: str, port: int) -> dict[str, Child]:
     web = [PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
     web += ["--log-level", "warning", "--no-access-log", "--lifespan", "off", "--timeout-graceful-shutdown", "3"]
+    web += ["--limit-concurrency", "400"]
     celery = [PYTHON, "-W", f"ignore:{AS_ROOT}", "-m", "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--concurrency", "2", "--pool", "prefork", "--loglevel", "WARNING"]
     worker += ["--without-gossip", "--without-mingle"]

@@ -34,6 +34,8 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
         template = "submissions/run_verdict.html" if run.is_over else "submissions/run_live.html"
     response = render(request, template, context)
     response["Cache-Control"] = "no-store"
+    if run.is_over:
+        response["X-Run-Over"] = "1"  # for a page that polls
     return response
 
 

@@ -6,18 +6,19 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from submissions.models import GradingRun, RunEvent
-from submissions.queue import position
+from submissions.follow import BATCH, Look, Stream, hub
+from submissions.models import GradingRun
 
-POLL_S = 0.5
 BEAT_S = 15.0
 MAX_S = 300.0
-BATCH = 200
+RETRY_S = 5
 FRAGMENTS = {
     "phase_started": ("status", "phases"),
     "phase_finished": ("status", "phases"),
@@ -28,13 +29,26 @@ FRAGMENTS = {
 
 
 async def run_events(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """``progress`` names fragments to fetch again, ``finished`` ends the stream. Closed after MAX_S: come back."""
+    """``progress`` names fragments to fetch again, ``finished`` ends the stream. Closed after MAX_S: come back.
+
+    429 when too many are open: the page then asks for its fragments by itself.
+    """
     user = await request.auser()
     if not user.is_authenticated:
         return HttpResponse("Sign in to follow this run.", status=403, content_type="text/plain")
     if not await GradingRun.objects.visible_to(user).filter(pk=pk).aexists():
         raise Http404("There is no such run.")
-    response = StreamingHttpResponse(_stream(pk, _last_id(request)), content_type="text/event-stream")
+    # A stream lives for minutes in a thread of its own: it must not keep that thread's connection.
+    await sync_to_async(connections.close_all)()
+    stream = hub().open(pk, user.pk, _last_id(request))
+    if stream is None:
+        busy = HttpResponse("Too many pages follow runs.", status=429, content_type="text/plain")
+        busy["Retry-After"] = str(RETRY_S)
+        return busy
+    response = StreamingHttpResponse(_told(stream), content_type="text/event-stream")
+    # A visitor who leaves before the first byte: the generator never begins, so it never ends either.
+    leave = partial(asyncio.get_running_loop().call_soon_threadsafe, hub().close, stream)
+    response._resource_closers.append(leave)  # type: ignore[attr-defined]
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
     return response
@@ -51,36 +65,33 @@ def _message(event: str, data: dict[str, Any], event_id: int | None = None) -> s
     return f"{head}event: {event}\ndata: {json.dumps(data)}\n\n"
 
 
-@sync_to_async
-def _look(pk: int, after: int) -> tuple[GradingRun | None, list[RunEvent], int]:
-    """The run, what happened since ``after``, and its place in the queue (0: not queued)."""
-    # The state is read first: an event that is written with the verdict is then never missed.
-    run = GradingRun.objects.filter(pk=pk).first()
-    events = list(RunEvent.objects.filter(run_id=pk, seq__gt=after)[:BATCH]) if run else []
-    place = position(run) if run and run.state == GradingRun.State.QUEUED else 0
-    return run, events, place
-
-
-async def _stream(pk: int, after: int) -> AsyncIterator[str]:
-    yield "retry: 2000\n\n"
+async def _told(stream: Stream) -> AsyncIterator[str]:
     began = beat = time.monotonic()
     known: tuple[str, int, bool] | None = None
-    while time.monotonic() - began < MAX_S:
-        run, events, place = await _look(pk, after)
-        if run is None:
-            return
-        if events:
-            after = events[-1].seq
-            touched = {name for event in events for name in FRAGMENTS.get(event.payload.get("type", ""), ())}
-            yield _message("progress", {"fragments": sorted(touched)}, after)
-        if run.is_over and len(events) < BATCH:
-            yield _message("finished", {"outcome": run.outcome}, after)
-            return
-        now = (run.state, place, run.cancel_requested)
-        if known is not None and now != known:
-            yield _message("progress", {"fragments": ["phases", "status"]})
-        known = now
-        if time.monotonic() - beat > BEAT_S:
-            beat = time.monotonic()
-            yield ": still here\n\n"
-        await asyncio.sleep(POLL_S)
+    try:
+        yield "retry: 2000\n\n"
+        while time.monotonic() - began < MAX_S:
+            look = await stream.looks.get()
+            if look is None:
+                return
+            fresh = [(seq, kind) for seq, kind in look.events if seq > stream.after]
+            if fresh:
+                stream.after = fresh[-1][0]
+                touched = {name for _, kind in fresh for name in FRAGMENTS.get(kind, ())}
+                yield _message("progress", {"fragments": sorted(touched)}, stream.after)
+            if look.over and len(look.events) < BATCH:
+                yield _message("finished", {"outcome": look.outcome}, stream.after)
+                return
+            now = _state(look)
+            if known is not None and now != known:
+                yield _message("progress", {"fragments": ["phases", "status"]})
+            known = now
+            if time.monotonic() - beat > BEAT_S:
+                beat = time.monotonic()
+                yield ": still here\n\n"
+    finally:
+        hub().close(stream)
+
+
+def _state(look: Look) -> tuple[str, int, bool]:
+    return look.state, look.place, look.cancelling

@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from portfolios.models import PortfolioEntry
 
@@ -92,3 +93,20 @@ def test_ada_arranges_only_her_own(client: Client, ada, rita, graded, published)
     entry = published(graded(rita))
     client.force_login(ada)
     assert client.post(f"/portfolio/{entry.pk}/", {"action": "hide"}).status_code == 404
+
+
+def test_a_draft_of_a_regrade_is_published_by_nobody(client: Client, ada, ivan, graded, published) -> None:
+    """Its verdict stood on the public page before the instructor let it out."""
+    from submissions.models import RegradeBatch
+
+    run = graded(ada)
+    batch = RegradeBatch.objects.create(lab_version=run.lab_version, grader_version="1", started_by=ivan)
+    run.batch = batch
+    run.save()
+    client.force_login(ada)
+    assert client.post(f"/runs/{run.pk}/publish/", {"action": "publish"}).status_code == 404
+    entry = published(run)
+    assert not type(entry).objects.shown().filter(pk=entry.pk).exists()
+    batch.published_at = timezone.now()
+    batch.save()
+    assert type(entry).objects.shown().filter(pk=entry.pk).exists()

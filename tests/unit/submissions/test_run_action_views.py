@@ -38,6 +38,13 @@ def test_grade_again_goes_to_the_new_run(me: Client, ada: Any, make_run: Make) -
     assert response["Location"] == new.get_absolute_url()
 
 
+def test_grade_again_pressed_twice_is_one_run(me: Client, ada: Any, make_run: Make) -> None:
+    old = make_run(ada, state="finished", verdict="failed", finished_at=timezone.now())
+    pages = [me.post(reverse("run_regrade", args=[old.pk]))["Location"] for _ in range(2)]
+    assert pages[0] == pages[1]
+    assert GradingRun.objects.count() == 2
+
+
 def test_grade_again_says_why_not(me: Client, ada: Any, make_run: Make) -> None:
     run = make_run(ada)
     response = me.post(reverse("run_regrade", args=[run.pk]), follow=True)

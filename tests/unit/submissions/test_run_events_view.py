@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import AsyncClient
 
+from submissions import follow as follow_module
 from submissions.models import GradingRun, RunEvent
 from submissions.views import run_events
 
@@ -67,7 +68,7 @@ async def test_a_bad_id_starts_from_the_beginning(ada: Any, finished: GradingRun
 async def test_events_come_while_the_run_goes_on(ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     from asgiref.sync import sync_to_async
 
-    monkeypatch.setattr(run_events, "POLL_S", 0.02)
+    monkeypatch.setattr(follow_module, "POLL_S", 0.02)
     run = await sync_to_async(make_run)(ada, state="running", fence=1)
     stream = follow(ada, run)
     waiting = asyncio.ensure_future(anext(stream))
@@ -82,7 +83,7 @@ async def test_events_come_while_the_run_goes_on(ada: Any, make_run: Make, monke
 async def test_a_connection_is_bounded_in_time(ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     from asgiref.sync import sync_to_async
 
-    monkeypatch.setattr(run_events, "POLL_S", 0.01)
+    monkeypatch.setattr(follow_module, "POLL_S", 0.01)
     monkeypatch.setattr(run_events, "MAX_S", 0.2)
     run = await sync_to_async(make_run)(ada)
     assert [e async for e in follow(ada, run)] == []
@@ -91,3 +92,40 @@ async def test_a_connection_is_bounded_in_time(ada: Any, make_run: Make, monkeyp
 async def test_visitors_get_403(finished: GradingRun) -> None:
     response = await AsyncClient().get(f"/runs/{finished.pk}/events")
     assert response.status_code == 403
+
+
+async def test_three_streams_of_a_user_and_no_more(ada: Any, make_run: Make) -> None:
+    """Each used to hold a thread and a database connection for five minutes: 97 of them took a site down."""
+    from asgiref.sync import sync_to_async
+
+    run = await sync_to_async(make_run)(ada, state="running", fence=1)
+    client = AsyncClient()
+    await client.aforce_login(ada)
+    answers = [await client.get(f"/runs/{run.pk}/events") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[3]["Retry-After"] == "5"
+    answers[0].close()  # the visitor left before the first byte
+    await asyncio.sleep(0)
+    assert (await client.get(f"/runs/{run.pk}/events")).status_code == 200
+
+
+async def test_one_look_serves_all_streams(ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from asgiref.sync import sync_to_async
+
+    looks: list[dict[int, int]] = []
+    real = follow_module.look_at
+
+    def counted(wanted: dict[int, int]) -> dict[int, follow_module.Look]:
+        looks.append(dict(wanted))
+        return real(wanted)
+
+    monkeypatch.setattr(follow_module, "look_at", counted)
+    run = await sync_to_async(make_run)(ada, state="finished", verdict="passed")
+    hub = follow_module.hub()
+    streams = [hub.open(run.pk, user, after) for user, after in ((1, 7), (2, 3))]
+    seen = [await stream.looks.get() for stream in streams if stream]
+    assert [look.outcome for look in seen if look] == ["passed", "passed"]
+    assert looks == [{run.pk: 3}]
+    for stream in streams:
+        assert stream
+        hub.close(stream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from labs.models import Lab, LabVersion
 from submissions import services
 from submissions.models import GradingRun, Submission
+
+from .conftest import zip_of
 
 pytestmark = pytest.mark.django_db
 URL = "/labs/echo-lab/submit"
@@ -40,6 +44,22 @@ def test_an_archive_becomes_a_run(me: Client, archive: Path) -> None:
     run = GradingRun.objects.get()
     assert response["Location"] == run.get_absolute_url()
     assert (run.submission.note, run.submission.filename) == ("first", "evil.zip")
+
+
+def test_an_archive_that_is_posted_three_times_is_one_attempt(me: Client, ada: Any, archive: Path) -> None:
+    pages = [me.post(URL, {"archive": upload(archive.read_bytes())})["Location"] for _ in range(3)]
+    run = GradingRun.objects.get()
+    assert pages == [run.get_absolute_url()] * 3
+    run.state = GradingRun.State.CANCELLED
+    run.save()
+    assert me.post(URL, {"archive": upload(archive.read_bytes())})["Location"] != run.get_absolute_url()
+
+
+def test_the_same_source_may_be_handed_in_again_later(me: Client, archive: Path) -> None:
+    me.post(URL, {"archive": upload(archive.read_bytes())})
+    GradingRun.objects.update(state="finished", verdict="failed", created=timezone.now() - timedelta(minutes=5))
+    me.post(URL, {"archive": upload(archive.read_bytes())})
+    assert [s.number for s in Submission.objects.order_by("number")] == [1, 2]
 
 
 def test_htmx_is_sent_to_the_run(me: Client, archive: Path) -> None:
@@ -93,9 +113,9 @@ def test_more_than_the_limit_is_not_even_copied(me: Client, monkeypatch: pytest.
 
 
 def test_a_third_unfinished_run_is_refused_with_the_reason(me: Client, archive: Path) -> None:
-    for _ in range(2):
-        me.post(URL, {"archive": upload(archive.read_bytes())})
-    response = me.post(URL, {"archive": upload(archive.read_bytes())})
+    texts = [zip_of({"Dockerfile": b"FROM seatrial/runtime:1\n", "app.py": b"%d" % number}) for number in range(3)]
+    responses = [me.post(URL, {"archive": upload(text)}) for text in texts]
+    response = responses[-1]
     assert "You have 2 runs that are not finished yet" in response.content.decode()
     assert GradingRun.objects.count() == 2
 

@@ -90,3 +90,13 @@ def test_durations(seconds: float | None, text: str) -> None:
 def test_digests_show_both_ends() -> None:
     assert text_render.short_digest("sha256:51e09b7f" + "0" * 52 + "a83c") == "sha256:51e0 9b7f … a83c"
     assert text_render.short_digest("short") == "short"
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "/\\evil.example", "\\\\evil.example", "///evil.example", " //evil.example"]
+)
+def test_links_that_look_like_ours_lead_nowhere_else(target: str) -> None:
+    html = text_render.markdown(f"[here](<{target}>) [fine](/labs/) [out](https://ok.example)")
+    assert not re.search(r'href="[\\/]{2}', html)
+    assert 'href="/labs/"' in html
+    assert 'href="https://ok.example"' in html

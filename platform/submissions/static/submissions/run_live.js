@@ -35,9 +35,21 @@
     source.close();
     window.location.reload();
   });
-  // A closed stream (not a lost one, which the browser opens again by itself) means that we were signed out.
+  // A closed stream (not a lost one, which the browser opens again by itself) means that we were signed out, that too
+  // many pages follow runs, or that the site is being replaced. The page then looks by itself until it is over.
   source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => window.location.reload(), 5000);
+    if (source.readyState !== EventSource.CLOSED || page.dataset.polls) return;
+    page.dataset.polls = "1";
+    setInterval(async () => {
+      const answer = await fetch(page.dataset.page + "?fragment=status", { redirect: "manual" }).catch(() => null);
+      if (!answer) return;
+      if (!answer.ok || answer.headers.get("X-Run-Over")) {
+        window.location.reload();
+        return;
+      }
+      for (const name of ["status", "phases", "checks", "log"]) refetch.add(name);
+      work();
+    }, 5000);
   });
 
   // The clock runs on between two events.
