@@ -19,6 +19,8 @@ class Snapshot:
 
     files: Mapping[PurePosixPath, SourceFile]
     digest: str
+    left_out: tuple[str, ...] = ()
+    """What the archive held and was not taken, in words. No part of what is graded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The child process that reads an untrusted archive: ``python -m grader.archive.child PATH LIMITS``.
 
-Writes one tag byte and a payload to standard output: ``S`` and a snapshot, or ``R`` and a refusal as JSON.
+Writes one tag byte and a payload to standard output: ``S``, what was left out as a line of JSON, and a snapshot; or
+``R`` and a refusal as JSON.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def main(path: str, limits_json: str) -> None:
     _bound(limits)
     out = sys.stdout.buffer
     try:
-        payload = b"S" + dump(read(Path(path), Collector(limits)))
+        snapshot = read(Path(path), Collector(limits))
+        payload = b"S" + json.dumps(snapshot.left_out).encode() + b"\n" + dump(snapshot)
     except ArchiveRefused as error:
         payload = b"R" + json.dumps([error.message, error.advice]).encode()
     except (MemoryError, RecursionError):

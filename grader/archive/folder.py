@@ -23,12 +23,12 @@ def read_folder_snapshot(root: Path, limits: ArchiveLimits | None = None) -> Sna
         for name in sorted([*names, *linked]):
             full = Path(folder, name)
             path = checked_path(full.relative_to(root).as_posix(), collector.limits)
-            if path is None:
+            if path is None or not collector.wants(path):
                 continue
             if full.is_symlink() or not full.is_file():
-                raise ArchiveRefused(
-                    f"{path} is a link or a special file.", "Only regular files are allowed; copy it instead."
-                )
+                what = f"{path} is a link or a special file."
+                collector.refuse(path, ArchiveRefused(what, "Only regular files are allowed; copy it instead."))
+                continue
             if full.stat().st_size > collector.limits.unpacked:
                 raise ArchiveRefused(f"{path} is too large.", "Leave out data, models and virtual environments.")
             collector.take(path, full.read_bytes(), bool(full.stat().st_mode & 0o111))

@@ -18,11 +18,19 @@ class ArchiveLimits:
     depth: int = 20
     name: int = 200
     memory: int = 512 * MIB
+    headers: int = MIB
+    """Extended headers of a tar, all together: long names and times need some hundred bytes a file."""
     cpu_s: int = 20
     wall_s: float = 30.0
 
 
 JUNK = frozenset(
-    {"__MACOSX", ".DS_Store", ".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-)
-"""Left out without a word: nobody means to submit these."""
+    {
+        "__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".hg", ".svn", ".venv", "__pycache__",
+        "node_modules",
+        ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox", ".ipynb_checkpoints", ".idea", ".vscode",
+    }
+)  # fmt: skip
+"""Left out, and named where it is told what was left out: nobody means to submit these."""
+VENV_MARK = "pyvenv.cfg"
+"""A folder that holds it is a virtual environment, whatever its name."""

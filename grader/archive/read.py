@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from grader.archive.limits import ArchiveLimits
+from grader.archive.limits import MIB, ArchiveLimits
 from grader.archive.store import parse
 from grader.errors import ArchiveRefused
 from grader.job import Snapshot
@@ -25,9 +26,7 @@ def read_archive(path: Path, limits: ArchiveLimits | None = None) -> Snapshot:
     """
     limits = limits or ArchiveLimits()
     if path.stat().st_size > limits.packed:
-        raise ArchiveRefused(
-            f"The archive is larger than {limits.packed >> 20} MB.", "Leave out data, models and virtual environments."
-        )
+        raise too_heavy(path.stat().st_size, limits)
     command = [sys.executable, "-I", "-m", "grader.archive.child", str(path), json.dumps(asdict(limits))]
     tag, payload = _run_bounded(command, limits)
     if tag == b"R":
@@ -37,7 +36,16 @@ def read_archive(path: Path, limits: ArchiveLimits | None = None) -> Snapshot:
         raise ArchiveRefused(
             "The archive could not be read within bounds.", "Pack it again with an ordinary tool, as .zip or .tar.gz."
         )
-    return parse(payload)
+    left, _, snapshot = payload.partition(b"\n")
+    return replace(parse(snapshot), left_out=tuple(str(text)[:120] for text in json.loads(left)[:20]))
+
+
+def too_heavy(size: int, limits: ArchiveLimits) -> ArchiveRefused:
+    """For an archive of ``size`` bytes, as it is, not as far as it was read."""
+    return ArchiveRefused(
+        f"The archive has {math.ceil(size / MIB * 10) / 10:.1f} MB; {limits.packed // MIB} MB are allowed.",
+        "Leave out models, data sets and virtual environments; a build can install packages.",
+    )
 
 
 def _run_bounded(command: list[str], limits: ArchiveLimits) -> tuple[bytes, bytes]:

@@ -31,7 +31,7 @@ def lint(files: Mapping[PurePosixPath, bytes], bases: Bases) -> list[Fault]:
     """Every fault that can be seen without a build, by line. ``files``: the project as it was handed in."""
     data = files.get(NAME)
     if data is None:
-        return [_missing(files)]
+        return [missing(files)]
     state, faults = read(data, bases, {})
     kept = keep(sorted(files, key=str), files.get(PurePosixPath(".dockerignore")))
     for copied in state.copied:
@@ -40,7 +40,7 @@ def lint(files: Mapping[PurePosixPath, bytes], bases: Bases) -> list[Fault]:
     return sorted(faults, key=lambda fault: fault.line)
 
 
-def _missing(files: Iterable[PurePosixPath]) -> Fault:
+def missing(files: Iterable[PurePosixPath]) -> Fault:
     """There is no Dockerfile at the root: what there is instead."""
     what = "There is no Dockerfile at the root of the project"
     alike = [p for p in files if p.name.lower() in ALIKE or p.name.lower().startswith("dockerfile.")]

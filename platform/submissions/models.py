@@ -30,6 +30,7 @@ class Submission(models.Model):
     blob = models.CharField(max_length=64)
     note = models.CharField(max_length=120, blank=True)
     filename = models.CharField(max_length=200, blank=True)
+    left_out = models.CharField(max_length=300, blank=True, help_text="what the archive held and was not taken")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

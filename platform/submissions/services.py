@@ -15,6 +15,7 @@ from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from grader.archive import ArchiveLimits, dump, read_archive
+from grader.archive.read import too_heavy
 from grader.dockerfile.bases import by_name_alone
 from grader.dockerfile.lint import check
 from grader.errors import ArchiveRefused, DockerfileRefused, SeatrialError
@@ -35,6 +36,8 @@ LEASE = timedelta(seconds=30)
 TWICE = timedelta(seconds=10)
 """Within this time the same source is one submission, also when its run is over already."""
 MAX_TRIES = 3
+LEFT_OUT = 300
+"""Characters of what was left out of an archive, as the run page tells it."""
 MAX_UNFINISHED = 2
 MAX_UPLOAD = ArchiveLimits().packed
 
@@ -54,16 +57,17 @@ class NotPossible(SeatrialError):
 # -- asking for a run
 
 
-def submit(user: User, lab_version: LabVersion, upload: Path, *, filename: str = "", note: str = "") -> GradingRun:
+def submit(
+    user: User, lab_version: LabVersion, upload: Path, *, filename: str = "", note: str = "", size: int = 0
+) -> GradingRun:
     """Check and store an archive and queue its first run. The worker is woken on commit.
 
+    ``size`` is that of the whole upload, of which ``upload`` may hold only what is allowed and a byte more.
     Raises TooManyRuns, or ArchiveRefused with every reason that was found.
     """
-    if upload.stat().st_size > MAX_UPLOAD:
-        raise ArchiveRefused(
-            f"The archive has {upload.stat().st_size / 2**20:.1f} MB; {MAX_UPLOAD >> 20} MB are allowed.",
-            "Leave out models, data sets and virtual environments: the base image has them.",
-        )
+    heavy = max(size, upload.stat().st_size)
+    if heavy > MAX_UPLOAD:
+        raise too_heavy(heavy, ArchiveLimits())
     snapshot = read_archive(upload)
     refuse_what_cannot_build(snapshot, lab_version.spec_model.bases)
     return accept(user, lab_version, snapshot, filename=filename, note=note, once=True)
@@ -107,6 +111,7 @@ def accept(
             blob=blob,
             note=clean_text(note).strip()[:120],
             filename=clean_text(filename)[-200:],
+            left_out=clean_text(", ".join(snapshot.left_out))[:LEFT_OUT],
         )
         return _enqueue(submission, lab_version)
 

@@ -35,7 +35,9 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         with tempfile.NamedTemporaryFile(suffix="-" + _suffix(name)) as file:
             _copy(upload, file)
-            run = services.submit(viewer(request), lab.current, Path(file.name), filename=name, note=note)
+            run = services.submit(
+                viewer(request), lab.current, Path(file.name), filename=name, note=note, size=upload.size or 0
+            )
     except SeatrialError as error:
         reasons = tuple(line for line in error.message.splitlines() if line.strip())
         size = f"{(upload.size or 0) / 2**20:.1f} MB"

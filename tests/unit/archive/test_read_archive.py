@@ -76,7 +76,11 @@ def test_junk_is_left_out_and_does_not_prevent_stripping(tmp_path: Path):
 def test_a_missing_dockerfile_is_told_with_the_one_nearby(tmp_path: Path):
     path = write_zip(tmp_path / "a.zip", {"app/Dockerfile": b"FROM a", "README.md": b""})
     assert "no Dockerfile at the root" in refusal(path).message
-    assert "app/Dockerfile" in refusal(path).message
+    assert "app/Dockerfile" in refusal(path).advice
+    path = write_zip(tmp_path / "b.zip", {"Dockerfile.txt": b"FROM a", "README.md": b""})
+    assert "Dockerfile.txt" in refusal(path).advice
+    path = write_zip(tmp_path / "c.zip", {"docker-compose.yml": b"", "README.md": b""})
+    assert "Compose files are not read" in refusal(path).advice
 
 
 def test_each_broken_upload_has_a_message_of_its_own(tmp_path: Path):
@@ -118,7 +122,7 @@ def test_an_encrypted_zip(tmp_path: Path):
 def test_an_upload_that_is_too_large_is_not_even_opened(tmp_path: Path):
     path = tmp_path / "a.zip"
     path.write_bytes(bytes((10 << 20) + 1))
-    assert "larger than 10 MB" in refusal(path).message
+    assert refusal(path).message == "The archive has 10.1 MB; 10 MB are allowed."
 
 
 def test_a_snapshot_is_stored_and_read_back():
