@@ -11,6 +11,7 @@ import yaml
 from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, collect, problem, send
 from grader.checks.outcome import counted, every, failed, passed
+from grader.http import media_type
 from grader.probe.response import Response
 from grader.result import Measurement
 
@@ -83,7 +84,7 @@ def breach(document: dict[str, Any], case: Case, response: Response) -> str:
     content = described.get("content")
     if not content:
         return ""
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(response.headers.get("content-type", ""))
     if kind not in content:
         return f"content type is {kind[:80]!r}, the contract says {' or '.join(content)}"
     schema = content[kind].get("schema")

@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 import httptools
 
+from grader.http import is_chunked
 from grader.load.targeter import Answer, Request
 
 MAX_BODY = 1 << 20
@@ -218,8 +219,9 @@ class Connection(asyncio.Protocol):
 
     def _until_close(self) -> bool:
         """Whether the end of the connection is the end of the body: neither a length nor chunks were announced."""
-        named = {name.lower(): value.lower() for name, value in self._headers}
-        return b"content-length" not in named and b"chunked" not in named.get(b"transfer-encoding", b"")
+        named = {name.lower(): value for name, value in self._headers}
+        coding = named.get(b"transfer-encoding", b"").decode("latin-1")
+        return b"content-length" not in named and not is_chunked(coding)
 
     def _finish(self, at: float) -> None:
         flight, self.flight = self.flight, None

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import httptools
 
+from grader.http import is_chunked
 from grader.probe import head
 from grader.probe.response import Response
 
@@ -124,7 +125,7 @@ class _Connection(asyncio.Protocol):
         self._head_done = True
         response.status = status
         headers = response.headers
-        self._until_eof = "content-length" not in headers and "chunked" not in headers.get("transfer-encoding", "")
+        self._until_eof = "content-length" not in headers and not is_chunked(headers.get("transfer-encoding", ""))
 
     def on_body(self, piece: bytes) -> None:
         response = self._response

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from grader.http import timed_events
 from grader.result import Exchange
 
 SHOWN_BODY = 4096
@@ -58,16 +59,7 @@ class Response:
 
     def events(self) -> list[tuple[float, str]]:
         """The body read as server-sent events: (arrival time of the event's end, its data)."""
-        out: list[tuple[float, str]] = []
-        buffer = b""
-        for at, piece in self.chunks:
-            buffer += piece.replace(b"\r\n", b"\n")
-            while (end := buffer.find(b"\n\n")) >= 0:
-                block, buffer = buffer[:end], buffer[end + 2 :]
-                data = [line[5:].lstrip(b" ") for line in block.split(b"\n") if line.startswith(b"data:")]
-                if data:
-                    out.append((at, b"\n".join(data).decode("utf-8", "replace")))
-        return out
+        return [(at, event.text) for at, event in timed_events(self.chunks)]
 
     def exchange(self) -> Exchange:
         """The exchange as bounded evidence."""

@@ -27,9 +27,7 @@ def test_an_event_arrives_when_its_last_byte_does() -> None:
     assert whole == [(1.0, b"a"), (1.0, b"b\n c"), (1.0, b"[DONE]")]
     single = events([(float(i), text[i : i + 1]) for i in range(len(text))])
     assert [data for _, data in single] == [data for _, data in whole]
-    assert [at for at, _ in single] == [
-        text.index(end) + len(end) - 1 for end in (b"a\n\n", b"c\r\n\r\n", b"[DONE]\n\n")
-    ]
+    assert [at for at, _ in single] == [text.index(end) + len(end) - 1 for end in (b"a\n\n", b"c\r\n\r", b"[DONE]\n\n")]
     assert events([]) == []
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from grader.checks.base import Context
+from grader.http import events_of, media_type
 from grader.load.targeter import Answer, Request, json_request
 from grader.probe.response import Response
 from grader.sidecars.model_gateway.faults import FaultRule
@@ -167,13 +168,7 @@ def whole_text(value: Any) -> str | None:
 
 def sse_data(body: bytes) -> list[str]:
     """The data of all complete events."""
-    blocks = body.replace(b"\r\n", b"\n").split(b"\n\n")[:-1]
-    return [
-        line[5:].strip().decode("utf-8", "replace")
-        for block in blocks
-        for line in block.split(b"\n")
-        if line.startswith(b"data:")
-    ]
+    return [event.text.strip() for event in events_of(body)]
 
 
 def pieces(data: Sequence[str]) -> list[str]:
@@ -199,7 +194,7 @@ def streamed_text(body: bytes) -> str | None:
 def usage_in(answer: Response) -> dict[str, int] | None:
     """The usage that an answer carries, of JSON or of the last event that has one."""
     values: list[Any] = [answer.json()]
-    if answer.headers.get("content-type", "").startswith("text/event-stream"):
+    if media_type(answer.headers.get("content-type", "")) == "text/event-stream":
         values = []
         for text in sse_data(answer.body):
             try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grader.checks.base import Context
+from grader.http import events_of
 from grader.load.attack import attack
 from grader.load.metrics import Samples, percentile
 from grader.load.pacer import Schedule
@@ -80,7 +81,11 @@ def headers_of(turn: Turn) -> dict[str, str]:
 
 def is_token(data: bytes) -> bool:
     """Whether an event carries a token of the answer."""
-    return data.startswith(b'{"token"')
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and "token" in value
 
 
 def outcome_of(status: int, body: bytes) -> tuple[str, str]:
@@ -89,9 +94,8 @@ def outcome_of(status: int, body: bytes) -> tuple[str, str]:
         return "error", f"status {status}"
     if status != 200:
         return "malformed", f"status {status}"
-    events = [block[5:].strip() for block in body.replace(b"\r\n", b"\n").split(b"\n\n") if block.startswith(b"data:")]
     try:
-        values = [json.loads(data) for data in events if data != b"[DONE]"]
+        values = [json.loads(event.data) for event in events_of(body) if event.data.strip() != b"[DONE]"]
     except (ValueError, RecursionError):
         return "malformed", "an event is not JSON"
     last = values[-1] if values and isinstance(values[-1], dict) else {}
@@ -104,11 +108,9 @@ def outcome_of(status: int, body: bytes) -> tuple[str, str]:
 
 def usage_of(body: bytes) -> dict[str, Any]:
     """The usage of the last event, empty when there is none."""
-    for block in reversed(body.replace(b"\r\n", b"\n").split(b"\n\n")):
-        if not block.startswith(b"data:"):
-            continue
+    for event in reversed(events_of(body)):
         try:
-            value = json.loads(block[5:])
+            value = json.loads(event.data)
         except (ValueError, RecursionError):
             return {}
         usage = value.get("usage") if isinstance(value, dict) else None
