@@ -1,33 +1,230 @@
-"""Slots: how many runs may share this machine. Ratios hold on a busy machine, within reason; two cores a run is that.
+"""Slots: how many runs may share this machine, and who is next. Two cores a run keep ratios sound on a busy machine.
 
-A slot is a lock on a file, so it goes with the process that holds it, also after kill -9. Terminal, worker and
-benches take the same ones; ``SEATRIAL_SLOT_DIR`` names another folder than the temporary one.
+A slot is a lock on a file, so it goes with the process that holds it, also after kill -9. Whoever waits has a ticket, a
+file that names the time of its arrival; the oldest living ticket is next. Terminal, worker and benches take the same
+ones; ``SEATRIAL_SLOT_DIR`` names another folder than the temporary one (ADR 21).
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import re
+import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from grader.errors import RunCancelled
 from grader.job import never
 
 CORES_PER_RUN = 2
-POLL_S = 0.5
-COURTESY_S = 2.5
-"""So long whoever has just had a slot leaves it to those that wait, before it takes one again."""
-LATELY_S = 12.0
-"""Who was refused a slot within this time still waits for one: a worker is rung again within it."""
+POLL_S = 0.25
+KEPT_S = 5.0
+"""So long a ticket that was left in line on purpose counts without a process that holds it."""
+_TICKET = re.compile(r"(\d{20})-(site|terminal)-([\w-]{1,80})")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A place in line. ``arrived`` is Unix time in ns; ``who`` is site or terminal; ``key`` tells two of them apart."""
+
+    arrived: int
+    who: str
+    key: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.arrived:020d}-{self.who}-{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a slot, and since when (Unix seconds)."""
+
+    who: str
+    since: float
 
 
 def slot_count() -> int:
     """One run per two cores, at least one. ``SEATRIAL_SLOTS`` says otherwise."""
     return max(1, int(os.environ.get("SEATRIAL_SLOTS") or (os.cpu_count() or 1) // CORES_PER_RUN))
+
+
+def new_ticket(who: str = "terminal", arrived: float | None = None, key: str = "") -> Ticket:
+    """A ticket for now, or for an earlier ``arrived`` (Unix seconds). It is in line only while it is held or kept."""
+    at = time.time_ns() if arrived is None else int(arrived * 1e9)
+    return Ticket(max(0, at), who, re.sub(r"[^\w-]", "-", key)[:80] or f"{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def keep(ticket: Ticket) -> None:
+    """Leave a ticket in line for a moment without holding it: its owner is about to come back for it."""
+    with _line() as folder:
+        path = folder / ticket.name
+        path.write_text("kept")
+        os.utime(path)
+
+
+def waiting() -> list[Ticket]:
+    """Everybody in line, the next one first."""
+    with _line() as folder:
+        return _living(folder)
+
+
+def is_held(ticket: Ticket) -> bool:
+    """Whether a process stands in line with it, rather than coming back for it soon."""
+    with _line() as folder, suppress(FileNotFoundError), (folder / ticket.name).open("r") as file:
+        return not _lock(file, fcntl.LOCK_SH)
+    return False
+
+
+def holders() -> list[Holder]:
+    """Who has a slot now."""
+    found = []
+    with _line():  # a look takes a free slot for an instant
+        for path in _paths():
+            with suppress(OSError, ValueError, KeyError), path.open("r+") as file:
+                if _lock(file):
+                    continue  # nobody's; what stands in it is old
+                said = json.loads(file.read())
+                found.append(Holder(str(said["who"]), float(said["since"])))
+    return found
+
+
+@contextmanager
+def slot(
+    ticket: Ticket,
+    say: Callable[[str], None] = lambda _line: None,
+    cancelled: Callable[[], bool] = never,
+    give_up: Callable[[], bool] = never,
+) -> Iterator[bool]:
+    """Wait in line for a slot; the value says whether there is one, which is False after ``give_up``, and when somebody
+    else holds the same ticket.
+
+    ``say`` gets a line whenever the place in line changed. Raises RunCancelled when ``cancelled``.
+    """
+    file = _wait(ticket, say, cancelled, give_up)
+    try:
+        yield file is not None
+    finally:
+        if file is not None:
+            file.close()
+
+
+@contextmanager
+def machine_slot(say: Callable[[str], None], cancelled: Callable[[], bool] = never) -> Iterator[None]:
+    """Wait for a slot behind all who came earlier. Raises RunCancelled."""
+    with slot(new_ticket(), say, cancelled):
+        yield
+
+
+def _wait(
+    ticket: Ticket, say: Callable[[str], None], cancelled: Callable[[], bool], give_up: Callable[[], bool]
+) -> IO[str] | None:
+    told = -1
+    with _line() as folder:
+        own = _hold(folder, ticket)
+    if own is None:
+        return None
+    try:
+        while True:
+            with _line() as folder:
+                place = [other.name for other in _living(folder)].index(ticket.name)
+                taken = _take(ticket, place)
+                if taken is not None:
+                    return taken
+            if cancelled():
+                raise RunCancelled("The run was cancelled.")
+            if give_up():
+                return None
+            if place != told:
+                say(_told(place))
+                told = place
+            time.sleep(POLL_S)
+    finally:
+        with _line() as folder:
+            (folder / ticket.name).unlink(missing_ok=True)
+        own.close()
+
+
+def _told(place: int) -> str:
+    if place == 0:
+        return "waiting: another run is measured on this machine; this one is next"
+    return f"waiting: another run is measured on this machine, and {place} came before this one"
+
+
+def _hold(folder: Path, ticket: Ticket) -> IO[str] | None:
+    """The ticket's file, locked by this process: it leaves the line when the process ends, however it ends.
+
+    None when another process holds the same ticket.
+    """
+    file = (folder / ticket.name).open("a")
+    if not _lock(file):
+        file.close()
+        return None
+    file.truncate(0)  # no longer only kept
+    return file
+
+
+def _take(ticket: Ticket, place: int) -> IO[str] | None:
+    """A free slot, unless those in front need all that are free. Called by one process at a time."""
+    free: list[IO[str]] = []
+    try:
+        for path in _paths():
+            file: IO[str] = path.open("a+")
+            if _lock(file):
+                free.append(file)
+            else:
+                file.close()
+        if place >= len(free):
+            return None
+        mine = free.pop(0)
+        mine.seek(0)
+        mine.truncate()
+        mine.write(json.dumps({"who": ticket.who, "since": time.time()}))
+        mine.flush()
+        return mine
+    finally:
+        for file in free:
+            file.close()
+
+
+def _living(folder: Path) -> list[Ticket]:
+    """Tickets that somebody holds or has just left in line; the others are thrown away."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        match = _TICKET.fullmatch(path.name)
+        if match is None:
+            continue
+        if _is_dead(path):
+            path.unlink(missing_ok=True)
+        else:
+            found.append(Ticket(int(match[1]), match[2], match[3]))
+    return found
+
+
+def _is_dead(path: Path) -> bool:
+    try:
+        with path.open("r") as file:
+            if not _lock(file, fcntl.LOCK_SH):
+                return False
+            kept = file.read() == "kept"
+        return not kept or abs(time.time() - path.stat().st_mtime) > KEPT_S
+    except FileNotFoundError:
+        return True
+
+
+def _lock(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _folder() -> Path:
@@ -36,65 +233,16 @@ def _folder() -> Path:
     return folder
 
 
-def _refused() -> Path:
-    """Its time of change says when somebody was last refused a slot."""
-    return _folder() / f"seatrial-slot-{os.getuid()}-refused"
-
-
 def _paths() -> list[Path]:
     folder = _folder()
     return [folder / f"seatrial-slot-{os.getuid()}-{number}.lock" for number in range(slot_count())]
 
 
 @contextmanager
-def try_slot() -> Iterator[bool]:
-    """Take a slot if one is free; the value says whether one was."""
-    with ExitStack() as held:
-        for path in _paths():
-            file = held.enter_context(path.open("a"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield True
-            return
-        _refused().touch()
-        yield False
-
-
-class _Own:
-    """What this process did: the monotonic time at which it gave back its last slot."""
-
-    released_at = float("-inf")
-
-
-def _somebody_waits() -> bool:
-    try:
-        return time.time() - _refused().stat().st_mtime < LATELY_S
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def machine_slot(say: Callable[[str], None], cancelled: Callable[[], bool] = never) -> Iterator[None]:
-    """Wait for a slot. ``say`` gets one line if there is something to wait for. Raises RunCancelled.
-
-    Who takes one after the other, as a proof of many submissions does, lets others in between.
-    """
-    told = False
-    if time.monotonic() - _Own.released_at < COURTESY_S and _somebody_waits():
-        time.sleep(COURTESY_S)
-    while True:
-        with try_slot() as free:
-            if free:
-                try:
-                    yield
-                finally:
-                    _Own.released_at = time.monotonic()
-                return
-        if cancelled():
-            raise RunCancelled("The run was cancelled.")
-        if not told:
-            say("waiting: another run is measured on this machine")
-            told = True
-        time.sleep(POLL_S)
+def _line() -> Iterator[Path]:
+    """The folder of the tickets, for one process at a time."""
+    folder = _folder() / f"seatrial-line-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder

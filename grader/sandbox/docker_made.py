@@ -15,7 +15,6 @@ from docker.errors import APIError
 from grader.errors import SandboxError
 from grader.sandbox.base import RunLabels
 from grader.sandbox.docker_errors import already_gone_is_fine, engine_call, logged
-from grader.sandbox.docker_settings import USER
 from grader.sandbox.labels import as_labels
 
 UNANSWERED_TRIES, UNANSWERED_S = 5, 0.2
@@ -41,6 +40,7 @@ class Made:
         host_config: dict[str, Any],
         argv: list[str] | None,
         *,
+        user: str,
         env: dict[str, str] | None = None,
         stdin: bool = False,
         hostname: str | None = None,
@@ -54,7 +54,7 @@ class Made:
                 # As the entry point, so that nothing of the image's own is put before it.
                 entrypoint=argv,
                 hostname=hostname,
-                user=USER,
+                user=user,
                 environment=env,
                 stdin_open=stdin,
                 name=full_name,

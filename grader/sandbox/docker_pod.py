@@ -26,6 +26,8 @@ from grader.sandbox.docker_logs import newest
 from grader.sandbox.docker_made import Made
 from grader.sandbox.docker_settings import (
     MIB,
+    PAUSE_USER,
+    USERS,
     USUAL_SHARES,
     data_volume_options,
     environment,
@@ -77,7 +79,12 @@ class DockerPod:
         try:
             with engine_call("open a pod"):
                 self._pause = self._made.container(
-                    "pause", host.pause_image, pause_host_config(self._api, hosts), PAUSE_COMMAND, hostname="pod"
+                    "pause",
+                    host.pause_image,
+                    pause_host_config(self._api, hosts),
+                    PAUSE_COMMAND,
+                    user=PAUSE_USER,
+                    hostname="pod",
                 )
                 self._api.start(self._pause)
         except SeatrialError:
@@ -102,7 +109,13 @@ class DockerPod:
             )
             argv = list(party.command) if party.command is not None else None
             container = self._made.container(
-                party.name, party.image.id, config, argv, env=environment(party), stdin=party.interactive
+                party.name,
+                party.image.id,
+                config,
+                argv,
+                user=USERS[party.role],
+                env=environment(party),
+                stdin=party.interactive,
             )
             member = Member(party, container, UsageMeter(self._api, container), volume)
             self._launch(member)
@@ -125,10 +138,12 @@ class DockerPod:
         """The party's bounded /data, its keeper being started."""
         if not party.data_mb:
             return None
-        name = self._made.volume(f"{party.name}-data", data_volume_options(party.data_mb))
+        user = USERS[party.role]
+        name = self._made.volume(f"{party.name}-data", data_volume_options(party.data_mb, user))
         config = keeper_host_config(self._api, name, party.data_mb)
-        keeper = self._made.container(f"{party.name}-keeper", self._host.pause_image, config, PAUSE_COMMAND)
-        return DataVolume(self._api, name, keeper).begin()
+        image = self._host.pause_image
+        keeper = self._made.container(f"{party.name}-keeper", image, config, PAUSE_COMMAND, user=user)
+        return DataVolume(self._api, name, keeper, user).begin()
 
     def _notice_cant_exec(self, member: Member) -> None:
         """The init process tells only by its exit code that the program could not be run; a service needs longer

@@ -13,7 +13,14 @@ from grader.errors import LearnerError
 from grader.sandbox.base import PartySpec, Role
 from grader.sandbox.docker_seccomp import seccomp_profile
 
-USER = "10001:10001"
+USERS: dict[Role, str] = {
+    "app": "10001:10001",
+    "sidecar": "10002:10002",
+    "probe": "10003:10003",
+    "baseline": "10004:10004",
+}
+"""A user of its own for each role. They share a network, and the kernel lets one user's processes share a port."""
+PAUSE_USER = "10005:10005"
 TMP = "/tmp"  # noqa: S108 - a tmpfs of the container's own
 MIB = 1 << 20
 SHM_MB = 64
@@ -102,9 +109,9 @@ def environment(party: PartySpec) -> dict[str, str]:
     return {"HOME": TMP, **port, **party.env}
 
 
-def data_volume_options(megabytes: int) -> dict[str, str]:
-    """A volume of bounded size: it lives in memory as long as a container has it mounted."""
-    uid, gid = USER.split(":")
+def data_volume_options(megabytes: int, user: str) -> dict[str, str]:
+    """A volume of bounded size for one user: it lives in memory as long as a container has it mounted."""
+    uid, gid = user.split(":")
     inodes = megabytes * INODES_PER_MB
     options = f"size={megabytes}m,nr_inodes={inodes},uid={uid},gid={gid},mode=0700,nosuid,nodev"
     return {"type": "tmpfs", "device": "tmpfs", "o": options}

@@ -14,7 +14,7 @@ from docker import APIClient
 
 from grader.errors import SandboxError, SeatrialError
 from grader.sandbox.docker_errors import engine_call
-from grader.sandbox.docker_settings import DATA_PATH, USER
+from grader.sandbox.docker_settings import DATA_PATH
 
 LOG = logging.getLogger(__name__)
 FILL = f"""\
@@ -31,8 +31,8 @@ FREE = "kill -9 -1"
 class DataVolume:
     """``create(name)`` makes the volume, ``make_keeper`` its container; both belong to the pod that asks."""
 
-    def __init__(self, api: APIClient, name: str, keeper: str) -> None:
-        self.name = name
+    def __init__(self, api: APIClient, name: str, keeper: str, user: str) -> None:
+        self.name, self._user = name, user
         self._api, self._keeper = api, keeper
         self._starting = threading.Thread(target=self._start_keeper, daemon=True)
 
@@ -54,7 +54,7 @@ class DataVolume:
 
     def _run(self, script: str, fine: Callable[[int], bool]) -> None:
         with engine_call("fill /data"):
-            made = self._api.exec_create(self._keeper, ["sh", "-c", script], user=USER)
+            made = self._api.exec_create(self._keeper, ["sh", "-c", script], user=self._user)
             self._api.exec_start(made["Id"])  # until its output is closed; what goes on in the background has none
             code = self._api.exec_inspect(made["Id"])["ExitCode"]
         if not fine(-1 if code is None else int(code)):

@@ -10,6 +10,8 @@ CHECK_MS = 500
 CONFIG = """\
 global
     maxconn 4000
+    # Else the kernel shares this port with whoever asks for it in the same way.
+    noreuseport
 defaults
     mode http
     timeout connect 1s

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from django.db.models import Avg, ExpressionWrapper, F, Q, fields
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from django.db.models import Avg, ExpressionWrapper, F, Q, fields
+from django.utils import timezone
+
+from grader import slots
 from submissions.models import GradingRun
 
 FALLBACK_S = 120.0
 LOOK_BACK = 20
+PATIENCE_S = 180.0
+"""The first in line has to wait for one run at most; within this time nobody worries."""
 
 
 def position(run: GradingRun) -> int:
@@ -30,7 +37,41 @@ def typical_s(lab_slug: str | None = None) -> float:
     return mean.total_seconds() if mean else FALLBACK_S
 
 
-def wait_s(run: GradingRun) -> float:
-    """Seconds until a queued run starts: everything ahead of it, on one machine."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Who is in front of a queued run on this machine beside other runs of the site: grades from terminals."""
+
+    terminals: int = 0
+    """In line in front of it."""
+    terminal_since: datetime | None = None
+    """A grade from a terminal is being measured since then."""
+
+
+def line(run: GradingRun) -> Line:
+    """What the tickets of the machine say. Nothing, where the worker is on another machine."""
+    try:
+        waiting, holders = slots.waiting(), slots.holders()
+    except OSError:
+        return Line()
+    arrived = int(run.created.timestamp() * 1e9)
+    since = [holder.since for holder in holders if holder.who == "terminal"]
+    return Line(
+        terminals=sum(ticket.who == "terminal" and ticket.arrived < arrived for ticket in waiting),
+        terminal_since=datetime.fromtimestamp(min(since), UTC) if since else None,
+    )
+
+
+def wait_s(run: GradingRun, ahead: Line | None = None) -> float:
+    """Seconds until a queued run starts: everything ahead of it, as many at once as there are slots."""
+    ahead = ahead or line(run)
     running = GradingRun.objects.filter(state=GradingRun.State.RUNNING).count()
-    return (position(run) - 1 + 0.5 * min(running, 1)) * typical_s()
+    busy = 0.5 * min(running + (ahead.terminal_since is not None), 1)
+    return (position(run) - 1 + ahead.terminals + busy) * typical_s() / slots.slot_count()
+
+
+def is_stuck(head: GradingRun | None) -> bool:
+    """Whether the first run in line waits longer than anybody can explain."""
+    if head is None:
+        return False
+    waited = (timezone.now() - head.created).total_seconds()
+    return waited > max(PATIENCE_S, 2 * typical_s())

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -18,13 +19,12 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from grader import __version__, engine
+from grader import __version__, engine, slots
 from grader.archive import parse
 from grader.errors import EngineUnavailable, SeatrialError
 from grader.job import GradingJob
 from grader.result import RunResult, Verdict
 from grader.sandbox.base import Sandbox
-from grader.slots import try_slot
 from labs import blobs
 from submissions import bell, services
 from submissions.models import GradingRun
@@ -32,6 +32,8 @@ from submissions.recorder import Recorder
 
 log = logging.getLogger(__name__)
 RENEW_S = 8.0
+IN_LINE_S = 8.0
+"""So long a process of the worker stands in line before it lets other tasks in; its place is kept."""
 TICK_S = 1.0
 RING_AFTER = timedelta(seconds=10)
 
@@ -60,16 +62,37 @@ def installation() -> str:
 @shared_task(name=bell.TASK)  # type: ignore[untyped-decorator]
 def run_grading(run_id: int) -> None:
     """Grade the oldest queued run. ``run_id`` says which one rang; it may well be another's turn."""
-    with try_slot() as free:
-        if not free:
-            return
-        run = services.claim(f"{socket.gethostname()}:{os.getpid()}")
-        if run is None:
-            log.debug("Bell of run %s: nothing is queued.", run_id)
-            return
-        paused = not grade(run, make_sandbox)
-    if not paused and (waiting := GradingRun.objects.filter(state=GradingRun.State.QUEUED).first()):
+    ticket = _next_ticket()
+    if ticket is None:
+        log.debug("Bell of run %s: nothing is queued, or others are in line for it.", run_id)
+        return
+    until = time.monotonic() + IN_LINE_S
+    with slots.slot(ticket, give_up=lambda: time.monotonic() > until) as free:
+        if free:
+            run = services.claim(f"{socket.gethostname()}:{os.getpid()}")
+            if run is not None and not grade(run, make_sandbox):
+                return  # the engine is away; the sweep rings when it is back
+        waiting = GradingRun.objects.next_in_line().first()
+        if waiting:
+            slots.keep(_ticket_of(waiting))  # before the slot is free: nobody who came later slips in
+    if waiting:
         bell.ring(waiting.pk)
+
+
+def _next_ticket() -> slots.Ticket | None:
+    """A place in line for the oldest run that has none yet. As many as there are slots stand in line at once."""
+    ours = {ticket.key for ticket in slots.waiting() if ticket.who == "site" and slots.is_held(ticket)}
+    if len(ours) >= slots.slot_count():
+        return None
+    oldest = GradingRun.objects.next_in_line()[: len(ours) + 1]
+    tickets = (_ticket_of(run) for run in oldest)
+    return next((ticket for ticket in tickets if ticket.key not in ours), None)
+
+
+def _ticket_of(run: GradingRun) -> slots.Ticket:
+    """A run's place is that of its arrival, whoever looks for it and however late. Re-grades come after all others."""
+    arrived = run.created.timestamp() if run.batch_id is None else None
+    return slots.new_ticket("site", arrived, f"{installation()[:12]}-{run.pk}")
 
 
 def grade(run: GradingRun, sandbox_of: Callable[[], Sandbox]) -> bool:

@@ -41,7 +41,8 @@ NAMES = [
 
 SIDECAR = """
 import socket, time
-with socket.create_server(("0.0.0.0", 9100)) as server:
+# As haproxy and others do by themselves: only its user then keeps strangers off its port.
+with socket.create_server(("0.0.0.0", 9100), reuse_port=True) as server:
     print("LISTENING", flush=True)
     time.sleep(60)
 """

@@ -20,6 +20,7 @@ from config.launcher.children import Child, stop_all
 from config.launcher.engine_watch import EngineWatch, write_state
 from config.launcher.problem import EXIT_FAILED, EXIT_OK, LaunchError, say
 from grader.errors import SeatrialError
+from grader.slots import slot_count
 
 SERVING_SECONDS = 60.0
 PYTHON = sys.executable
@@ -130,7 +131,7 @@ def _children(host: str, port: int) -> dict[str, Child]:
     web += ["--log-level", "warning", "--no-access-log", "--lifespan", "off", "--timeout-graceful-shutdown", "3"]
     web += ["--limit-concurrency", "400"]
     celery = [PYTHON, "-W", f"ignore:{AS_ROOT}", "-m", "celery", "--quiet", "-A", "config"]
-    worker = [*celery, "worker", "--concurrency", "2", "--pool", "prefork", "--loglevel", "WARNING"]
+    worker = [*celery, "worker", "--concurrency", str(slot_count() + 1), "--pool", "prefork", "--loglevel", "WARNING"]
     worker += ["--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]
     return {

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from submissions.models import GradingRun
+from submissions.queue import is_stuck, line
 from webui.cached import figure
 from webui.engine_state import read_engine_state
 
@@ -37,8 +38,11 @@ def status(request: HttpRequest) -> HttpResponse:
     waiting = GradingRun.objects.unfinished().values_list("state").order_by()
     states = dict(waiting.annotate(n=Count("pk")))
     finished = GradingRun.objects.filter(state=GradingRun.State.FINISHED)
+    head = GradingRun.objects.next_in_line().first()
     context = {
         "database_ok": database_answers(),
+        "stuck": is_stuck(head),
+        "ahead": line(head) if head else None,
         "queued": states.get(GradingRun.State.QUEUED, 0),
         "running": states.get(GradingRun.State.RUNNING, 0),
         "finished": figure("runs finished", 60, finished.count),

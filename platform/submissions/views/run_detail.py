@@ -112,7 +112,8 @@ def _timing(run: GradingRun) -> dict[str, Any]:
     typical = queue.typical_s(run.lab_version.lab_id)
     timing: dict[str, Any] = {"took": took, "typical": typical, "bar": max(typical, took), "now": timezone.now()}
     if run.state == GradingRun.State.QUEUED:
-        timing |= {"place": queue.position(run), "wait": queue.wait_s(run)}
+        ahead = queue.line(run)
+        timing |= {"place": queue.position(run), "ahead": ahead, "wait": queue.wait_s(run, ahead)}
     return timing
 
 

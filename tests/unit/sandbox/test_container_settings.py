@@ -11,6 +11,8 @@ from grader.errors import LearnerError
 from grader.sandbox.base import ImageRef, PartySpec
 from grader.sandbox.docker_seccomp import seccomp_profile
 from grader.sandbox.docker_settings import (
+    PAUSE_USER,
+    USERS,
     data_volume_options,
     environment,
     hosts_file,
@@ -116,7 +118,7 @@ def test_environment_has_home_and_port_and_the_lab_has_the_last_word():
 
 
 def test_data_is_bounded_and_private():
-    options = data_volume_options(32)
+    options = data_volume_options(32, USERS["app"])
     assert options["type"] == "tmpfs"
     assert {"size=32m", "uid=10001", "mode=0700", "nosuid", "nodev"} <= set(options["o"].split(","))
 
@@ -130,3 +132,15 @@ def test_seccomp_names_nothing_that_it_should_shut():
     families = [rule["args"][0]["value"] for rule in profile["syscalls"] if rule["names"] == ["socket"]]
     assert families == [1, 2, 10, 16]
     assert all(a["op"] == "SCMP_CMP_EQ" for r in profile["syscalls"] if r["names"] == ["socket"] for a in r["args"])
+
+
+def test_each_role_has_a_user_of_its_own() -> None:
+    """A learner's 200 listeners took 191 of 200 requests from the balancer: both were the same user."""
+    assert len({*USERS.values(), PAUSE_USER}) == 5
+    assert USERS["app"] == "10001:10001"
+
+
+def test_the_balancer_shares_its_port_with_nobody() -> None:
+    from grader.sidecars import haproxy
+
+    assert "noreuseport" in haproxy.CONFIG.split("defaults")[0]

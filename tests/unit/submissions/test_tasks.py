@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from grader import slots
 from grader.errors import EngineUnavailable
 from grader.events import CheckFinished, Event, LogLine, PhaseFinished, PhaseStarted, RunFinished
 from grader.job import GradingJob
@@ -22,6 +23,14 @@ from submissions.models import GradingRun
 
 pytestmark = pytest.mark.django_db
 State = GradingRun.State
+
+
+@pytest.fixture(autouse=True)
+def own_slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEATRIAL_SLOT_DIR", str(tmp_path / "slots"))
+    monkeypatch.setenv("SEATRIAL_SLOTS", "1")
+
+
 Make = Callable[..., GradingRun]
 
 
@@ -101,13 +110,33 @@ def test_after_a_run_the_bell_rings_for_the_next(
     assert rings == [second.pk]
 
 
-def test_one_run_at_a_time_on_a_machine(ada: Any, make_run: Make, jobs: list[GradingJob]) -> None:
+def test_one_run_at_a_time_on_a_machine(
+    ada: Any, make_run: Make, jobs: list[GradingJob], rings: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker leaves the line after a moment and comes back; meanwhile the place is kept."""
     run = make_run(ada)
-    with tasks.try_slot() as free:
-        assert free
+    monkeypatch.setattr(tasks, "IN_LINE_S", 0.0)
+    rings.clear()
+    with slots.machine_slot(lambda _line: None):
         tasks.run_grading(run.pk)
+        late = slots.new_ticket()
+        with slots.slot(late, give_up=lambda: True):
+            assert [ticket.who for ticket in slots.waiting()] == ["site"]
     assert jobs == []
     assert GradingRun.objects.get(pk=run.pk).state == State.QUEUED
+    assert rings == [run.pk]
+    with slots.slot(slots.new_ticket(), give_up=lambda: True) as free:
+        assert not free, "a newcomer does not overtake the run that waits"
+    tasks.run_grading(run.pk)
+    assert len(jobs) == 1
+
+
+def test_the_next_run_keeps_its_place_before_the_slot_is_free(ada: Any, make_run: Make, jobs: list[GradingJob]) -> None:
+    first, second = make_run(ada), make_run(ada)
+    tasks.run_grading(first.pk)
+    (ticket,) = slots.waiting()
+    assert ticket.key.endswith(f"-{second.pk}")
+    assert abs(ticket.arrived / 1e9 - second.created.timestamp()) < 0.01
 
 
 def test_without_an_engine_the_run_waits_and_the_site_knows(
