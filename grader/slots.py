@@ -27,6 +27,8 @@ CORES_PER_RUN = 2
 POLL_S = 0.25
 KEPT_S = 5.0
 """So long a ticket that was left in line on purpose counts without a process that holds it."""
+ASLEEP_S = 10.0
+"""Whoever stands in line and did not look for so long is a stopped process."""
 _TICKET = re.compile(r"(\d{20})-(site|terminal)-([\w-]{1,80})")
 
 
@@ -57,8 +59,12 @@ def slot_count() -> int:
 
 
 def new_ticket(who: str = "terminal", arrived: float | None = None, key: str = "") -> Ticket:
-    """A ticket for now, or for an earlier ``arrived`` (Unix seconds). It is in line only while it is held or kept."""
-    at = time.time_ns() if arrived is None else int(arrived * 1e9)
+    """A ticket for now, or for an earlier ``arrived`` (Unix seconds). It is in line only while it is held or kept.
+
+    Now is never before anybody who is in line already, whatever was done to the clock meanwhile.
+    """
+    now = max([time.time_ns(), *(ticket.arrived + 1 for ticket in waiting())])
+    at = now if arrived is None else min(int(arrived * 1e9), now)
     return Ticket(max(0, at), who, re.sub(r"[^\w-]", "-", key)[:80] or f"{os.getpid()}-{secrets.token_hex(4)}")
 
 
@@ -134,7 +140,8 @@ def _wait(
     try:
         while True:
             with _line() as folder:
-                place = [other.name for other in _living(folder)].index(ticket.name)
+                _renew(own)
+                place = _place(folder, ticket)
                 taken = _take(ticket, place)
                 if taken is not None:
                     return taken
@@ -152,6 +159,28 @@ def _wait(
         own.close()
 
 
+def _renew(file: IO[str]) -> None:
+    """Say by the machine's monotonic clock that this process still looks."""
+    file.seek(0)
+    file.truncate()
+    file.write(f"{time.monotonic():.3f}")
+    file.flush()
+
+
+def _place(folder: Path, ticket: Ticket) -> int:
+    """How many in front are awake: others pass a stopped process (Ctrl-Z), which keeps its place in line."""
+    names = [other.name for other in _living(folder)]
+    return sum(_is_awake(folder / name) for name in names[: names.index(ticket.name)])
+
+
+def _is_awake(path: Path) -> bool:
+    """Also a ticket that is only kept: that has an end of its own."""
+    try:
+        return time.monotonic() - float(path.read_text()) < ASLEEP_S
+    except (OSError, ValueError):
+        return True
+
+
 def _told(place: int) -> str:
     if place == 0:
         return "waiting: another run is measured on this machine; this one is next"
@@ -167,7 +196,7 @@ def _hold(folder: Path, ticket: Ticket) -> IO[str] | None:
     if not _lock(file):
         file.close()
         return None
-    file.truncate(0)  # no longer only kept
+    _renew(file)  # no longer only kept
     return file
 
 

@@ -26,7 +26,7 @@ from grader.job import GradingJob
 from grader.result import RunResult, Verdict
 from grader.sandbox.base import Sandbox
 from labs import blobs
-from submissions import bell, services
+from submissions import bell, services, worker
 from submissions.models import GradingRun
 from submissions.recorder import Recorder
 
@@ -67,7 +67,7 @@ def run_grading(run_id: int) -> None:
         log.debug("Bell of run %s: nothing is queued, or others are in line for it.", run_id)
         return
     until = time.monotonic() + IN_LINE_S
-    with slots.slot(ticket, give_up=lambda: time.monotonic() > until) as free:
+    with slots.slot(ticket, give_up=lambda: worker.stops() or time.monotonic() > until) as free:
         if free:
             run = services.claim(f"{socket.gethostname()}:{os.getpid()}")
             if run is not None and not grade(run, make_sandbox):
@@ -188,7 +188,6 @@ class LeaseKeeper:
             connection.close()
 
 
-@shared_task(name="submissions.tasks.sweep")  # type: ignore[untyped-decorator]
 def sweep() -> None:
     """Reclaim runs of dead workers, remove what they left, and ring again for runs that wait."""
     for run_id in services.reclaim():

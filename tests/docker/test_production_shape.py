@@ -112,7 +112,7 @@ def test_only_the_worker_sees_the_engine() -> None:
 
 def test_the_site_starts_after_migrations_without_rights() -> None:
     services = compose()["services"]
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker"):
         service = services[name]
         assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}, name
         assert service["read_only"] is True, name

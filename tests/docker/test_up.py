@@ -108,7 +108,7 @@ def test_serves_grades_stops_and_starts_again_fast(
     assert f"http://127.0.0.1:{port}/first/" in first.output()
     assert json.loads((home / "engine.json").read_text())["ready"] is True
     assert (home / "secret.key").stat().st_mode & 0o777 == 0o600
-    assert len(processes_of(home)) >= 3, "web, worker and scheduler"
+    assert len(processes_of(home)) >= 3, "web, worker and housekeeping"
     assert first.stop() == 0
     assert processes_of(home) == []
     with closing(socket.socket()) as probe:

@@ -97,7 +97,6 @@ class Site:
                 child.revive(self.env)
             if self.watch.ready.is_set() and self.children["worker"].process is None:
                 self.children["worker"].start(self.env)
-                self.children["beat"].start(self.env)
                 say("grading is ready")
 
     def _stop(self) -> None:
@@ -133,11 +132,9 @@ def _children(host: str, port: int) -> dict[str, Child]:
     celery = [PYTHON, "-W", f"ignore:{AS_ROOT}", "-m", "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--concurrency", str(slot_count() + 1), "--pool", "prefork", "--loglevel", "WARNING"]
     worker += ["--without-gossip", "--without-mingle"]
-    beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]
     return {
         "web": Child("web server", web, 6.0),
         "worker": Child("worker", worker, 10.0),
-        "beat": Child("scheduler", beat, 5.0),
     }
 
 

@@ -129,4 +129,3 @@ def test_the_broker_never_loses_order_or_a_message() -> None:
     assert app.conf.task_acks_late
     assert app.conf.worker_prefetch_multiplier == 1
     assert app.conf.accept_content == ["json"]
-    assert app.conf.beat_schedule["sweep"]["task"] == "submissions.tasks.sweep"

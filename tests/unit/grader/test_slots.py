@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -156,3 +157,29 @@ def test_a_run_that_is_cancelled_leaves_the_line() -> None:
     with pytest.raises(RunCancelled), slots.machine_slot(lambda _line: None, lambda: True):
         pass
     assert [ticket.key for ticket in slots.waiting()] == ["run-1"]
+
+
+def test_a_stopped_process_is_passed_and_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-Z in a terminal held up everybody who came later."""
+    monkeypatch.setenv("SEATRIAL_SLOTS", "1")
+    monkeypatch.setattr(slots, "ASLEEP_S", 2.0)
+    with slots.machine_slot(lambda _line: None):
+        first = start(monkeypatch, "first", arrived=1.0)
+        in_line(1)
+        first.send_signal(signal.SIGSTOP)
+    try:
+        with slots.machine_slot(lambda _line: None):
+            assert slots.waiting()[0].arrived == 1_000_000_000
+    finally:
+        first.send_signal(signal.SIGCONT)
+    out, _ = first.communicate(timeout=20)
+    assert "first" in out
+
+
+def test_a_clock_that_is_set_back_lets_nobody_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = slots.new_ticket()
+    slots.keep(first)
+    real = time.time_ns
+    monkeypatch.setattr(slots.time, "time_ns", lambda: real() - 3600 * 10**9)
+    assert slots.new_ticket().arrived > first.arrived
+    assert slots.new_ticket("site", time.time() + 3600).arrived < time.time_ns() + 3601 * 10**9
