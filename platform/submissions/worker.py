@@ -11,17 +11,20 @@ import threading
 from multiprocessing.synchronize import Event as SharedEvent
 from pathlib import Path
 
-from celery.signals import worker_init, worker_shutting_down
+from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
 log = logging.getLogger(__name__)
 MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
 PAUSE_S = 5.0
+KEEPER_S = 10.0
+"""So long a worker that ends waits for its housekeeping process."""
 
 
 class _Worker:
     """Of this process tree: the flag is made before the pool is forked, so all of the pool see it."""
 
     stopping: threading.Event | SharedEvent = threading.Event()
+    keeper: threading.Thread | None = None
 
 
 def stops() -> bool:
@@ -32,12 +35,21 @@ def stops() -> bool:
 @worker_init.connect  # type: ignore[untyped-decorator]
 def begin(**_: object) -> None:
     _Worker.stopping = multiprocessing.get_context("fork").Event()
-    threading.Thread(target=keep_housekeeper, name="housekeeper", daemon=True).start()
+    _Worker.keeper = threading.Thread(target=keep_housekeeper, name="housekeeper", daemon=True)
+    _Worker.keeper.start()
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def end(**_: object) -> None:
     _Worker.stopping.set()
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def ended(**_: object) -> None:
+    """Leave nothing behind: the worker ends after its housekeeping process."""
+    _Worker.stopping.set()
+    if _Worker.keeper is not None:
+        _Worker.keeper.join(KEEPER_S)
 
 
 def keep_housekeeper() -> None:

@@ -74,6 +74,13 @@ def processes_of(home: Path) -> list[str]:
     return found
 
 
+def wait_for_processes(home: Path, count: int, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while len(found := processes_of(home)) < count:
+        assert time.monotonic() < deadline, f"fewer than {count} processes after {seconds} s: {found}"
+        time.sleep(0.1)
+
+
 def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -108,7 +115,7 @@ def test_serves_grades_stops_and_starts_again_fast(
     assert f"http://127.0.0.1:{port}/first/" in first.output()
     assert json.loads((home / "engine.json").read_text())["ready"] is True
     assert (home / "secret.key").stat().st_mode & 0o777 == 0o600
-    assert len(processes_of(home)) >= 3, "web, worker and housekeeping"
+    wait_for_processes(home, 3)  # web, worker and its housekeeping, which comes last
     assert first.stop() == 0
     assert processes_of(home) == []
     with closing(socket.socket()) as probe:
