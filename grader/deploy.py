@@ -247,6 +247,10 @@ class Deployment:
         except (SeatrialError, EngineUnavailable, KeyError):
             return ""
 
+    def engine_lost(self) -> bool:
+        """Whether the pod that was opened does not stand any more: the engine stopped, or was started anew."""
+        return self._pod is not None and not self._pod.is_whole()
+
     def destroy(self) -> None:
         for channel in (*self._channels.values(), *([self._probe] if self._probe else [])):
             channel.close()

@@ -86,6 +86,7 @@ class _Run:
         self.failed_phase: tuple[Phase, float] | None = None
         self.ask_again = 0.0
         self.was_cancelled = False
+        self.engine_lost = False
 
     def cancelled(self) -> bool:
         """Asked often; the caller's own answer may cost a query and is asked for at most twice a second."""
@@ -93,6 +94,14 @@ class _Run:
             self.ask_again = time.monotonic() + ASK_EVERY_S
             self.was_cancelled = self.job.cancelled()
         return self.stop.is_set() or self.was_cancelled
+
+    def _engine_is_away(self) -> bool:
+        """A build that breaks off because the engine stops looks like one that failed."""
+        try:
+            self.sandbox.check()
+        except EngineUnavailable:
+            return True
+        return False
 
     def events(self) -> Generator[Event, None, None]:
         deployment = Deployment(self.job, self.sandbox, self.labels)
@@ -105,10 +114,11 @@ class _Run:
                 reason, advice = not_judged(self.results), "This is our fault; it costs no attempt. Grade again."
         except LearnerError as error:
             verdict, reason, advice = Verdict.NOT_GRADABLE, error.message, error.advice
+            self.engine_lost = self._engine_is_away()
         except RunCancelled as error:
             verdict, reason, advice = Verdict.CANCELLED, error.message, error.advice
         except EngineUnavailable as error:
-            reason, advice = f"The container engine went away: {error.message}", "The run will be tried again."
+            reason, self.engine_lost = error.message, True
         except SeatrialError as error:
             reason, advice = error.message, error.advice or "This is our fault; it costs no attempt. Grade again."
         except Exception as error:  # a defect of ours must still end in a verdict and a clean engine
@@ -118,6 +128,10 @@ class _Run:
         finally:
             # Also on GeneratorExit, where nothing may be yielded any more.
             app_log = deployment.app_log(TAIL_BYTES)
+            if verdict is not Verdict.CANCELLED and (self.engine_lost or deployment.engine_lost()):
+                self.engine_lost, verdict = True, Verdict.ERRORED
+                reason = f"The container engine went away during the run. {reason}".strip()
+                advice = "This is our fault; it costs no attempt. Grade again once the engine answers."
             self.stop.set()
             began = time.monotonic()
             deployment.destroy()
@@ -160,6 +174,7 @@ class _Run:
             criteria=self.results,
             image_digest=self.image.id if self.image else "",
             seconds=round(time.monotonic() - self.began, 3),
+            engine_lost=self.engine_lost,
         )
 
     def _phase(self, phase: Phase) -> PhaseStarted:

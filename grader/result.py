@@ -184,3 +184,4 @@ class RunResult(Told):
     criteria: list[CheckResult] = []
     image_digest: str = ""
     seconds: float = 0.0
+    engine_lost: bool = Field(False, description="the engine or its pod went away in mid-run: to be tried again")

@@ -154,6 +154,11 @@ class Pod(Protocol):
         """Of a party of role 'app', at once: as of the last second in which it ran. None in its first second."""
         ...
 
+    def is_whole(self) -> bool:
+        """Whether the pod's own place still stands. False once the engine went away or was started anew: what was
+        measured since then says nothing. Never raises."""
+        ...
+
     def destroy(self) -> None: ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ from grader.sandbox.docker_wait import kill, wait_gone
 PAUSE_COMMAND = ["sleep", "infinity"]
 CANT_EXEC_WAIT_S = 0.15
 UNANSWERED_TRIES, UNANSWERED_S = 5, 0.2
+LOG = logging.getLogger(__name__)
 LOG_LINES = 20_000
 GONE = PartyState(running=False)
 
@@ -272,6 +274,14 @@ class DockerPod:
         return volume
 
     # -- the end
+
+    def is_whole(self) -> bool:
+        try:
+            with engine_call("look at the pod"):
+                return bool(self._api.inspect_container(self._pause)["State"]["Running"])
+        except SeatrialError as error:
+            LOG.warning("the pod is lost: %s", error.message)
+            return False
 
     def destroy(self) -> None:
         self._made.close()

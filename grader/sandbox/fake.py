@@ -106,6 +106,7 @@ class FakePod:
         self.labels, self.hosts, self._scripts = labels, hosts, scripts
         self.parties: dict[str, FakeParty] = {}
         self.destroyed = False
+        self.whole = True
 
     def start(self, party: PartySpec) -> None:
         self._check_open()
@@ -193,6 +194,9 @@ class FakePod:
 
     def seen_usage(self, name: str) -> Usage | None:
         return self._party(name).script.usage
+
+    def is_whole(self) -> bool:
+        return self.whole and not self.destroyed
 
     def destroy(self) -> None:
         self.destroyed = True

@@ -277,29 +277,38 @@ def reclaim() -> list[int]:
             mine = GradingRun.objects.filter(_held(run.pk, run.fence), lease_until__lt=timezone.now())
             if mine.update(fence=F("fence") + 1, lease_until=None) != 1:
                 continue
-            # Nothing of the broken try stays: the next one starts from an empty sheet.
-            run.events.all().delete()
-            run.check_results.all().delete()
-            run.evidence.all().delete()
-            if _after_loss(run):
+            if _after_loss(run, "The worker stopped"):
                 back.append(run.pk)
     return back
 
 
-def _after_loss(run: GradingRun) -> bool:
-    """Decide what becomes of a run whose worker died. True when it is queued again."""
+def put_back(run_id: int, fence: int, what: str) -> bool:
+    """End a try that something of ours broke. ``what`` happened, as a clause: "The container engine went away".
+
+    True when the run is queued again; after MAX_TRIES it ends as lost. Raises LeaseLost when the fence is stale.
+    """
+    with holding(run_id, fence):
+        GradingRun.objects.filter(pk=run_id).update(fence=F("fence") + 1, lease_until=None)
+        return _after_loss(GradingRun.objects.get(pk=run_id), what)
+
+
+def _after_loss(run: GradingRun, what: str) -> bool:
+    """Decide what becomes of a run after a broken try, of which nothing stays. True when it is queued again."""
+    run.events.all().delete()
+    run.check_results.all().delete()
+    run.evidence.all().delete()
     row = GradingRun.objects.filter(pk=run.pk)
     if run.cancel_requested:
         row.update(state=State.CANCELLED, finished_at=timezone.now(), reason="Cancelled.")
         return False
     if run.tries < MAX_TRIES:
-        row.update(state=State.QUEUED, started_at=None, worker="", reason="The worker stopped; the run is tried again.")
+        row.update(state=State.QUEUED, started_at=None, worker="", reason=f"{what}; the run is tried again.")
         return True
     row.update(
         state=State.LOST,
         verdict=Verdict.ERRORED.value,
         finished_at=timezone.now(),
-        reason=f"The worker stopped {MAX_TRIES} times while it graded this.",
+        reason=f"{what} while it was graded, at the last of {MAX_TRIES} tries.",
         advice="This is our fault; it costs no attempt. Tell the operator, then grade again.",
     )
     _announce(run.pk)

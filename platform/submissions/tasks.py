@@ -16,7 +16,7 @@ from pathlib import Path
 
 from celery import shared_task
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 
 from grader import __version__, engine, slots
@@ -36,6 +36,12 @@ IN_LINE_S = 8.0
 """So long a process of the worker stands in line before it lets other tasks in; its place is kept."""
 TICK_S = 1.0
 RING_AFTER = timedelta(seconds=10)
+STORAGE = (OperationalError, InterfaceError, OSError)
+"""A database that is away or locked, a disk that is full: the run is tried again."""
+
+
+class EngineLost(Exception):
+    """The engine went away in mid-run; what it measured says nothing."""
 
 
 def make_sandbox() -> Sandbox:
@@ -108,6 +114,11 @@ def grade(run: GradingRun, sandbox_of: Callable[[], Sandbox]) -> bool:
         return False
     except services.LeaseLost:
         log.warning("Run %s was taken from us; its events since then were not written.", run.pk)
+    except EngineLost:
+        _put_back(run, "The container engine went away")
+    except STORAGE:
+        log.exception("Run %s: the database or the disk failed.", run.pk)
+        _put_back(run, "The database or the disk failed")
     except Exception as error:
         log.exception("Run %s broke in the worker.", run.pk)
         with suppress(services.LeaseLost):
@@ -130,8 +141,21 @@ def _drive(run: GradingRun, recorder: Recorder, keeper: LeaseKeeper, sandbox_of:
         for event in events:
             recorder.record(event)
             if event.type == "run_finished":
+                if event.result.engine_lost:
+                    raise EngineLost
                 recorder.flush()
                 services.finish(run.pk, run.fence, event.result)
+
+
+def _put_back(run: GradingRun, what: str) -> None:
+    """Into the queue again. Where even that fails, the lease runs out and the sweep does it."""
+    close_old_connections()
+    try:
+        services.put_back(run.pk, run.fence, what)
+    except services.LeaseLost:
+        log.warning("Run %s was taken from us before it could be put back.", run.pk)
+    except STORAGE:
+        log.warning("Run %s could not be put back now; the sweep does it once its lease is over.", run.pk)
 
 
 def _our_fault(run: GradingRun, error: Exception) -> RunResult:

@@ -216,6 +216,19 @@ def test_a_missing_image_is_ours():
         podkit.sandbox().image("seatrial/none:1")
 
 
+def test_a_pod_whose_place_is_gone_is_not_whole():
+    run = podkit.labels()
+    with podkit.pod("app", run=run) as where:
+        where.start(podkit.party("import time; time.sleep(60)"))
+        assert where.is_whole()
+        where.signal("app", "SIGKILL")
+        assert where.is_whole(), "a service that dies is the learner's; the pod stands"
+        labelled = docker.from_env().containers.list(filters={"label": f"seatrial.run={run.run_id}"})
+        (pause,) = [found for found in labelled if found.name.endswith("-pause")]
+        pause.kill()
+        assert not where.is_whole()
+
+
 def test_destroy_twice_and_start_after_destroy():
     run = podkit.labels()
     with podkit.pod("app", run=run) as where:

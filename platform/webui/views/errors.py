@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -41,13 +43,36 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
+STORAGE = (OperationalError, InterfaceError, OSError)
+RETRY_S = 30
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Show the reference that the log has too. When even that page fails, the text alone: never a second error."""
+    """Show the reference that the log has too. Trouble of database or disk is 503: it passes, and says so.
+
+    When even the page fails, the text alone: never a second error.
+    """
     reference = f"e-{secrets.token_hex(3)}"
     logger.error("server error at %s, reference %s", request.path, reference)
-    heading = "Something broke on our side"
+    if isinstance(sys.exc_info()[1], STORAGE):
+        response = _plain_if_needed(request, 503, *_STORAGE_TEXT, reference)
+        response["Retry-After"] = str(RETRY_S)
+        return response
+    return _plain_if_needed(request, 500, *_BROKEN_TEXT, reference)
+
+
+_BROKEN_TEXT = ("Something broke on our side", "Your runs go on; they don’t depend on this page.")
+_STORAGE_TEXT = (
+    "We can’t store anything right now",
+    "The database is busy or away, or the disk is full. Nothing of yours that was stored is lost. "
+    "Wait half a minute, go back and repeat it; if it stays, tell the operator.",
+)
+
+
+def _plain_if_needed(request: HttpRequest, status: int, heading: str, text: str, reference: str) -> HttpResponse:
     try:
-        return fault(request, 500, heading, "Your runs go on; they don’t depend on this page.", reference)
+        return fault(request, status, heading, text, reference)
     except Exception:
         logger.exception("the error page failed too, reference %s", reference)
-        return HttpResponse(f"{heading}. Reference {reference}.", status=500, content_type="text/plain")
+        plain = f"{heading}. {text} Reference {reference}."
+        return HttpResponse(plain, status=status, content_type="text/plain; charset=utf-8")

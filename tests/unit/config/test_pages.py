@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 
 from accounts.models import User
@@ -113,6 +114,26 @@ def test_500_has_our_page_and_a_reference(client: Client, db: None, monkeypatch)
     assert "boom" not in page.content.decode()
 
 
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize(
+    "error", [OperationalError("database is locked"), InterfaceError("closed"), OSError(28, "No space left on device")]
+)
+def test_storage_that_fails_for_a_while_is_503_and_says_what_to_do(
+    client: Client, db: None, monkeypatch, error: Exception, plain: bool
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("config.views.status.database_answers", broken)
+    if plain:
+        monkeypatch.setattr("webui.views.errors.fault", broken)
+    client.raise_request_exception = False
+    page = client.get("/status/")
+    assert (page.status_code, page["Retry-After"]) == (503, "30")
+    assert "Wait half a minute" in page.content.decode()
+    assert str(error) not in page.content.decode()
+
+
 def test_500_when_the_database_is_gone_too(client: Client, ada: User, monkeypatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("boom")
@@ -122,7 +143,8 @@ def test_500_when_the_database_is_gone_too(client: Client, ada: User, monkeypatc
     client.raise_request_exception = False
     page = client.get("/status/")
     assert page.status_code == 500
-    assert page.content.decode().startswith("Something broke on our side. Reference e-")
+    assert page.content.decode().startswith("Something broke on our side. ")
+    assert "Reference e-" in page.content.decode()
 
 
 def test_the_broker_never_loses_order_or_a_message() -> None:

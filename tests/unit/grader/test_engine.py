@@ -138,7 +138,41 @@ def test_a_probe_that_fails_is_our_fault(lines: list[str], job: GradingJob) -> N
 
 def test_an_engine_that_goes_away_in_the_middle_is_our_fault(job: GradingJob) -> None:
     sandbox = FakeSandbox({"probe": Script(start_error=SandboxError("the engine said no"))})
-    assert grade(job, sandbox)[0].verdict is Verdict.ERRORED
+    result, _ = grade(job, sandbox)
+    assert (result.verdict, result.engine_lost) == (Verdict.ERRORED, False)
+
+
+def test_an_engine_that_does_not_answer_any_more_is_lost(job: GradingJob) -> None:
+    sandbox = FakeSandbox({"probe": Script(start_error=EngineUnavailable("no answer", "start it"))})
+    result, _ = grade(job, sandbox)
+    assert (result.verdict, result.engine_lost) == (Verdict.ERRORED, True)
+    assert "went away during the run" in result.reason
+
+
+def test_a_build_that_broke_off_with_the_engine_is_not_the_learners(job: GradingJob) -> None:
+    sandbox = FakeSandbox()
+    sandbox.build_error = BuildFailed("the build ended without a word")
+    began = run(job, sandbox, installation="here")
+    sandbox.available = False
+    result = list(began)[-1].result  # type: ignore[union-attr]
+    assert (result.verdict, result.engine_lost) == (Verdict.ERRORED, True)
+
+
+@pytest.mark.parametrize("contract", [P, F], ids=["passed", "failed"])
+def test_whatever_was_measured_in_a_pod_that_fell_is_no_verdict(job: GradingJob, contract: Outcome) -> None:
+    """The engine was started anew: the service went with it, and that is not the learner's doing."""
+    lines = [READY, ended("contract", contract, 40, gate=True), ended("reverse", contract, 60), DONE]
+    sandbox = FakeSandbox({})
+
+    def answers(line: str) -> list[str]:
+        if json.loads(line)["type"] == "await":
+            return [Listening().model_dump_json()]
+        sandbox.pods[0].whole = False
+        return lines
+
+    sandbox.scripts["probe"] = Script(answers=answers)
+    result, _ = grade(job, sandbox)
+    assert (result.verdict, result.engine_lost, result.score) == (Verdict.ERRORED, True, 0)
 
 
 def test_without_an_engine_nothing_is_started(job: GradingJob) -> None:

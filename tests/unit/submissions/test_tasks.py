@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from grader import slots
@@ -189,6 +190,81 @@ def test_a_worker_that_lost_its_run_stops_and_tears_down(
     now = GradingRun.objects.get(pk=made.pk)
     assert (now.state, now.verdict, now.events.count()) == (State.RUNNING, "", 1)
     assert torn_down == [True]
+
+
+def engine_lost(failed: RunResult) -> Callable[..., Iterator[Event]]:
+    lost = failed.model_copy(update={"verdict": Verdict.ERRORED, "engine_lost": True})
+
+    def run(job: GradingJob, sandbox: Any, *, installation: str) -> Iterator[Event]:
+        yield PhaseStarted(phase="grade")
+        for result in failed.criteria:
+            yield CheckFinished(result=result)
+        yield RunFinished(result=lost)
+
+    return run
+
+
+def test_an_engine_that_is_lost_in_mid_run_puts_the_run_back(
+    ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch, failed_result: RunResult, rings: list[int]
+) -> None:
+    monkeypatch.setattr(tasks.engine, "run", engine_lost(failed_result))
+    made = make_run(ada)
+    rings.clear()
+    for tries in range(1, services.MAX_TRIES):
+        tasks.run_grading(made.pk)
+        now = GradingRun.objects.get(pk=made.pk)
+        assert (now.state, now.verdict, now.tries) == (State.QUEUED, "", tries)
+        assert now.events.count() == now.check_results.count() == 0, "nothing of the broken try stays"
+        assert "engine went away; the run is tried again" in now.reason
+    assert rings == [made.pk] * (services.MAX_TRIES - 1)
+    tasks.run_grading(made.pk)
+    now = GradingRun.objects.get(pk=made.pk)
+    assert (now.state, now.verdict, now.counts) == (State.LOST, "errored", False)
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError("terminating connection"), InterfaceError("closed"), OSError(28, "No space left")]
+)
+@pytest.mark.parametrize("where", ["record", "finish"])
+def test_a_database_or_disk_that_fails_puts_the_run_back(
+    error: Exception,
+    where: str,
+    ada: Any,
+    make_run: Make,
+    jobs: list[GradingJob],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = make_run(ada)
+    with monkeypatch.context() as broken:
+
+        def fail(*_: Any) -> None:
+            raise error
+
+        if where == "record":
+            broken.setattr(tasks.Recorder, "record", fail)
+        else:
+            broken.setattr(services, "finish", fail)
+        tasks.run_grading(made.pk)
+    now = GradingRun.objects.get(pk=made.pk)
+    assert (now.state, now.verdict) == (State.QUEUED, "")
+    assert "database or the disk failed" in now.reason
+    tasks.run_grading(made.pk)
+    assert GradingRun.objects.get(pk=made.pk).verdict == "failed", "the next try is graded as ever"
+
+
+def test_a_cancelled_run_is_not_put_back(
+    ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch, failed_result: RunResult
+) -> None:
+    made = make_run(ada)
+    real = engine_lost(failed_result)
+
+    def run(job: GradingJob, sandbox: Any, *, installation: str) -> Iterator[Event]:
+        services.cancel(GradingRun.objects.get(pk=made.pk))
+        yield from real(job, sandbox, installation=installation)
+
+    monkeypatch.setattr(tasks.engine, "run", run)
+    tasks.run_grading(made.pk)
+    assert GradingRun.objects.get(pk=made.pk).state == State.CANCELLED
 
 
 @pytest.mark.django_db(transaction=True)
