@@ -49,6 +49,12 @@ import sys, django; django.setup()
 from submissions import bell
 for _ in range(3): bell.ring(int(sys.argv[1]))
 """
+BREAK = """
+import redis, django; django.setup()
+from django.conf import settings
+broken = [b"", b"null", b"{", b"{}", b'{"properties": {"delivery_info": {}}, "body": "W10="}', b"\\xff"]
+redis.Redis.from_url(settings.SEATRIAL_BROKER_URL).rpush("celery", *broken)
+"""
 CLAIM = """
 import django; django.setup()
 from submissions import services
@@ -86,6 +92,7 @@ def test_a_run_is_graded_once_by_the_worker(site: Production, content: Path) -> 
     waiting = look(site)
     assert (waiting["database"], waiting["state"]) == ("postgresql", "queued")
     site.step(RING_AGAIN, run)  # four bells for one run: the database decides, not the queue
+    site.step(BREAK)  # and before them what nobody can read
 
     with site.worker() as log:
         wait_until(lambda: look(site)["state"] == "finished", log.read_text, 90)
@@ -93,7 +100,9 @@ def test_a_run_is_graded_once_by_the_worker(site: Production, content: Path) -> 
     assert (done["verdict"], done["tries"], done["fence"]) == ("passed", 1, 1), done
     assert done["checks"] == done["rubric"]
     assert done["phases"] == ["build", "deploy", "ready", "grade", "teardown"]
+    assert log.read_text().count("can't be read and is set aside") == 6
     assert "Traceback" not in log.read_text()
+    assert "Unrecoverable" not in log.read_text()
     assert site.step(CLAIM).splitlines()[-1] == "none"
 
 

@@ -167,6 +167,27 @@ def test_a_worker_that_dies_is_started_again(started: list[Up], tmp_path: Path) 
     assert processes_of(up.home) == []
 
 
+def test_a_launcher_that_is_killed_takes_everything_along(started: list[Up], tmp_path: Path) -> None:
+    """Also with a client that never hangs up: the port has to be free for the next start."""
+    up = Up(tmp_path / "home", free_port())
+    started.append(up)
+    up.wait_for("grading is ready", 120)
+    wait_for_processes(up.home, 3)
+    with socket.create_connection(("127.0.0.1", up.port)) as idle:
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert idle.recv(12).startswith(b"HTTP/1.1")
+        up.process.kill()
+        up.process.wait(10)
+        deadline = time.monotonic() + 30
+        while left := processes_of(up.home):
+            assert time.monotonic() < deadline, left
+            time.sleep(0.1)
+    again = Up(up.home, up.port)
+    started.append(again)
+    again.wait_for("serving at", 30)
+    assert again.stop() == 0
+
+
 def test_a_second_up_on_the_same_home_and_a_busy_port_are_refused(started: list[Up], tmp_path: Path) -> None:
     port = free_port()
     first = Up(tmp_path / "home", port)

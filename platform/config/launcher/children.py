@@ -20,15 +20,18 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent() -> None:
-    """Runs in the child before exec: should the launcher be killed with -9, its children get SIGTERM (on Linux)."""
+def _die_with_parent(number: int) -> None:
+    """Runs in the child before exec: should the launcher be killed with -9, its children get a signal (on Linux)."""
     if hasattr(_libc, "prctl"):
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _libc.prctl(_PR_SET_PDEATHSIG, number)
 
 
 @dataclass
 class Child:
-    """A program that should keep running. ``grace_s``: seconds from SIGTERM to SIGKILL."""
+    """A program that should keep running. ``grace_s``: seconds from SIGTERM to SIGKILL.
+
+    ``orphaned``: the signal that it gets when the launcher was killed and nobody is left to count the grace.
+    """
 
     name: str
     command: list[str]
@@ -37,6 +40,7 @@ class Child:
     started_at: float = 0.0
     deaths: int = 0
     due: float = field(default=0.0)
+    orphaned: signal.Signals = signal.SIGTERM
 
     def start(self, env: Mapping[str, str]) -> None:
         """Start in a new session, so that Ctrl-C in the terminal reaches only the launcher.
@@ -48,7 +52,7 @@ class Child:
             env=dict(env),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  only a system call happens before exec
+            preexec_fn=lambda: _die_with_parent(self.orphaned),  # noqa: PLW1509  only a system call happens before exec
         )
         self.started_at = time.monotonic()
 

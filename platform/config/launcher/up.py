@@ -133,7 +133,7 @@ def _children(host: str, port: int) -> dict[str, Child]:
     worker = [*celery, "worker", "--concurrency", str(slot_count() + 1), "--pool", "prefork", "--loglevel", "WARNING"]
     worker += ["--without-gossip", "--without-mingle"]
     return {
-        "web": Child("web server", web, 6.0),
+        "web": Child("web server", web, 6.0, orphaned=signal.SIGKILL),  # it holds nothing but the port
         "worker": Child("worker", worker, 10.0),
     }
 
