@@ -207,10 +207,10 @@ class GradingRun(models.Model):
 
     @property
     def took(self) -> timedelta | None:
-        """From the start of the last try to its end, or to now."""
+        """From the start of the last try to its end, or to now. Never negative: clocks are set back."""
         if self.started_at is None:
             return None
-        return (self.finished_at or timezone.now()) - self.started_at
+        return max(timedelta(), (self.finished_at or timezone.now()) - self.started_at)
 
 
 class RunEvent(models.Model):

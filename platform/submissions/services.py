@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 State = GradingRun.State
 LEASE = timedelta(seconds=30)
+CLOCKS = timedelta(minutes=2)
+"""Clocks of workers may differ by so much. A lease that ends later was written before the clock was set back."""
 TWICE = timedelta(seconds=10)
 """Within this time the same source is one submission, also when its run is over already."""
 MAX_TRIES = 3
@@ -124,7 +126,8 @@ def _sent_before(user: User, lab_version: LabVersion, digest: str) -> GradingRun
     run = newest.runs.filter(batch__isnull=True).order_by("-pk").first()
     if run is None or run.state == State.CANCELLED:
         return None
-    return run if not run.is_over or run.created > timezone.now() - TWICE else None
+    now = timezone.now()
+    return run if not run.is_over or now - TWICE < run.created <= now else None
 
 
 def regrade(run: GradingRun, by: User) -> GradingRun:
@@ -272,14 +275,19 @@ def cancel(run: GradingRun) -> None:
 def reclaim() -> list[int]:
     """Take runs from workers that stopped renewing. Returns the ids that are queued again."""
     back: list[int] = []
-    for run in GradingRun.objects.filter(state=State.RUNNING, lease_until__lt=timezone.now()):
+    for run in GradingRun.objects.filter(_dead(), state=State.RUNNING):
         with transaction.atomic():
-            mine = GradingRun.objects.filter(_held(run.pk, run.fence), lease_until__lt=timezone.now())
+            mine = GradingRun.objects.filter(_held(run.pk, run.fence), _dead())
             if mine.update(fence=F("fence") + 1, lease_until=None) != 1:
                 continue
             if _after_loss(run, "The worker stopped"):
                 back.append(run.pk)
     return back
+
+
+def _dead() -> Q:
+    now = timezone.now()
+    return Q(lease_until__lt=now) | Q(lease_until__gt=now + LEASE + CLOCKS)
 
 
 def put_back(run_id: int, fence: int, what: str) -> bool:

@@ -193,14 +193,14 @@ class LeaseKeeper:
         self._thread.join()
 
     def _keep(self) -> None:
-        renewed = timezone.now()
+        renewed = time.monotonic()  # the wall clock may be set back
         try:
             while not self._over.wait(TICK_S):
                 try:
                     self.recorder.flush()
-                    if timezone.now() - renewed > timedelta(seconds=RENEW_S):
+                    if time.monotonic() - renewed > RENEW_S:
                         services.renew_lease(self.run_id, self.fence)
-                        renewed = timezone.now()
+                        renewed = time.monotonic()
                     if services.should_stop(self.run_id, self.fence):
                         self._stop.set()
                 except services.LeaseLost:
@@ -227,8 +227,8 @@ def sweep() -> None:
         return
     except SeatrialError as error:
         log.warning("The sweep of the engine failed: %s", error.message)
-    waiting = GradingRun.objects.filter(state=GradingRun.State.QUEUED, created__lt=timezone.now() - RING_AFTER)
-    if first := waiting.order_by("created").first():
+    fresh = (timezone.now() - RING_AFTER, timezone.now())
+    if first := GradingRun.objects.next_in_line().exclude(created__range=fresh).first():
         bell.ring(first.pk)
 
 

@@ -215,6 +215,22 @@ def test_reclaim_queues_again_and_clears_the_broken_try(ada: Any, make_run: Make
     assert services.finish(again.pk, again.fence, result()).verdict == "passed"
 
 
+def test_a_clock_that_is_set_back_keeps_no_dead_run(
+    ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(ada)
+    taken = services.claim("w1")
+    assert taken is not None
+    earlier = timezone.now() - timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: earlier)
+    now = GradingRun.objects.get(pk=run.pk)
+    assert now.took == timedelta()
+    assert services.renew_lease(run.pk, taken.fence), "its worker lives and renews: the run stays with it"
+    assert services.reclaim() == []
+    GradingRun.objects.filter(pk=run.pk).update(lease_until=earlier + timedelta(hours=1, seconds=20))
+    assert services.reclaim() == [run.pk], "a lease from the time before ends at once"
+
+
 def test_after_three_tries_the_run_is_lost(ada: Any, make_run: Make) -> None:
     made = make_run(ada)
     for _ in range(services.MAX_TRIES):

@@ -313,6 +313,16 @@ def test_the_sweep_reclaims_cleans_and_rings(
     assert state_of(settings)["ready"] is True
 
 
+@pytest.mark.parametrize(("age_s", "rung"), [(60, True), (2, False), (-3600, True)])
+def test_the_sweep_rings_for_what_waits_and_for_what_came_before_the_clock_was_set_back(
+    ada: Any, make_run: Make, rings: list[int], age_s: int, rung: bool
+) -> None:
+    run = make_run(ada, created=timezone.now() - timedelta(seconds=age_s))
+    rings.clear()
+    tasks.sweep()
+    assert rings == ([run.pk] if rung else [])
+
+
 def test_the_sweep_without_an_engine_still_reclaims(
     ada: Any, make_run: Make, sandbox: SandboxStub, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
