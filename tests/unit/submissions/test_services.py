@@ -215,9 +215,7 @@ def test_reclaim_queues_again_and_clears_the_broken_try(ada: Any, make_run: Make
     assert services.finish(again.pk, again.fence, result()).verdict == "passed"
 
 
-def test_a_clock_that_is_set_back_keeps_no_dead_run(
-    ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clock_that_is_set_back_keeps_no_dead_run(ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(ada)
     taken = services.claim("w1")
     assert taken is not None
