@@ -109,7 +109,7 @@ class _Run:
         try:
             yield from self._build()
             yield from self._deploy_and_grade(deployment)
-            verdict = verdict_of(self.job.lab.spec.rubric, self.results)
+            verdict = verdict_of(self.job.lab.spec.rubric, self.results, chosen=bool(self.job.only))
             if verdict is Verdict.ERRORED:
                 reason, advice = not_judged(self.results), "This is our fault; it costs no attempt. Grade again."
         except LearnerError as error:

@@ -15,11 +15,14 @@ def score_of(rubric: Rubric, results: Sequence[CheckResult]) -> float:
     return round(min(points, rubric.gate_cap) if broken else points, 2)
 
 
-def verdict_of(rubric: Rubric, results: Sequence[CheckResult]) -> Verdict:
+def verdict_of(rubric: Rubric, results: Sequence[CheckResult], *, chosen: bool = False) -> Verdict:
     """Passed: every gate and enough points. Inconclusive only where the undecided could still change that.
 
     Errored instead of inconclusive where a fault of ours is among what is undecided: somebody has to mend it.
+    ``chosen``: only some criteria were asked for, so no score can say anything; passed is then all of them.
     """
+    if chosen:
+        return _verdict_of_chosen(results)
     gates = [r for r in results if r.gate]
     if any(r.outcome is Outcome.FAILED for r in gates):
         return Verdict.FAILED
@@ -29,6 +32,16 @@ def verdict_of(rubric: Rubric, results: Sequence[CheckResult]) -> Verdict:
         return Verdict.FAILED
     if score < rubric.pass_score or any(r.outcome is Outcome.INCONCLUSIVE for r in gates):
         return Verdict.ERRORED if any(r.our_fault for r in results) else Verdict.INCONCLUSIVE
+    return Verdict.PASSED
+
+
+def _verdict_of_chosen(results: Sequence[CheckResult]) -> Verdict:
+    if any(r.outcome is Outcome.FAILED for r in results):
+        return Verdict.FAILED
+    if any(r.our_fault for r in results):
+        return Verdict.ERRORED
+    if any(r.outcome is Outcome.INCONCLUSIVE for r in results):
+        return Verdict.INCONCLUSIVE
     return Verdict.PASSED
 
 

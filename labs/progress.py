@@ -10,11 +10,14 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run as lists show it. ``outcome`` is a badge's word; ``against`` says what it was held to fail."""
+    """One run as lists show it.
+
+    ``name``: "attempt 3" or "try". ``outcome``: a badge's word. ``against``: what it was held to fail.
+    """
 
     pk: int
     url: str
-    attempt: int
+    name: str
     counts: bool
     outcome: str
     score: float | None

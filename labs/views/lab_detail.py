@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -49,6 +50,7 @@ class Refusal:
     advice: str = ""
     filename: str = ""
     note: str = ""
+    only: Sequence[str] = ()
 
 
 @require_safe
@@ -66,13 +68,14 @@ def render_lab(
     request: HttpRequest, lab: Lab, *, refusal: Refusal | None = None, fragment: str = "", status: int = 200
 ) -> HttpResponse:
     """The whole page, or its fragment ``submit-form``. Also used by the submit view on refusal."""
-    if fragment == "submit-form":
-        return render(request, "labs/lab_detail/_submit.html", {"lab": lab, "refusal": refusal}, status=status)
     version = lab.current
     assert version is not None
+    spec = version.spec_model
+    if fragment == "submit-form":
+        form = {"lab": lab, "refusal": refusal, "spec": spec}
+        return render(request, "labs/lab_detail/_submit.html", form, status=status)
     told = _told(version)
     own = progress.own_runs(request.user, lab.slug)
-    spec = version.spec_model
     skills = {s.slug: s.title for s in Skill.objects.filter(slug__in=spec.skills)}
     context = {
         "nav_current": "labs",

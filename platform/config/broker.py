@@ -4,6 +4,7 @@ Kombu's own let an empty or broken message end the whole worker, which takes the
 a bell here: whoever can't be read is set aside with a line in the log, and the sweep rings again.
 """
 
+# mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
 import logging
@@ -29,7 +30,7 @@ def install() -> None:
     TRANSPORT_ALIASES.update(ALIASES)
 
 
-class Message(virtual.Message):  # type: ignore[misc]
+class Message(virtual.Message):
     """One that lacks what a message needs becomes an empty one, which Celery sets aside and confirms."""
 
     def __init__(self, payload: Any, channel: Any = None, **kwargs: Any) -> None:
@@ -51,12 +52,12 @@ def empty_message() -> dict[str, Any]:
     return {"body": "", "content-type": None, "content-encoding": None, "headers": {}, "properties": properties}
 
 
-class FileChannel(filesystem.Channel):  # type: ignore[misc]
+class FileChannel(filesystem.Channel):
     """Kombu has taken the file away by the time it finds that it can't be read."""
 
     Message = Message
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002  kombu's own ignores it, too
         while True:
             try:
                 return super()._get(queue)
@@ -64,13 +65,13 @@ class FileChannel(filesystem.Channel):  # type: ignore[misc]
                 log.warning("A message of the broker can't be read and is set aside: %s", error)
 
 
-class FileTransport(filesystem.Transport):  # type: ignore[misc]
+class FileTransport(filesystem.Transport):
     """``filesystem://``."""
 
     Channel = FileChannel
 
 
-class RedisChannel(redis.Channel):  # type: ignore[misc]
+class RedisChannel(redis.Channel):
     """Redis has handed the message over by the time Kombu finds that it can't be read."""
 
     Message = Message
@@ -83,7 +84,7 @@ class RedisChannel(redis.Channel):  # type: ignore[misc]
             raise Empty from error
 
 
-class RedisTransport(redis.Transport):  # type: ignore[misc]
+class RedisTransport(redis.Transport):
     """``redis://`` and ``rediss://``."""
 
     Channel = RedisChannel

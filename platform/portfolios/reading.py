@@ -82,7 +82,7 @@ class System:
     @cached_property
     def runs(self) -> QuerySet[GradingRun]:
         """Every run of this lab by this learner, newest first: nothing is left out."""
-        runs = GradingRun.objects.shown().filter(learner=self.run.learner_id, lab=self.run.lab_id)
+        runs = GradingRun.objects.attempts().filter(learner=self.run.learner_id, lab=self.run.lab_id)
         return runs.select_related("submission").order_by("-pk")
 
     @property
@@ -137,7 +137,7 @@ def systems(entries: Sequence[PortfolioEntry]) -> list[System]:
     if not entries:
         return []
     labs = {entry.run.lab_id for entry in entries}
-    runs = GradingRun.objects.shown().filter(learner=entries[0].run.learner_id, lab__in=labs)
+    runs = GradingRun.objects.attempts().filter(learner=entries[0].run.learner_id, lab__in=labs)
     lost = Q(verdict__in=(GradingRun.Verdict.FAILED, GradingRun.Verdict.NOT_GRADABLE))
     grouped = runs.order_by().values_list("lab").annotate(n=Counted("pk"), lost=Counted("pk", filter=lost))
     counts = {lab: Count(total, failed) for lab, total, failed in grouped}

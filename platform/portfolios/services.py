@@ -20,7 +20,7 @@ def portfolio_of(user: User) -> Portfolio:
 
 def publish(run: GradingRun, user: User) -> PortfolioEntry:
     """Pin the run on its owner's portfolio. Raises CannotPublish. Doing it twice changes nothing."""
-    if run.state != GradingRun.State.FINISHED or run.verdict not in PUBLISHABLE:
+    if run.trial or run.state != GradingRun.State.FINISHED or run.verdict not in PUBLISHABLE:
         raise CannotPublish("Only a run that passed or failed can be published. Grade it again first.")
     entry, _ = PortfolioEntry.objects.get_or_create(portfolio=portfolio_of(user), run=run)
     if not entry.visible:

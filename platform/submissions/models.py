@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 
 class Submission(models.Model):
-    """An immutable source snapshot. Its ``number`` counts per learner and lab; pages call it the attempt."""
+    """An immutable source snapshot. Its ``number`` counts per learner and lab; pages call it the attempt.
+
+    What was only tried ("Check it") has none: it is no attempt.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="submissions")
     lab = models.ForeignKey(Lab, on_delete=models.PROTECT, related_name="submissions")
     lab_version = models.ForeignKey(LabVersion, on_delete=models.PROTECT, related_name="submissions")
-    number = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(null=True, blank=True)
     digest = models.CharField(max_length=64, help_text="sha256 over the files of the snapshot")
     blob = models.CharField(max_length=64)
     note = models.CharField(max_length=120, blank=True)
@@ -40,7 +43,12 @@ class Submission(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.lab_id} {self.number}"
+        return f"{self.lab_id} {self.name}"
+
+    @property
+    def name(self) -> str:
+        """What pages call it."""
+        return f"attempt {self.number}" if self.number else "try"
 
 
 class RegradeBatch(models.Model):
@@ -77,13 +85,17 @@ class RunQuerySet(models.QuerySet["GradingRun"]):
         """Without the drafts of re-grades."""
         return self.exclude(batch__isnull=False, batch__published_at__isnull=True)
 
+    def attempts(self) -> RunQuerySet:
+        """Those shown that may count and be published. What was only tried may not."""
+        return self.shown().filter(trial=False)
+
     def standing(self) -> RunQuerySet:
-        """Those that stand for their submission: shown, and not replaced by a published re-grade with a verdict."""
+        """Those that stand for their submission: attempts, not replaced by a published re-grade with a verdict."""
         judged = ("passed", "failed", "not_gradable")
         replaced = GradingRun.objects.filter(
             replaces=models.OuterRef("pk"), batch__published_at__isnull=False, verdict__in=judged
         )
-        return self.shown().exclude(models.Exists(replaced))
+        return self.attempts().exclude(models.Exists(replaced))
 
     def next_in_line(self) -> RunQuerySet:
         """Queued runs in the order in which they are claimed: re-grades wait until no learner does."""
@@ -138,6 +150,8 @@ class GradingRun(models.Model):
     lab = models.ForeignKey(Lab, on_delete=models.PROTECT, related_name="+")
     batch = models.ForeignKey(RegradeBatch, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
     replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="regraded_by")
+    trial = models.BooleanField(default=False, help_text="only tried: no attempt, never public")
+    only = models.JSONField(default=list, blank=True, help_text="ids of the criteria to grade; empty: all")
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
     verdict = models.CharField(max_length=16, choices=Verdict.choices, blank=True)
     score = models.FloatField(null=True, blank=True, help_text="0 to 100; empty when nothing was judged")
@@ -165,12 +179,12 @@ class GradingRun(models.Model):
             models.Index(fields=["state", "lease_until"]),
             models.Index(fields=["state", "created"]),
             models.Index(fields=["learner", "lab", "-id"], name="run_of_learner_in_lab"),
-            models.Index(fields=["learner", "lab", "verdict", "-id"], name="run_verdict_of_learner"),
+            models.Index(fields=["learner", "trial", "lab", "verdict", "-id"], name="run_verdict_of_learner"),
             models.Index(fields=["learner", "-id"], name="run_of_learner"),
             models.Index(fields=["learner"], name="regrade_of_learner", condition=models.Q(batch__isnull=False)),
             models.Index(fields=["lab", "verdict", "-id"], name="run_verdict_in_lab"),
             models.Index(fields=["verdict", "-id"], name="run_verdict"),
-            models.Index(fields=["lab_version", "verdict"], name="run_verdict_of_version"),
+            models.Index(fields=["trial", "lab_version", "verdict"], name="run_verdict_of_version"),
             models.Index(fields=["state", "-id"], name="run_state"),
             models.Index(fields=["state", "-finished_at"], name="run_finished"),
         ]
@@ -203,7 +217,8 @@ class GradingRun(models.Model):
     @property
     def counts(self) -> bool:
         """Whether this run counts as an attempt: only when the outcome is the learner's own."""
-        return self.verdict in (self.Verdict.PASSED, self.Verdict.FAILED, self.Verdict.NOT_GRADABLE)
+        own = (self.Verdict.PASSED, self.Verdict.FAILED, self.Verdict.NOT_GRADABLE)
+        return not self.trial and self.verdict in own
 
     @property
     def took(self) -> timedelta | None:

@@ -40,7 +40,7 @@ def row_of(run: Any) -> RunRow:
     return RunRow(
         pk=run.pk,
         url=run.get_absolute_url(),
-        attempt=run.submission.number,
+        name=run.submission.name,
         counts=run.counts,
         outcome=run.outcome,
         score=run.score,
@@ -57,7 +57,7 @@ class OwnProgress:
         if not user.is_authenticated:
             return {}
         # One pass over an index that holds nothing else: runs themselves are read only to be shown.
-        own = GradingRun.objects.filter(learner=user).exclude(pk__in=_not_standing(user))
+        own = GradingRun.objects.filter(learner=user, trial=False).exclude(pk__in=_not_standing(user))
         groups = own.order_by().values_list("lab", "verdict").annotate(newest=Max("pk"))
         reached: dict[str, set[str]] = {}
         newest: dict[str, int] = {}
@@ -73,6 +73,6 @@ class OwnProgress:
         own = GradingRun.objects.shown().filter(learner=user, lab=slug)
         runs = [row_of(run) for run in own.listed()[:SHOWN]]
         judged = CheckResult.objects.filter(run=OuterRef("pk"))
-        last = own.filter(Exists(judged)).values_list("pk", flat=True).first()
+        last = own.filter(Exists(judged), trial=False).values_list("pk", flat=True).first()
         outcomes = CheckResult.objects.filter(run=last).values_list("criterion", "outcome") if last else ()
         return OwnRuns(runs, dict(outcomes))

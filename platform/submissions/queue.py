@@ -28,7 +28,9 @@ def position(run: GradingRun) -> int:
 
 def typical_s(lab_slug: str | None = None) -> float:
     """Mean seconds of the newest judged runs, of one lab or of all; a guess when there are none."""
-    runs = GradingRun.objects.filter(verdict__in=("passed", "failed", "inconclusive"), started_at__isnull=False)
+    runs = GradingRun.objects.filter(
+        verdict__in=("passed", "failed", "inconclusive"), started_at__isnull=False, trial=False
+    )
     if lab_slug:
         runs = runs.filter(lab=lab_slug)
     took = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=fields.DurationField())

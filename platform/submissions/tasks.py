@@ -133,6 +133,7 @@ def _drive(run: GradingRun, recorder: Recorder, keeper: LeaseKeeper, sandbox_of:
         seed=run.seed,
         run_id=str(run.pk),
         fence=run.fence,
+        only=frozenset(run.only),
         cancelled=keeper.stopped,
     )
     events = engine.run(job, sandbox_of(), installation=installation())

@@ -18,7 +18,7 @@ from submissions.models import GradingRun
 def publish(request: HttpRequest, pk: int) -> HttpResponse:
     """``action`` is publish or unpublish. Only one's own runs: others answer 404."""
     user = viewer(request)
-    run = get_object_or_404(GradingRun.objects.shown(), pk=pk, learner=user)
+    run = get_object_or_404(GradingRun.objects.attempts(), pk=pk, learner=user)
     if request.POST.get("action") == "unpublish":
         services.unpublish(run, user)
         messages.success(request, "Taken off your portfolio.")

@@ -36,3 +36,15 @@ def run_regrade(request: HttpRequest, pk: int) -> HttpResponse:
     except SeatrialError as error:
         messages.error(request, f"{error.message} {error.advice}".strip())
         return redirect(run)
+
+
+@login_required
+@require_POST
+def run_hand_in(request: HttpRequest, pk: int) -> HttpResponse:
+    """Submit what was tried as an attempt and go to the new run."""
+    run = find_run(request, pk)
+    try:
+        return redirect(services.submit_what_was_tried(run, viewer(request)))
+    except SeatrialError as error:
+        messages.error(request, f"{error.message} {error.advice}".strip())
+        return redirect(run)

@@ -95,7 +95,7 @@ def _add_log(context: dict[str, Any], run: GradingRun) -> None:
 
 def _others(run: GradingRun) -> RunQuerySet:
     """The learner's other runs of this lab, newest first."""
-    same = GradingRun.objects.shown().filter(learner=run.learner_id, lab=run.lab_id)
+    same = GradingRun.objects.attempts().filter(learner=run.learner_id, lab=run.lab_id)
     return same.exclude(pk=run.pk).with_people()
 
 

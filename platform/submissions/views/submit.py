@@ -28,20 +28,30 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect(f"{lab.get_absolute_url()}#submit")
     upload = request.FILES.get("archive")
     note = request.POST.get("note", "")[:120]
+    chosen = request.POST.getlist("only")
+    trial = services.Trial(tuple(chosen)) if request.POST.get("what") == "try" else None
     if not isinstance(upload, UploadedFile):
-        return _refused(request, lab, Refusal(("No archive was chosen.",), "Choose a zip or tar.gz file.", note=note))
+        return _refused(
+            request, lab, Refusal(("No archive was chosen.",), "Choose a zip or tar.gz file.", note=note, only=chosen)
+        )
     name = Path(upload.name or "archive").name
     assert lab.current is not None
     try:
         with tempfile.NamedTemporaryFile(suffix="-" + _suffix(name)) as file:
             _copy(upload, file)
             run = services.submit(
-                viewer(request), lab.current, Path(file.name), filename=name, note=note, size=upload.size or 0
+                viewer(request),
+                lab.current,
+                Path(file.name),
+                filename=name,
+                note=note,
+                size=upload.size or 0,
+                trial=trial,
             )
     except SeatrialError as error:
         reasons = tuple(line for line in error.message.splitlines() if line.strip())
         size = f"{(upload.size or 0) / 2**20:.1f} MB"
-        return _refused(request, lab, Refusal(reasons, error.advice, f"{name}, {size}", note))
+        return _refused(request, lab, Refusal(reasons, error.advice, f"{name}, {size}", note, chosen))
     if request.headers.get("HX-Request") == "true":
         response = HttpResponse(status=204)
         response["HX-Redirect"] = run.get_absolute_url()

@@ -100,7 +100,9 @@ def _labs() -> list[dict[str, object]]:
 def _runs_by_version() -> dict[int, dict[str, int]]:
     """How many runs had which verdict, by key of the lab version. One pass over an index."""
     out: dict[int, dict[str, int]] = {}
-    groups = GradingRun.objects.order_by().values_list("lab_version", "verdict").annotate(n=Count("pk"))
+    groups = (
+        GradingRun.objects.filter(trial=False).order_by().values_list("lab_version", "verdict").annotate(n=Count("pk"))
+    )
     for version, verdict, count in groups:
         out.setdefault(version, {})[verdict] = count
     return out

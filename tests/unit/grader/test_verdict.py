@@ -53,3 +53,16 @@ def results(*outcomes: Outcome) -> list[CheckResult]:
 def test_score_and_verdict(outcomes: tuple[Outcome, ...], score: float, verdict: Verdict) -> None:
     assert score_of(RUBRIC, results(*outcomes)) == score
     assert verdict_of(RUBRIC, results(*outcomes)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict"),
+    [((P, P), Verdict.PASSED), ((P, F), Verdict.FAILED), ((P, U), Verdict.INCONCLUSIVE), ((F, U), Verdict.FAILED)],
+)
+def test_of_chosen_criteria_all_have_to_hold(outcomes: tuple[Outcome, ...], verdict: Verdict) -> None:
+    chosen = results(P, *outcomes)[1:]
+    assert verdict_of(RUBRIC, chosen, chosen=True) is verdict
+    broken = [*chosen[:-1], chosen[-1].model_copy(update={"our_fault": True})]
+    expected = verdict if verdict is Verdict.FAILED and outcomes[0] is F else Verdict.ERRORED
+    if outcomes[-1] is U:
+        assert verdict_of(RUBRIC, broken, chosen=True) is expected
