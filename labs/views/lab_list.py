@@ -1,4 +1,4 @@
-"""The catalogue: tracks with one's progress, filters, labs (also those that are only planned), skills."""
+"""The catalogue: tracks with one's progress, filters, labs, skills. What is only planned is one line."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ STATES = {"open": "Not started", "failed": "Failed", "inconclusive": "Inconclusi
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One row: an installed lab with its spec, or a planned one with its slug and, if it is known, its title."""
+    """One installed lab."""
 
     slug: str
-    title: str = ""
-    lab: Lab | None = None
-    spec: LabSpec | None = None
+    lab: Lab
+    spec: LabSpec
     skills: tuple[str, ...] = ()
     standing: Standing | None = None
 
@@ -60,12 +59,9 @@ class Filters:
         return any((self.q, self.track, self.skill, self.level, self.state))
 
     def admit(self, card: Card, track: Track | None) -> bool:
-        """Whether ``card`` is shown. Planned labs have no level, text or state to be found by."""
+        """Whether ``card`` is shown."""
         if track and card.slug not in track.labs:
             return False
-        if card.spec is None:
-            text = f"{card.slug} {card.title}".lower()
-            return not any((self.q and self.q.lower() not in text, self.skill, self.level, self.state))
         spec = card.spec
         text = " ".join((spec.title, spec.summary, spec.id, *card.skills)).lower()
         return (
@@ -82,7 +78,8 @@ def lab_list(request: HttpRequest) -> HttpResponse:
     skills = list(Skill.objects.all())
     tracks = list(Track.objects.all())
     standings = progress.standings(request.user)
-    cards = _cards(tracks, {s.slug: s.title for s in skills}, standings)
+    cards = lab_cards({s.slug: s.title for s in skills}, standings)
+    taught = {slug for card in cards for slug in card.spec.skills}
     filters = Filters.of(request)
     track = next((t for t in tracks if t.slug == filters.track), None)
     shown = [card for card in cards if filters.admit(card, track)]
@@ -94,14 +91,13 @@ def lab_list(request: HttpRequest) -> HttpResponse:
         "track": track,
         "cards": shown,
         "states": STATES,
-        "skills": skills,
-        "installed": sum(card.lab is not None for card in cards),
+        "skills": [skill for skill in skills if skill.slug in taught],
+        "installed": len(cards),
         "passed": sum(card.state == "passed" for card in cards),
-        "shown": sum(card.lab is not None for card in shown),
-        "planned": sum(card.lab is None for card in shown),
+        "planned": _planned([track] if track else tracks, {card.slug for card in cards}),
         "tracks": [_track_row(t, standings) for t in tracks],
         "coverage": [row for s in skills if (row := _skill_row(s, cards))],
-        "carry_on": _carry_on(cards),
+        "carry_on": carry_on(cards),
     }
     # A history restore needs the whole page.
     fragment = request.headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in request.headers
@@ -110,23 +106,19 @@ def lab_list(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _cards(tracks: list[Track], titles: Mapping[str, str], standings: Mapping[str, Standing]) -> list[Card]:
-    """Installed labs by number, then what tracks name and nobody has installed yet."""
+def lab_cards(titles: Mapping[str, str], standings: Mapping[str, Standing]) -> list[Card]:
+    """Installed labs by number. ``titles``: of skills, by slug."""
     labs = Lab.objects.filter(retired=False, current__isnull=False).select_related("current")
-    cards = [
-        Card(
-            lab.slug,
-            lab.spec.title,
-            lab,
-            lab.spec,
-            tuple(titles.get(s, s) for s in lab.spec.skills),
-            standings.get(lab.slug),
-        )
+    return [
+        Card(lab.slug, lab, lab.spec, tuple(titles.get(s, s) for s in lab.spec.skills), standings.get(lab.slug))
         for lab in labs
     ]
-    known = {card.slug for card in cards}
-    planned = {slug: track.planned.get(slug, "") for track in tracks for slug in track.labs if slug not in known}
-    return cards + [Card(slug, title) for slug, title in planned.items()]
+
+
+def _planned(tracks: list[Track], installed: set[str]) -> list[str]:
+    """Titles of what these tracks name and nobody has installed yet."""
+    named = {slug: track.planned.get(slug, slug) for track in tracks for slug in track.labs}
+    return [title for slug, title in named.items() if slug not in installed]
 
 
 def _track_row(track: Track, standings: Mapping[str, Standing]) -> dict[str, object]:
@@ -136,7 +128,7 @@ def _track_row(track: Track, standings: Mapping[str, Standing]) -> dict[str, obj
 
 def _skill_row(skill: Skill, cards: list[Card]) -> dict[str, object] | None:
     """One mark for each installed lab that proves the skill; full when passed."""
-    proving = [card for card in cards if card.spec and skill.slug in card.spec.skills]
+    proving = [card for card in cards if skill.slug in card.spec.skills]
     if not proving:
         return None
     marks = sorted((card.state == "passed" for card in proving), reverse=True)
@@ -144,7 +136,7 @@ def _skill_row(skill: Skill, cards: list[Card]) -> dict[str, object] | None:
     return {"skill": skill, "places": places, "passed": sum(marks), "total": len(marks)}
 
 
-def _carry_on(cards: list[Card]) -> Card | None:
+def carry_on(cards: list[Card]) -> Card | None:
     """The lab that the visitor worked on last and has not passed."""
     begun = [card for card in cards if card.standing and card.state != "passed"]
     return max(begun, key=lambda card: card.standing.last.pk if card.standing else 0, default=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.internal import ratelimit
@@ -10,7 +11,6 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 
 from accounts.models import User
 
@@ -73,14 +73,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         )  # fmt: skip
         return response
 
-    def get_reset_password_from_key_url(self, key: str) -> str:
-        """Lead to the address that the operator set: a Host header chooses nothing that goes into a mail."""
-        path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
-        return settings.SEATRIAL_BASE_URL + path.replace("UID-KEY", key)
-
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        host = settings.SEATRIAL_BASE_URL.partition("://")[2]
-        super().send_mail(template_prefix, email, {**context, "current_site": {"name": host, "domain": host}})
+        """Links lead to the address that the operator set: a Host header chooses nothing that goes into a mail."""
+        links = {name: _at_home(value) for name, value in context.items() if name.endswith("_url")}
+        here = {"name": "Seatrial", "domain": settings.SEATRIAL_BASE_URL}
+        super().send_mail(template_prefix, email, {**context, **links, "current_site": here})
+
+
+def _at_home(address: str) -> str:
+    """The same place of the site under its own address."""
+    parts = urlsplit(address)
+    return settings.SEATRIAL_BASE_URL + parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 def _typed(credentials: dict[str, Any]) -> str:

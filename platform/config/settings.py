@@ -131,6 +131,7 @@ ACCOUNT_FORMS = {
 }
 SEATRIAL_PACKAGES = packages()
 SEATRIAL_SIGNUP = envbool("SEATRIAL_SIGNUP", True)
+DEFAULT_FROM_EMAIL = f"Seatrial <seatrial@{_base.hostname or 'localhost'}>"
 vars().update(email(envstr("SEATRIAL_EMAIL_URL", "console:")))
 
 # --- tasks: the database is the truth, the broker is a bell -----------------------------------------------------------

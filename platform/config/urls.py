@@ -4,7 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from config.views import home, status
+from config.views import docs, home, status
 
 handler400 = "webui.views.errors.bad_request"
 handler403 = "webui.views.errors.permission_denied"
@@ -17,6 +17,10 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("about/", home.about, name="about"),
+    path("docs/<slug:name>/", docs.document, name="document"),
+    path("favicon.ico", home.favicon),
+    path("robots.txt", home.robots),
     path("status/", status.status, name="status"),
     path("healthz", status.healthz, name="healthz"),
     path("", include("accounts.urls")),

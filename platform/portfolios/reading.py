@@ -46,6 +46,8 @@ class System:
 
     entry: PortfolioEntry
     count: Count = Count()
+    others: tuple[PortfolioEntry, ...] = ()
+    """Further runs of the same lab on this page, newest first."""
 
     @property
     def run(self) -> GradingRun:
@@ -116,6 +118,21 @@ class System:
     @property
     def gates(self) -> list[dict[str, Any]]:
         return [r for r in self.results if r.get("gate")]
+
+
+def one_per_lab(shown: Sequence[System]) -> list[System]:
+    """One card for each lab, in the order of the page: the best run, with the others below it."""
+    by_lab: dict[str, list[System]] = {}
+    for system in shown:
+        by_lab.setdefault(system.run.lab_id, []).append(system)
+    return [_best(systems) for systems in by_lab.values()]
+
+
+def _best(systems: Sequence[System]) -> System:
+    passed = GradingRun.Verdict.PASSED
+    best = max(systems, key=lambda s: (s.run.verdict == passed, s.run.score or 0, s.run.pk))
+    others = sorted((s.entry for s in systems if s is not best), key=lambda entry: -entry.run_id)
+    return System(best.entry, best.count, tuple(others))
 
 
 @dataclass(frozen=True)

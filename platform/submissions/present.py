@@ -131,7 +131,7 @@ def log_rows(run: GradingRun, lines: Sequence[RunEvent]) -> list[LogRow]:
 
 
 def criteria(run: GradingRun, running_check: str) -> list[CriterionRow]:
-    """The rubric in its order, with results where there are any. The one that lost most is open."""
+    """The rubric in its order, with results where there are any. A failed gate is open, or what failed first."""
     results = {row.criterion: row.model for row in run.check_results.all()}
     rows = []
     for criterion in run.lab_version.spec_model.rubric.criteria:
@@ -146,8 +146,33 @@ def criteria(run: GradingRun, running_check: str) -> list[CriterionRow]:
             rows.append(CriterionRow(criterion, "skipped" if run.is_over else "queued"))
     failed = [row for row in rows if row.state == "failed"]
     if run.is_over and failed:
-        max(failed, key=lambda row: (row.criterion.gate, row.criterion.weight)).open = True
+        next((row for row in failed if row.criterion.gate), failed[0]).open = True
     return rows
+
+
+def headline(run: GradingRun, rows: Sequence[CriterionRow]) -> str:
+    """What held and what did not, in one or two sentences. The page lists the failed criteria after it."""
+    asked = [row for row in rows if not run.only or row.criterion.id in run.only]
+    failed = [row for row in asked if row.state == "failed"]
+    gates = [row.criterion.title for row in failed if row.criterion.gate]
+    count = f"{len(failed)} of {len(asked)} criteria failed"
+    if not failed:
+        decided = all(row.state == "passed" for row in asked)
+        return "Every criterion passed." if decided and len(asked) > 1 else "It passed." if decided else "None failed."
+    if not gates:
+        return f"{count}." if len(asked) > 1 else "It failed."
+    names = " and ".join(f"“{title}”" for title in gates)
+    what = f"The gate {names} did not hold" if len(gates) == 1 else f"The gates {names} did not hold"
+    cap = run.lab_version.spec_model.rubric.gate_cap
+    points = sum(row.result.points for row in asked if row.result)
+    capped = f", so the score is capped at {cap:g}" if points > cap else ""
+    return f"{what}{capped}. {count}."
+
+
+def most_points(run: GradingRun) -> float:
+    """What the criteria that were asked for are worth together."""
+    criteria = run.lab_version.spec_model.rubric.criteria
+    return sum(c.weight for c in criteria if not run.only or c.id in run.only)
 
 
 def exchange_view(exchange: Exchange) -> dict[str, Any]:

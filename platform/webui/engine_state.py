@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -17,6 +18,14 @@ class EngineState:
     message: str = ""
     advice: str = ""
     checked_at: str = ""
+
+    @property
+    def checked(self) -> datetime | None:
+        """When somebody looked last; None when that is not known."""
+        try:
+            return datetime.fromisoformat(self.checked_at)
+        except ValueError:
+            return None
 
 
 def read_engine_state(home: Path | None = None) -> EngineState:

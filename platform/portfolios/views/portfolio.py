@@ -12,7 +12,7 @@ from portfolios.views.access import viewer, visible_portfolio
 def portfolio(request: HttpRequest, handle: str) -> HttpResponse:
     """Show who, what was deployed and what it survived. 404 unless public or one's own."""
     found = visible_portfolio(request, handle)
-    shown = reading.systems(list(found.entries.all().shown()))
+    shown = reading.one_per_lab(reading.systems(list(found.entries.all().shown())))
     own = found.user_id == viewer(request).pk
     context = {
         "portfolio": found,

@@ -118,13 +118,15 @@ def _timing(run: GradingRun) -> dict[str, Any]:
 
 
 def _verdict(run: GradingRun, rows: list[present.CriterionRow]) -> dict[str, Any]:
-    before = _before(run)
+    before = _before(run) if rows and any(row.result for row in rows) else None
     return {
         "results": [row.result for row in rows if row.result],
         "failed": [row for row in rows if row.state == "failed"],
         "undecided": [row for row in rows if row.state == "inconclusive"],
-        "gates_held": all(row.state == "passed" for row in rows if row.criterion.gate),
-        "has_gates": any(row.criterion.gate for row in rows),
+        "headline": present.headline(run, rows),
+        "most": present.most_points(run),
+        "outcome_words": run.outcome.replace("_", " ").capitalize(),
+        "broke_at": _broke_at(run),
         "before": before,
         "changes": present.changes(run, before),
         "repeat": present.grade_command(run),
@@ -134,9 +136,20 @@ def _verdict(run: GradingRun, rows: list[present.CriterionRow]) -> dict[str, Any
     }
 
 
+def _broke_at(run: GradingRun) -> str:
+    """The phase in which a run ended that graded nothing; empty otherwise."""
+    if run.verdict != GradingRun.Verdict.NOT_GRADABLE:
+        return ""
+    broken = run.events.filter(payload__type="phase_finished", payload__ok=False).order_by("-seq").first()
+    return str(broken.payload.get("phase", "")) if broken else ""
+
+
 def _tail(run: GradingRun) -> list[present.LogRow]:
-    """The last lines of the build or the service, for a run whose system never came up."""
+    """The last lines of the build or else of the service, for a run whose system never came up."""
     if run.verdict != GradingRun.Verdict.NOT_GRADABLE:
         return []
-    spoken = RunEvent.objects.filter(run=run, payload__source__in=("app", "build")).order_by("-seq")[:20]
-    return present.log_rows(run, list(spoken)[::-1])
+    for source in ("app", "build"):  # a service that spoke was built
+        spoken = list(RunEvent.objects.filter(run=run, payload__source=source).order_by("-seq")[:60])
+        if spoken:
+            return present.log_rows(run, spoken[::-1])
+    return []

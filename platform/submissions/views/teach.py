@@ -23,6 +23,7 @@ MOST_PEOPLE = 200
 FRESH_S = 60
 """How old the figures of all runs of a version may be, in seconds."""
 OUTCOMES = ("queued", "running", "passed", "failed", "inconclusive", "not_gradable", "errored", "cancelled")
+WORDS = [(outcome, outcome.replace("_", " ").capitalize()) for outcome in OUTCOMES]
 
 
 @instructor_required
@@ -40,7 +41,7 @@ def teach(request: HttpRequest) -> HttpResponse:
         "page": page,
         "rows": [(row_of(run), run) for run in page],
         "filters": {"lab": lab, "outcome": outcome, "who": who},
-        "outcomes": OUTCOMES,
+        "outcomes": WORDS,
         "query": query.urlencode(),
         "waiting": GradingRun.objects.unfinished().count(),
     }

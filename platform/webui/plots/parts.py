@@ -38,6 +38,10 @@ def quantile(ordered: Sequence[float], p: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
+SHARES = {"share", "recall"}
+"""Parts of a whole: people read them as per cent."""
+
+
 def value(v: float, unit: str = "") -> str:
     """Write a value with its unit as people do: '412 ms', '1.87 s', '97.5 %', '1.17 × R'."""
     if unit in {"s", "ms"}:
@@ -47,6 +51,8 @@ def value(v: float, unit: str = "") -> str:
         return f"{seconds * 1000:.0f}{NARROW}ms" if abs(seconds) < 1 else f"{seconds:.2f}{NARROW}s"
     if unit in RATIO_UNITS:
         return f"{v:.2f}{NARROW}×{NARROW}R"
+    if unit in SHARES:
+        return f"{v * 100:.3g}{NARROW}%"
     text = f"{v:,.0f}" if abs(v) >= 1000 or v == int(v) else f"{v:.3g}"
     return f"{text}{NARROW}{unit}" if unit else text
 
@@ -58,6 +64,8 @@ def tick_label(v: float, unit: str) -> str:
         return f"{seconds:g}{NARROW}s" if abs(seconds) >= 1 or v == 0 else f"{seconds * 1000:g}{NARROW}ms"
     if unit in RATIO_UNITS:
         return f"{v:g}{NARROW}×"
+    if unit in SHARES:
+        return f"{v * 100:g}{NARROW}%"
     return f"{v:,g}{NARROW}%" if unit == "%" else f"{v:,g}"
 
 

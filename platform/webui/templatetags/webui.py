@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django import template
 from django.forms import BoundField, CheckboxInput
+from django.utils.dateformat import format as date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -98,6 +100,23 @@ def any_plot(series: Series | Mapping[str, Any], you: str = "Your system") -> Sa
 def markdown(text: str) -> SafeString:
     """Render Markdown as clean HTML. Safe for text of strangers: raw HTML is dropped, links are checked."""
     return text_render.markdown(text)
+
+
+MOMENTS = {"day": "j M", "date": "j M Y", "short": "j M, H:i", "full": "j M Y, H:i", "time": "H:i:s"}
+
+
+@register.simple_tag
+def moment(at: datetime | None, style: str = "full") -> str:
+    """Render a time: in UTC, which it says, until the script writes it in the reader's own zone.
+
+    ``style``: day, date, short, full or time. Empty for None.
+    """
+    if at is None:
+        return ""
+    text = date_format(at.astimezone(UTC), MOMENTS[style])
+    zone = "" if style in ("day", "date") else " UTC"
+    iso = at.isoformat(timespec="seconds")
+    return format_html('<time datetime="{}" data-moment="{}">{}{}</time>', iso, style, text, zone)
 
 
 @register.filter

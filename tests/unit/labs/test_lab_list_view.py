@@ -19,11 +19,14 @@ def get(client: Client, **query: str) -> str:
     return response.content.decode()
 
 
-def test_it_shows_installed_and_planned_labs_to_anybody(client: Client, content: Path) -> None:
+def test_it_shows_installed_labs_to_anybody_and_counts_the_planned_ones(client: Client, content: Path) -> None:
     sync(content)
     page = get(client)
     assert "Say it again" in page
-    assert "not-yet" in page
+    assert "1 more is planned." in page
+    assert page.count('class="lab-row"') == 1
+    assert "1 more of this track is planned: " in get(client, track="infra")
+    assert "planned" not in get(client, q="absent")
     assert "Infrastructure" in page
     assert "Model servers" in page
 

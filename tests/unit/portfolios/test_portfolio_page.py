@@ -26,6 +26,20 @@ def test_strangers_see_the_public_page(client: Client, entry) -> None:
         assert words in html, words
 
 
+def test_one_lab_is_one_card_with_its_best_run(client: Client, ada, graded, published) -> None:
+    first, best, last = (published(graded(ada, verdict)) for verdict in ("failed", "passed", "failed"))
+    html = page(client, "/p/ada/")
+    assert html.count('class="entry"') == 1
+    assert "Passed, 80 of 100" in html
+    assert "Also on this page" in html
+    for other in (first, last):
+        assert f'href="{other.get_absolute_url()}">run {other.run_id}</a>' in html
+    assert "1 of 1" in html
+    total = len(best.run.lab_version.spec_model.rubric.criteria)
+    assert f"of {total}" in html
+    assert f"of {3 * total}" not in html, "criteria are not counted three times"
+
+
 def test_the_handle_works_in_any_case(client: Client, entry) -> None:
     assert client.get("/p/ADA/").status_code == 200
 

@@ -115,7 +115,7 @@ def test_a_verdict_explains_itself(me: Client, ada: Any, make_run: Make, failed_
     end(begin(run), failed_result)
     text = page(me, run)
     for part in (
-        "3.10 × R [2.90, 3.40], n = 28",
+        "3.10 × R<span> [2.90, 3.40], n\u00a0=\u00a028</span>",
         "at most 2.00 × R",
         "What to do next",
         "Keep connections open.",

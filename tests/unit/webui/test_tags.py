@@ -1,11 +1,13 @@
 """Template tags and text: escaped, sanitised, complete."""
 
 import re
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from django.template import Context, Template
 
 from webui import icons, text_render
+from webui.templatetags.webui import moment
 
 
 def render(source: str, **context: object) -> str:
@@ -100,3 +102,19 @@ def test_links_that_look_like_ours_lead_nowhere_else(target: str) -> None:
     assert not re.search(r'href="[\\/]{2}', html)
     assert 'href="/labs/"' in html
     assert 'href="https://ok.example"' in html
+
+
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        ("day", "2 Jan"),
+        ("date", "2 Jan 2026"),
+        ("short", "2 Jan, 03:04 UTC"),
+        ("full", "2 Jan 2026, 03:04 UTC"),
+        ("time", "03:04:05 UTC"),
+    ],
+)
+def test_a_moment_says_its_zone(style: str, text: str) -> None:
+    at = datetime(2026, 1, 2, 5, 4, 5, tzinfo=timezone(timedelta(hours=2)))
+    assert moment(at, style) == f'<time datetime="2026-01-02T05:04:05+02:00" data-moment="{style}">{text}</time>'
+    assert moment(None) == ""
