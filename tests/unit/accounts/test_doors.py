@@ -72,7 +72,7 @@ def test_a_device_of_one_person_is_a_stranger_to_another(client: Client, ada: Us
 def test_links_in_mails_lead_to_the_sites_own_address(client: Client, ada: User, settings, host: str) -> None:
     settings.SEATRIAL_BASE_URL = "https://lab.example.org"
     client.post("/accounts/password/reset/", {"email": "ada@example.org"}, headers={"Host": host})
-    text = mail.outbox[0].body + mail.outbox[0].subject
+    text = f"{mail.outbox[0].body}\n{mail.outbox[0].subject}"
     links = re.findall(r"https?://[^\s/]+", text)
     assert set(links) == {"https://lab.example.org"}
     assert host not in text
