@@ -61,6 +61,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField("e-mail", max_length=254, blank=True)
     display_name = models.CharField(max_length=80, blank=True, help_text="As it stands on the portfolio.")
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.LEARNER)
+    mail_when_over = models.BooleanField(default=False, help_text="Send a mail when a run has its verdict.")
     is_staff = models.BooleanField("operator", default=False, help_text="May use the admin site.")
     is_active = models.BooleanField("active", default=True, help_text="Take this away instead of deleting an account.")
     date_joined = models.DateTimeField(default=timezone.now, editable=False)

@@ -7,6 +7,8 @@ class SubmissionsConfig(AppConfig):
 
     def ready(self) -> None:
         from labs import progress
+        from submissions import notices, signals
         from submissions.progress import OwnProgress
 
         progress.provide(OwnProgress())
+        signals.run_finished.connect(notices.mail_the_learner, dispatch_uid="mail the learner")

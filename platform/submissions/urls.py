@@ -10,6 +10,7 @@ urlpatterns = [
     path("runs/<int:pk>/cancel", actions.run_cancel, name="run_cancel"),
     path("runs/<int:pk>/regrade", actions.run_regrade, name="run_regrade"),
     path("runs/<int:pk>/hand-in", actions.run_hand_in, name="run_hand_in"),
+    path("runs/<int:pk>/mail", actions.run_mail, name="run_mail"),
     path("runs/<int:pk>/evidence/<str:name>", evidence.run_evidence, name="run_evidence"),
     path("teach/", teach.teach, name="teach"),
     path("teach/versions/<int:pk>/", teach.teach_version, name="teach_version"),

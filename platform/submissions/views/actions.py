@@ -48,3 +48,17 @@ def run_hand_in(request: HttpRequest, pk: int) -> HttpResponse:
     except SeatrialError as error:
         messages.error(request, f"{error.message} {error.advice}".strip())
         return redirect(run)
+
+
+@login_required
+@require_POST
+def run_mail(request: HttpRequest, pk: int) -> HttpResponse:
+    """``mail``: on or off. Whether a mail comes when a run is over; of all runs of this person."""
+    run = find_run(request, pk)
+    user = viewer(request)
+    user.mail_when_over = request.POST.get("mail") == "on"
+    user.save(update_fields=["mail_when_over"])
+    messages.success(
+        request, "A mail comes when a run is over." if user.mail_when_over else "No more mails about runs."
+    )
+    return redirect(run)

@@ -26,6 +26,32 @@
     busy = false;
   };
 
+  // The tab says where the run is; a notification comes only to whoever asked for it in this browser.
+  document.addEventListener("htmx:afterSwap", () => {
+    const status = document.getElementById("status");
+    if (status && status.dataset.title) document.title = status.dataset.title + " · Seatrial";
+  });
+  const CHOICE = "seatrial-notify";
+  const button = document.getElementById("notify");
+  const wanted = () => localStorage.getItem(CHOICE) === "1" && Notification.permission === "granted";
+  if (button && "Notification" in window) {
+    const show = () => { button.setAttribute("aria-pressed", String(wanted())); };
+    button.hidden = false;
+    show();
+    button.addEventListener("click", async () => {
+      const on = !wanted() && (await Notification.requestPermission()) === "granted";
+      localStorage.setItem(CHOICE, on ? "1" : "0");
+      show();
+    });
+  }
+  const tell = async () => {
+    if (!("Notification" in window) || !wanted() || !document.hidden) return;
+    const answer = await fetch(page.dataset.page, { redirect: "manual" }).catch(() => null);
+    const text = answer && answer.ok ? await answer.text() : "";
+    const title = new DOMParser().parseFromString(text, "text/html").title || document.title;
+    new Notification(title, { tag: page.dataset.page });
+  };
+
   const source = new EventSource(page.dataset.events + "?after=" + page.dataset.after);
   source.addEventListener("progress", (event) => {
     for (const name of JSON.parse(event.data).fragments) refetch.add(name);
@@ -33,7 +59,7 @@
   });
   source.addEventListener("finished", () => {
     source.close();
-    window.location.reload();
+    tell().finally(() => window.location.reload());
   });
   // A closed stream (not a lost one, which the browser opens again by itself) means that we were signed out, that too
   // many pages follow runs, or that the site is being replaced. The page then looks by itself until it is over.
