@@ -10,7 +10,7 @@ from django.db import transaction
 from grader.archive import dump
 from grader.errors import SpecError
 from grader.job import Snapshot
-from grader.spec import LabContent, load_lab, load_planned, load_skills, load_tracks
+from grader.spec import LabContent, LabSpec, load_labs, load_planned, load_skills, load_tracks
 from labs import blobs
 from labs.models import Lab, LabVersion, Skill, Track
 
@@ -28,7 +28,8 @@ class Report:
 def publish(content: LabContent) -> bool:
     """Publish one lab as it is. Returns False when exactly this was the current version already.
 
-    A folder that went back to an older state makes that older version current again.
+    A folder that went back to an older state makes that older version current again. Raises SpecError when the version
+    label was published with other contents.
     """
     spec = content.spec
     with transaction.atomic():
@@ -37,6 +38,7 @@ def publish(content: LabContent) -> bool:
         if version is not None and lab.current_id == version.pk and not lab.retired:
             return False
         if version is None:
+            _refuse_used_label(lab, spec)
             archive = blobs.put(dump(Snapshot(content.files, content.digest)))
             version = LabVersion.objects.create(
                 lab=lab, digest=content.digest, label=spec.version, spec=spec.model_dump(mode="json"), archive=archive
@@ -46,20 +48,31 @@ def publish(content: LabContent) -> bool:
     return True
 
 
+def _refuse_used_label(lab: Lab, spec: LabSpec) -> None:
+    """A label names one version for ever: "1.0.0" on a verdict has to say what was graded."""
+    if lab.versions.filter(label=spec.version).exists():
+        raise SpecError(
+            f"{spec.id}/lab.yaml: version: {spec.version} of {spec.id} was published before with other contents.",
+            "Raise `version` in lab.yaml, then sync again.",
+        )
+
+
 def sync(content_dir: Path) -> Report:
     """Bring the database to the state of ``content_dir``. One broken lab doesn't keep the others back."""
     report = Report()
     _sync_skills(content_dir, report)
     _sync_tracks(content_dir, report)
     seen: set[str] = set()
-    for folder in sorted(p.parent for p in (content_dir / "labs").glob("*/lab.yaml")):
-        # A broken lab is still there: its last good version stays open.
-        seen.add(folder.name)
+    labs = load_labs(content_dir)
+    seen.update(labs.broken)  # a broken lab is still there: its last good version stays open
+    report.errors.extend(labs.broken.values())
+    for content in labs.good:
+        seen.add(content.spec.id)
         try:
-            content = load_lab(folder)
             changed = publish(content)
-        except (SpecError, OSError, UnicodeDecodeError, SyntaxError) as error:
-            report.errors.append(f"{folder}: {error}" if not isinstance(error, SpecError) else error.message)
+        except (SpecError, OSError) as error:
+            said = f"{error.message} {error.advice}" if isinstance(error, SpecError) else f"{content.spec.id}: {error}"
+            report.errors.append(said)
             continue
         (report.published if changed else report.unchanged).append(f"{content.spec.id} {content.spec.version}")
     for lab in Lab.objects.filter(retired=False).exclude(slug__in=seen):

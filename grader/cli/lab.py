@@ -13,7 +13,7 @@ from rich.table import Table
 
 from grader.cli import skeleton, verify
 from grader.errors import SpecError
-from grader.spec import LabSpec, load_lab
+from grader.spec import Labs, LabSpec, load_lab, load_labs
 
 
 def add_commands(commands: Any) -> None:
@@ -33,7 +33,8 @@ def add_commands(commands: Any) -> None:
 
 
 def _list(arguments: argparse.Namespace, content: Path, _: Console) -> int:
-    labs = sorted((load_lab(p.parent) for p in (content / "labs").glob("*/lab.yaml")), key=lambda c: c.spec.number)
+    found = load_labs(content)
+    labs = found.good
     if arguments.json:
         rows = [
             {
@@ -50,13 +51,20 @@ def _list(arguments: argparse.Namespace, content: Path, _: Console) -> int:
             for c in labs
         ]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
-        return 0
+        return _tell_broken(found)
     table = Table("No", "Lab", "Title", "Level", "Version", "Digest", "Proofs")
     for c in labs:
         s = c.spec
         table.add_row(str(s.number), s.id, s.title, str(s.level), s.version, c.digest[:12], str(len(c.submissions())))
     Console().print(table)
-    return 0
+    return _tell_broken(found)
+
+
+def _tell_broken(found: Labs) -> int:
+    """Name what is wrong, to standard error. Returns the exit code: 1 when a lab is broken."""
+    for name, faults in found.broken.items():
+        sys.stderr.write(f"{name} is broken and can't be published:\n{faults}\n")
+    return 1 if found.broken else 0
 
 
 def _new(arguments: argparse.Namespace, content: Path, console: Console) -> int:

@@ -1,7 +1,7 @@
 """Labs as data: the models, and how a lab folder is read."""
 
 from grader.spec.content import LabContent, SourceFile, read_folder, tree_digest
-from grader.spec.load import load_lab, load_planned, load_skills, load_tracks
+from grader.spec.load import Labs, load_lab, load_labs, load_planned, load_skills, load_tracks
 from grader.spec.models import (
     CheckUse,
     Criterion,
@@ -24,6 +24,7 @@ __all__ = [
     "Expectation",
     "LabContent",
     "LabSpec",
+    "Labs",
     "Limits",
     "Replicas",
     "Rubric",
@@ -34,6 +35,7 @@ __all__ = [
     "Track",
     "load_expectation",
     "load_lab",
+    "load_labs",
     "load_planned",
     "load_skills",
     "load_tracks",

@@ -5,12 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from grader.errors import SpecError
 from grader.spec.models import LabSpec
 
-IGNORED = frozenset({"__pycache__", ".DS_Store", ".git", ".pytest_cache", ".ruff_cache", ".mypy_cache"})
+IGNORED = frozenset(
+    {
+        "__pycache__", ".DS_Store", ".git", ".gitattributes", ".pytest_cache", ".ruff_cache", ".mypy_cache",
+        ".idea", ".vscode", ".venv", "venv", "node_modules", "Thumbs.db", "desktop.ini",
+    }
+)  # fmt: skip
+"""What editors, systems and tools leave in a folder: no part of a lab."""
+STRAY = ("._*", "*~", "*.pyc", "*.swp", "*.swo", "*.orig", "*.rej", "#*#", ".#*")
 MAX_FILE = 4 << 20
 
 
@@ -52,17 +60,32 @@ def tree_digest(files: Mapping[PurePosixPath, SourceFile]) -> str:
     return total.hexdigest()
 
 
+def _unix(data: bytes) -> bytes:
+    """Text with line feeds alone; what is no text stays as it is."""
+    if b"\r\n" not in data or b"\0" in data:
+        return data
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data
+    return data.replace(b"\r\n", b"\n")
+
+
 def read_folder(root: Path) -> dict[PurePosixPath, SourceFile]:
-    """Every regular file below ``root``, without caches. Symbolic links are refused."""
+    """Every regular file below ``root``, without caches and strays. Symbolic links are refused.
+
+    Texts have the line ends of Unix, whatever the checkout made of them: a lab has one digest everywhere.
+    """
     files: dict[PurePosixPath, SourceFile] = {}
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
-        if IGNORED & set(relative.parts) or path.suffix == ".pyc":
+        if IGNORED & set(relative.parts) or any(fnmatchcase(part, stray) for part in relative.parts for stray in STRAY):
             continue
         if path.is_symlink():
             raise SpecError(f"{path}: symbolic links are not allowed in a lab folder", "Copy the file instead.")
         if path.is_file():
             if path.stat().st_size > MAX_FILE:
                 raise SpecError(f"{path}: larger than {MAX_FILE >> 20} MiB", "Generate large data from the seed.")
-            files[PurePosixPath(relative.as_posix())] = SourceFile(path.read_bytes(), bool(path.stat().st_mode & 0o111))
+            executable = bool(path.stat().st_mode & 0o111)
+            files[PurePosixPath(relative.as_posix())] = SourceFile(_unix(path.read_bytes()), executable)
     return files

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, RootModel
 
 from grader.errors import SpecError
-from grader.spec.content import LabContent, SourceFile, read_folder, tree_digest
+from grader.spec.content import LabContent, read_folder, tree_digest
 from grader.spec.models import LabSpec, Skill, Track
 from grader.spec.parse import parse
+from grader.spec.references import refuse_same_numbers, refuse_unknown, refuse_unknown_skills
 from grader.spec.submissions import load_expectation, submission_files
-
-
-def _check_lab_modules(spec: LabSpec, files: Mapping[PurePosixPath, SourceFile], name: str) -> None:
-    """Every ``lab:module.Class`` must be a class in checks/module.py. Parsed, never imported, on this side."""
-    for criterion in spec.rubric.criteria:
-        for use in criterion.checks:
-            if not use.check.startswith("lab:"):
-                continue
-            module, _, cls = use.check[4:].partition(".")
-            source = files.get(PurePosixPath("checks", f"{module}.py"))
-            if source is None:
-                raise SpecError(f"{name}: criterion {criterion.id}: checks/{module}.py is missing")
-            names = {n.name for n in ast.parse(source.data).body if isinstance(n, ast.ClassDef)}
-            if cls not in names:
-                raise SpecError(f"{name}: criterion {criterion.id}: checks/{module}.py has no class {cls!r}")
 
 
 def load_lab(root: Path) -> LabContent:
@@ -44,7 +31,7 @@ def load_lab(root: Path) -> LabContent:
             raise SpecError(f"{root / needed}: no such file", "Every lab needs it.")
     if spec.baseline and PurePosixPath("baseline/Dockerfile") not in files:
         raise SpecError(f"{root}/baseline/Dockerfile: no such file", "A lab with a baseline ships it there.")
-    _check_lab_modules(spec, files, str(path))
+    refuse_unknown(spec, files, str(path))
     content = LabContent(spec, files, tree_digest(files))
     ids = {c.id for c in spec.rubric.criteria}
     for submission in content.submissions():
@@ -53,6 +40,47 @@ def load_lab(root: Path) -> LabContent:
             raise SpecError(f"{root}/submissions/{submission}/expect.yaml: unknown criteria {sorted(unknown)}")
         submission_files(content, submission)
     return content
+
+
+@dataclass
+class Labs:
+    """All labs of a content folder: those that can be published, and what is wrong with the others."""
+
+    good: list[LabContent] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+    """By the name of the folder: its faults, one on a line."""
+
+
+def load_labs(content: Path) -> Labs:
+    """Every lab below ``content``, by number. One broken lab keeps no other back."""
+    found = Labs()
+    texts: dict[str, str] = {}
+    for path in sorted((content / "labs").glob("*/lab.yaml")):
+        try:
+            found.good.append(load_lab(path.parent))
+            texts[str(path)] = path.read_text("utf-8")
+        except (SpecError, OSError, UnicodeDecodeError) as error:
+            found.broken[path.parent.name] = error.message if isinstance(error, SpecError) else f"{path}: {error}"
+    found.good.sort(key=lambda lab: (lab.spec.number, lab.spec.id))
+    _set_aside(found, _faults_among(found.good, texts, content))
+    return found
+
+
+def _faults_among(labs: list[LabContent], texts: Mapping[str, str], content: Path) -> list[str]:
+    """What only all labs together show: unknown skills, numbers that stand twice."""
+    specs = {str(content / "labs" / lab.spec.id / "lab.yaml"): lab.spec for lab in labs}
+    faults = refuse_same_numbers(specs, texts)
+    if (content / "skills.yaml").is_file():
+        with suppress(SpecError):  # told where the skills are read
+            faults += refuse_unknown_skills(specs, texts, [skill.id for skill in load_skills(content)])
+    return faults
+
+
+def _set_aside(found: Labs, faults: list[str]) -> None:
+    for fault in faults:
+        name = Path(fault.partition("lab.yaml:")[0]).name
+        found.broken[name] = "\n".join(filter(None, (found.broken.get(name, ""), fault)))
+    found.good = [lab for lab in found.good if lab.spec.id not in found.broken]
 
 
 class _Skills(BaseModel):

@@ -27,6 +27,11 @@ def _line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
     return line
 
 
+def line_of(text: str, location: tuple[int | str, ...]) -> int:
+    """The 1-based line of a field in YAML text that parses."""
+    return _line_of(yaml.compose(text, Loader=yaml.SafeLoader), location)
+
+
 def parse(model: type[Model], text: str, name: str) -> Model:
     """YAML text as a model. Raises SpecError: ``name:line: field: what is wrong``, one line per problem."""
     try:

@@ -15,6 +15,7 @@ BENCHES = {
     "flake": ("tests.bench.flake", "the rule for ratios: known ratios, quiet and beside a CPU hog (45 minutes)"),
     "load": ("tests.bench.load", "the load generator: accuracy, cost, and its rate beside k6"),
     "pages": ("tests.bench.pages", "every page with 100,000 runs beside a bare view (15 minutes)"),
+    "projects": ("tests.bench.projects", "twelve everyday projects, built and graded, cold and warm (10 minutes)"),
     "overhead": ("tests.bench.overhead", "a whole run without checks beside a plain script"),
 }
 COLUMNS = ("figure", "asked", "seen", "holds")

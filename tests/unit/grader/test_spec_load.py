@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 import pytest
+from rich.console import Console
 
 from grader.cli import skeleton
+from grader.cli.main import parser
 from grader.errors import SpecError
-from grader.spec import load_lab, submission_files
+from grader.spec import load_lab, load_labs, submission_files
 
 
 @pytest.fixture
@@ -111,3 +113,107 @@ def test_the_digest_sees_content_path_and_mode(lab: Path) -> None:
     second = load_lab(lab).digest
     (lab / "extra.md").write_text("x")
     assert len({first, second, load_lab(lab).digest}) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "said"),
+    [
+        ("check: functional", "check: functionnal", "check", "there is no check 'functionnal'"),
+        ("check: health", "check: lab:own.Health", "check", "checks/own.py is missing"),
+        ("check: health", "check: lab:cases.Health", "check", "has no class 'Health'"),
+        ("cases_from: cases.reverse", "cases_from: cases.revers", "params.cases_from", "has no function 'revers'"),
+        ("cases_from: cases.reverse", "cases_from: words.reverse", "params.cases_from", "checks/words.py is missing"),
+        ("advice: Return", "advise: Return", "params.advise", "Extra inputs"),
+    ],
+)
+def test_what_does_not_exist_is_an_error_with_line_and_field(
+    lab: Path, old: str, new: str, field: str, said: str
+) -> None:
+    message = spoil(lab, old, new)
+    line = next(n for n, text in enumerate((lab / "lab.yaml").read_text().splitlines(), 1) if new in text)
+    assert f"lab.yaml:{line}: {field}: criterion " in message
+    assert said in message
+
+
+def test_all_faults_are_told_at_once(lab: Path) -> None:
+    path = lab / "lab.yaml"
+    path.write_text(path.read_text().replace("check: functional", "check: functionnal"))
+    message = spoil(lab, "cases_from: cases.contract", "cases_from: cases.contrat")
+    assert "functionnal" in message
+    assert "contrat" in message
+
+
+def test_a_module_that_cannot_be_parsed_is_named(lab: Path) -> None:
+    (lab / "checks" / "cases.py").write_text("def reverse(:\n")
+    with pytest.raises(SpecError, match="checks/cases.py can't be parsed"):
+        load_lab(lab)
+
+
+def content_with(tmp_path: Path, *names: str) -> Path:
+    (tmp_path / "labs").mkdir(exist_ok=True)
+    for number, name in enumerate(names, 1):
+        path = skeleton.create(tmp_path / "labs", name) / "lab.yaml"
+        path.write_text(path.read_text().replace("number: 900", f"number: {number}"))
+    (tmp_path / "skills.yaml").write_text("skills:\n  - {id: serve, title: Model servers, text: Serving}\n")
+    return tmp_path
+
+
+def test_broken_labs_stand_beside_good_ones(tmp_path: Path) -> None:
+    content = content_with(tmp_path, "one", "two", "three", "four")
+    for name, old, new in (
+        ("two", "number: 2", "number: 1"),
+        ("three", "skills: [serve]", "skills: [serve, serving]"),
+        ("four", "level: 1", "level: 9"),
+    ):
+        path = content / "labs" / name / "lab.yaml"
+        path.write_text(path.read_text().replace(old, new))
+    found = load_labs(content)
+    assert [lab.spec.id for lab in found.good] == ["one"]
+    assert "two/lab.yaml:2: number: 1 belongs to one already; 4 is free" in found.broken["two"]
+    assert "three/lab.yaml:8: skills: 'serving' is not in skills.yaml, which has: serve" in found.broken["three"]
+    assert "level" in found.broken["four"]
+
+
+def test_the_list_shows_the_good_ones_and_names_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = content_with(tmp_path, "one", "two")
+    path = content / "labs" / "two" / "lab.yaml"
+    path.write_text(path.read_text().replace("level: 1", "level: 9"))
+    arguments = parser().parse_args(["lab", "list", "--json"])
+    assert arguments.run(arguments, content, Console()) == 1
+    shown = capsys.readouterr()
+    assert '"id": "one"' in shown.out
+    assert "two is broken and can't be published" in shown.err
+    assert "level" in shown.err
+
+
+STRAYS = (
+    "lab.yaml~", ".lab.yaml.swp", "._README.md", "checks/._cases.py", ".vscode/settings.json", ".DS_Store", "Thumbs.db",
+    "starter/app.py.orig", ".gitattributes", "checks/__pycache__/cases.cpython-311.pyc", ".idea/x.xml",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_strays_change_no_digest(lab: Path, name: str) -> None:
+    before = load_lab(lab).digest
+    path = lab / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\0stray")
+    assert load_lab(lab).digest == before
+
+
+def test_line_ends_of_windows_change_no_digest_and_no_content(lab: Path) -> None:
+    (lab / "checks" / "table.bin").write_bytes(b"a\r\n\0")
+    before = load_lab(lab)
+    for path in lab.rglob("*"):
+        if path.is_file() and path.suffix != ".bin":
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    after = load_lab(lab)
+    assert after.digest == before.digest
+    assert after.files == before.files
+    assert after.files[PurePosixPath("checks/table.bin")].data == b"a\r\n\0", "what is no text stays as it is"
+
+
+def test_a_changed_file_changes_the_digest(lab: Path) -> None:
+    before = load_lab(lab).digest
+    (lab / "README.md").write_text("other")
+    assert load_lab(lab).digest != before

@@ -19,7 +19,7 @@ rubric:
   criteria:
     - {id: contract, title: Contract, rule: all requests, weight: 40, gate: true, checks: [{check: contract}]}
     - {id: fast, title: Fast enough, what: Beside the baseline, rule: at most 2 x R, weight: 60, hint: 1,
-       checks: [{check: latency_ratio}]}
+       checks: [{check: latency_ratio, params: {threshold: 2, cases: [{path: /echo, json: {text: a}}]}}]}
 """
 OPENAPI = """\
 openapi: 3.1.0

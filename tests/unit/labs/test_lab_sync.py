@@ -125,3 +125,31 @@ def test_a_damaged_blob_is_noticed(content: Path, home: Path) -> None:
     (home / "blobs" / version.archive).write_bytes(b"something else")
     with pytest.raises(blobs.BlobMissing, match="damaged"):
         _ = version.content
+
+
+def test_a_version_label_names_one_state_for_ever(content: Path) -> None:
+    sync(content)
+    first = LabVersion.objects.get()
+    (content / "labs" / "echo-lab" / "README.md").write_text("# Say it again\n\nOther words.\n")
+    report = sync(content)
+    assert report.published == []
+    assert "version: 1.0.0 of echo-lab was published before with other contents" in report.errors[0]
+    assert "Raise `version`" in report.errors[0]
+    assert Lab.objects.get().current == first, "the last good version stays open"
+    edit(content, "1.0.0", "1.0.1")
+    assert sync(content).published == ["echo-lab 1.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("check: contract", "check: contrakt", "there is no check 'contrakt'"),
+        ("skills: [serve]", "skills: [serving]", "'serving' is not in skills.yaml"),
+    ],
+)
+def test_nothing_that_does_not_exist_is_published(content: Path, old: str, new: str, said: str) -> None:
+    edit(content, old, new)
+    report = sync(content)
+    assert report.published == []
+    assert said in report.errors[0]
+    assert not Lab.objects.exists()

@@ -1,0 +1,3 @@
+module reverser
+
+go 1.19
