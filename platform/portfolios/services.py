@@ -22,6 +22,8 @@ def publish(run: GradingRun, user: User) -> PortfolioEntry:
     """Pin the run on its owner's portfolio. Raises CannotPublish. Doing it twice changes nothing."""
     if run.trial or run.state != GradingRun.State.FINISHED or run.verdict not in PUBLISHABLE:
         raise CannotPublish("Only a run that passed or failed can be published. Grade it again first.")
+    if run.outvoted:
+        raise CannotPublish("As many runs of this source failed as passed. It counts once more of them pass than fail.")
     entry, _ = PortfolioEntry.objects.get_or_create(portfolio=portfolio_of(user), run=run)
     if not entry.visible:
         entry.visible = True

@@ -152,6 +152,7 @@ class GradingRun(models.Model):
     replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="regraded_by")
     trial = models.BooleanField(default=False, help_text="only tried: no attempt, never public")
     only = models.JSONField(default=list, blank=True, help_text="ids of the criteria to grade; empty: all")
+    outvoted = models.BooleanField(default=False, help_text="passed, but as many runs of this source failed")
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
     verdict = models.CharField(max_length=16, choices=Verdict.choices, blank=True)
     score = models.FloatField(null=True, blank=True, help_text="0 to 100; empty when nothing was judged")

@@ -57,7 +57,7 @@ class OwnProgress:
         if not user.is_authenticated:
             return {}
         # One pass over an index that holds nothing else: runs themselves are read only to be shown.
-        own = GradingRun.objects.filter(learner=user, trial=False).exclude(pk__in=_not_standing(user))
+        own = GradingRun.objects.filter(learner=user, trial=False, outvoted=False).exclude(pk__in=_not_standing(user))
         groups = own.order_by().values_list("lab", "verdict").annotate(newest=Max("pk"))
         reached: dict[str, set[str]] = {}
         newest: dict[str, int] = {}

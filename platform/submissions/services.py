@@ -24,7 +24,7 @@ from grader.job import Snapshot
 from grader.result import RunResult, Verdict
 from labs import blobs
 from labs.models import LabVersion
-from submissions import bell
+from submissions import bell, luck
 from submissions.models import GradingRun, Submission
 from submissions.scrub import clean_text
 from submissions.signals import run_finished
@@ -122,6 +122,8 @@ def accept(
         sent_before = _sent_before(user, lab_version, snapshot.digest, trial) if once else None
         if sent_before:
             return sent_before
+        if once and not trial:
+            luck.refuse_patience(user.pk, lab_version.pk, snapshot.digest)
         _refuse_too_many(user, trial=trial is not None)
         last = Submission.objects.filter(user=user, lab_id=lab_version.lab_id).aggregate(n=Max("number"))["n"]
         submission = Submission.objects.create(
@@ -165,7 +167,7 @@ def _sent_before(user: User, lab_version: LabVersion, digest: str, trial: Trial 
 def regrade(run: GradingRun, by: User) -> GradingRun:
     """Queue the same source again, on the lab version of ``run``, with a new seed. Adds a run, replaces none.
 
-    Raises TooManyRuns; NotPossible while the run still goes on.
+    Raises TooManyRuns; NotPossible while the run still goes on; TooOften when the learner asks again and again.
     """
     if not run.is_over:
         raise NotPossible("This run still goes on.", "Wait for its verdict, or cancel it first.")
@@ -174,6 +176,8 @@ def regrade(run: GradingRun, by: User) -> GradingRun:
         again = run.submission.runs.unfinished().filter(batch__isnull=True).order_by("-pk").first()
         if again:
             return again  # the button was pressed twice
+        if not run.trial and by.pk == run.learner_id:
+            luck.refuse_patience(run.learner_id, run.lab_version_id, run.submission.digest)
         _refuse_too_many(by, trial=run.trial)
         _refuse_too_many(run.submission.user, trial=run.trial)
         return _enqueue(run.submission, run.lab_version, Trial(tuple(run.only)) if run.trial else None)
@@ -309,6 +313,9 @@ def finish(run_id: int, fence: int, result: RunResult) -> GradingRun:
             finished_at=timezone.now(),
             lease_until=None,
         )
+        run = GradingRun.objects.select_related("submission").get(pk=run_id)
+        if luck.is_outvoted(run):
+            GradingRun.objects.filter(pk=run_id).update(outvoted=True)
         return _announce(run_id)
 
 
