@@ -16,6 +16,7 @@ from typing import IO
 import docker
 from docker.errors import APIError
 
+from grader.build import disk
 from grader.build.context import DOCKERFILE, pack
 from grader.build.explain import explain
 from grader.build.holder import Holder
@@ -146,6 +147,7 @@ class _Watch:
         self._on_line = on_line
         self._deadline = time.monotonic() + request.timeout_s
         self._next_disk = time.monotonic() + DISK_LOOK_S
+        self._layers = disk.Layers(request.disk_mb * MIB)
         self._bytes = 0
         self._tail: list[str] = []
         self._begun = ""
@@ -175,11 +177,26 @@ class _Watch:
             )
         if now > self._next_disk:
             self._next_disk = now + DISK_LOOK_S
-            if self.leftovers.disk_bytes() > self._request.disk_mb * MIB:
-                raise self._failed(
-                    f"The build wrote more than {self._request.disk_mb} MiB to disk.",
-                    "Write less; remove temporary files in the same RUN that makes them.",
-                )
+            self._look_at_the_disk()
+
+    def _look_at_the_disk(self) -> None:
+        """By the engine's own figures, and by what its layers really take where they can be seen."""
+        most = self._request.disk_mb * MIB
+        running, finished = self.leftovers.layers()
+        seen = self._layers.look(running, finished)
+        if self.leftovers.disk_bytes() > most or seen.bytes > most:
+            raise self._failed(
+                f"The build wrote more than {self._request.disk_mb} MiB to disk.",
+                "Write less; remove temporary files in the same RUN that makes them.",
+            )
+        if seen.inodes > disk.MAX_INODES:
+            raise self._failed(
+                f"The build made more than {disk.MAX_INODES:,} files.",
+                "Make fewer files; leave out caches and examples.",
+            )
+        if any(disk.is_scarce(layer) for layer in running):
+            advice = "Free some space; `docker system df` says where it went."
+            raise SandboxError("The engine's disk is nearly full.", advice)
 
     def _take(self, message: Mapping[str, object]) -> None:
         aux = message.get("aux")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError
@@ -36,6 +38,16 @@ class Leftovers:
             self._base_bytes = min(sizes)
         return running + max(sizes) - self._base_bytes
 
+    def layers(self) -> tuple[list[Path], list[Path]]:
+        """Folders on the engine's machine: those that running steps write, and those that finished steps left.
+
+        Empty where the engine does not say.
+        """
+        running = [_layer(self._api.inspect_container, c["Id"]) for c in self._api.containers(filters=self._filter)]
+        images = self._api.images(all=True, filters=self._filter)
+        finished = [_layer(self._api.inspect_image, image["Id"]) for image in images]
+        return [path for path in running if path], [path for path in finished if path]
+
     def remove(self, keep: str | None) -> None:
         """Remove all of them but the image ``keep`` and what it stands on. Never raises: a sweep comes later."""
         try:
@@ -62,3 +74,10 @@ class Leftovers:
         except APIError:
             return False
         return True
+
+
+def _layer(inspect: Callable[[str], dict[str, Any]], name: str) -> Path | None:
+    """The uppermost layer of a container or an image; None when it is gone or the engine keeps it otherwise."""
+    with contextlib.suppress(APIError, KeyError, TypeError):
+        return Path(inspect(name)["GraphDriver"]["Data"]["UpperDir"])
+    return None

@@ -11,6 +11,7 @@ from typing import Any
 import podkit
 import pytest
 
+from grader.build import disk
 from grader.build.contained import PIDS
 from grader.errors import BuildFailed, DockerfileRefused, RunCancelled
 from grader.job import Snapshot
@@ -92,6 +93,36 @@ def test_run_disk_fill():
     began = time.monotonic()
     Trial(fill, disk_mb=100).fails("more than 100 MiB to disk")
     assert time.monotonic() - began < 20
+
+
+def test_blocks_without_a_size_are_counted():
+    """FALLOC_FL_KEEP_SIZE: the file stays empty, RLIMIT_FSIZE does not apply, and the disk fills all the same."""
+    code = """
+import ctypes, os, time
+libc = ctypes.CDLL(None, use_errno=True)
+handle = os.open("/hidden", os.O_CREAT | os.O_RDWR)
+done = libc.fallocate(handle, 1, ctypes.c_long(0), ctypes.c_long(300 << 20))
+print("FALLOCATE", done, ctypes.get_errno(), os.stat("/hidden").st_size, flush=True)
+time.sleep(20 if done == 0 else 0)
+raise SystemExit(0 if done == 0 else "refused: more than 100 MiB to disk")
+"""
+    Trial(RUN_IT, python(code), disk_mb=100).fails("more than 100 MiB to disk|ended with code")
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_inodes_are_counted_over_all_steps(steps: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(disk, "MAX_INODES", 12_000)
+    many = disk.MAX_INODES // steps + 1000
+    code = f"""
+import os, pathlib, sys
+folder = pathlib.Path("/" + sys.argv[1])
+folder.mkdir()
+for number in range({many}):
+    os.close(os.open(f"{{folder}}/{{number}}", os.O_CREAT))
+import time; time.sleep(4)
+"""
+    body = "COPY attack.py /attack.py\n" + "\n".join(f"RUN python3 -u /attack.py f{n}" for n in range(steps))
+    Trial(body, python(code), timeout_s=90.0).fails("more than 12,000 files")
 
 
 def test_one_large_file_is_cut_by_the_kernel():
