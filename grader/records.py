@@ -1,0 +1,159 @@
+"""Records of proofs: which submission of a lab was graded as expected, for which state of its files.
+
+``proof.json`` stands beside lab.yaml and is committed with it; it is no part of the lab's digest. A record holds for a
+key over everything that decides that one verdict, so a change of a hint or of another submission leaves it standing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
+
+from grader import __version__
+from grader.cheats import PREFIX, Cheat
+from grader.errors import SpecError
+from grader.prove import Proof
+from grader.result import Frozen
+from grader.spec import LabContent, LabSpec, load_expectation, submission_files, tree_digest
+from grader.spec.content import RECORD
+
+DECIDES_NOTHING = {"title", "summary", "number", "version", "level", "hours", "skills", "rules"}
+WORDS = {"title", "what", "rule", "hint"}
+"""Of a criterion: what pages show, and no check reads."""
+
+
+class Proved(Frozen):
+    """One submission that got what was expected of it."""
+
+    key: str
+    expected: str
+    got: str
+    score: float
+    seed: str
+    seconds: float
+    grader: str
+    on: str
+
+
+class Record(Frozen):
+    """All of one lab, by the name of the submission."""
+
+    proofs: dict[str, Proved] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a lab is proven: names of its submissions and of the cheats."""
+
+    proven: list[str]
+    changed: list[str]
+    """Proven once, and changed since then."""
+    missing: list[str]
+
+    @property
+    def whole(self) -> bool:
+        return not self.changed and not self.missing
+
+    @property
+    def words(self) -> str:
+        count = len(self.proven) + len(self.changed) + len(self.missing)
+        return "proven" if self.whole else f"draft: {len(self.proven)} of {count} proven"
+
+
+def read(folder: Path) -> Record:
+    """The record of a lab folder; empty without one. Raises SpecError for one that can't be read."""
+    path = folder / RECORD
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Record()
+    except (ValidationError, OSError) as error:
+        raise SpecError(
+            f"{path}: can't be read: {error}", "Remove it, and run `./seatrial lab verify` again."
+        ) from None
+
+
+def keep(folder: Path, lab: LabContent, proof: Proof, cheats: Sequence[Cheat]) -> None:
+    """Write down a proof that holds; take away one that does not."""
+    proofs = dict(read(folder).proofs)
+    proofs.pop(proof.submission, None)
+    if proof.holds:
+        proofs[proof.submission] = Proved(
+            key=key_of(lab, proof.submission, cheats),
+            expected=proof.expected,
+            got=proof.got,
+            score=proof.result.score,
+            seed=proof.result.seed,
+            seconds=round(proof.result.seconds, 1),
+            grader=__version__,
+            on=datetime.now(UTC).date().isoformat(),
+        )
+    _write(folder / RECORD, Record(proofs={name: proofs[name] for name in sorted(proofs)}))
+
+
+def _write(path: Path, record: Record) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(record.model_dump(mode="json"), indent=1) + "\n", "utf-8")
+    os.replace(fresh, path)
+
+
+def standing(folder: Path, lab: LabContent, cheats: Sequence[Cheat]) -> Standing:
+    """Which proofs of the lab as it is now are on record."""
+    record, found = read(folder), Standing([], [], [])
+    for name in names_of(lab, cheats):
+        kept = record.proofs.get(name)
+        if kept is None:
+            found.missing.append(name)
+        elif kept.key == key_of(lab, name, cheats):
+            found.proven.append(name)
+        else:
+            found.changed.append(name)
+    return found
+
+
+def names_of(lab: LabContent, cheats: Sequence[Cheat]) -> list[str]:
+    """Everything that has to be proven."""
+    return ["starter", *lab.submissions(), *(PREFIX + cheat.name for cheat in cheats)]
+
+
+def unbroken(lab: LabContent) -> list[str]:
+    """Criteria that no wrong submission breaks: nobody knows whether they can fail."""
+    wrong = [name for name in lab.submissions() if name != "reference"]
+    broken = {criterion for name in wrong for criterion in load_expectation(lab, name).fails}
+    return [c.id for c in lab.spec.rubric.criteria if c.id not in broken]
+
+
+def key_of(lab: LabContent, name: str, cheats: Sequence[Cheat]) -> str:
+    """sha256 hex over what decides the verdict of one submission: spec, checks, contract, baseline, its own files."""
+    total = hashlib.sha256(json.dumps(_decisive(lab.spec), sort_keys=True).encode())
+    judging = {
+        path: file
+        for path, file in lab.files.items()
+        if path.parts[0] in ("checks", "baseline") or path == PurePosixPath(lab.spec.contract)
+    }
+    total.update(tree_digest(judging).encode())
+    cheat = next((c for c in cheats if PREFIX + c.name == name), None)
+    if cheat is not None:
+        total.update(tree_digest(cheat.files).encode() + cheat.spec.model_dump_json().encode())
+        total.update(tree_digest(submission_files(lab, "reference")).encode())
+        return total.hexdigest()
+    total.update(tree_digest(submission_files(lab, name)).encode())
+    if name != "starter":
+        expected = load_expectation(lab, name).model_dump(mode="json", exclude={"because", "edits"})
+        total.update(json.dumps(expected, sort_keys=True).encode())
+    return total.hexdigest()
+
+
+def _decisive(spec: LabSpec) -> dict[str, object]:
+    told = spec.model_dump(mode="json", exclude=DECIDES_NOTHING)
+    for criterion in told["rubric"]["criteria"]:
+        for word in WORDS:
+            criterion.pop(word, None)
+    return told
