@@ -7,7 +7,9 @@ from pathlib import Path
 
 from django.db import transaction
 
+from grader import records
 from grader.archive import dump
+from grader.cheats import load_cheats
 from grader.errors import SpecError
 from grader.job import Snapshot
 from grader.spec import LabContent, LabSpec, load_labs, load_planned, load_skills, load_tracks
@@ -22,6 +24,8 @@ class Report:
     published: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
+    drafts: list[str] = field(default_factory=list)
+    """Labs without a whole record of proofs, and how far they are."""
     errors: list[str] = field(default_factory=list)
 
 
@@ -57,8 +61,11 @@ def _refuse_used_label(lab: Lab, spec: LabSpec) -> None:
         )
 
 
-def sync(content_dir: Path) -> Report:
-    """Bring the database to the state of ``content_dir``. One broken lab doesn't keep the others back."""
+def sync(content_dir: Path, *, proven_only: bool = False) -> Report:
+    """Bring the database to the state of ``content_dir``. One broken lab doesn't keep the others back.
+
+    ``proven_only``: a lab whose proofs are not all on record stays as it was published last.
+    """
     report = Report()
     _sync_skills(content_dir, report)
     _sync_tracks(content_dir, report)
@@ -69,6 +76,11 @@ def sync(content_dir: Path) -> Report:
     for content in labs.good:
         seen.add(content.spec.id)
         try:
+            proofs = records.standing(content_dir / "labs" / content.spec.id, content, load_cheats(content_dir))
+            if not proofs.whole:
+                report.drafts.append(f"{content.spec.id} {content.spec.version}: {proofs.words}")
+                if proven_only:
+                    continue
             changed = publish(content)
         except (SpecError, OSError) as error:
             said = f"{error.message} {error.advice}" if isinstance(error, SpecError) else f"{content.spec.id}: {error}"

@@ -11,9 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from grader import records
+from grader.cheats import load_cheats
 from grader.cli import skeleton, verify
 from grader.errors import SpecError
-from grader.spec import Labs, LabSpec, load_lab, load_labs
+from grader.spec import LabContent, Labs, LabSpec, load_lab, load_labs
 
 
 def add_commands(commands: Any) -> None:
@@ -47,17 +49,32 @@ def _list(arguments: argparse.Namespace, content: Path, _: Console) -> int:
                 "skills": c.spec.skills,
                 "criteria": [{"id": r.id, "weight": r.weight, "gate": r.gate} for r in c.spec.rubric.criteria],
                 "submissions": c.submissions(),
+                "state": _standing(content, c).words,
+                "unbroken": records.unbroken(c),
             }
             for c in labs
         ]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return _tell_broken(found)
-    table = Table("No", "Lab", "Title", "Level", "Version", "Digest", "Proofs")
+    table = Table("No", "Lab", "Title", "Level", "Version", "Digest", "Proofs", "State")
     for c in labs:
         s = c.spec
-        table.add_row(str(s.number), s.id, s.title, str(s.level), s.version, c.digest[:12], str(len(c.submissions())))
+        table.add_row(
+            str(s.number),
+            s.id,
+            s.title,
+            str(s.level),
+            s.version,
+            c.digest[:12],
+            str(len(c.submissions())),
+            _standing(content, c).words,
+        )
     Console().print(table)
     return _tell_broken(found)
+
+
+def _standing(content: Path, lab: LabContent) -> records.Standing:
+    return records.standing(content / "labs" / lab.spec.id, lab, load_cheats(content))
 
 
 def _tell_broken(found: Labs) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from grader import records
 from grader.cheats import PREFIX, Cheat, load_cheats
 from grader.cli.session import Reporter, find_lab, new_seed, open_sandbox
 from grader.errors import SpecError
@@ -44,15 +45,29 @@ def run(arguments: argparse.Namespace, content: Path, console: Console) -> int:
     tasks = list(_tasks(arguments, content))
     proving = Proving(open_sandbox(console), arguments.seed, console)
     proofs: dict[int, Proof] = {}
+    cheats = load_cheats(content)
     with closing(proving.all(tasks)) as found:  # an interrupt has to reach it before anybody says that all is gone
         for number, proof in found:
             proofs[number] = proof
+            task = tasks[number]
+            records.keep(content / "labs" / task.lab.spec.id, task.lab, proof, cheats)
             if arguments.json:
                 rows = [proofs[n].as_json() for n in sorted(proofs)]
                 arguments.json.write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
     in_order = [proofs[n] for n in sorted(proofs)]
     Console().print(_table(in_order))
+    for lab in {task.lab.spec.id: task.lab for task in tasks}.values():
+        _tell_standing(content, lab, cheats)
     return 0 if in_order and all(p.holds for p in in_order) else 1
+
+
+def _tell_standing(content: Path, lab: LabContent, cheats: list[Cheat]) -> None:
+    """How far the lab is proven, and what nobody has tried to break."""
+    found = records.standing(content / "labs" / lab.spec.id, lab, cheats)
+    left = "" if found.whole else f" (left: {', '.join([*found.changed, *found.missing])})"
+    print(f"{lab.spec.id}: {found.words}{left}")
+    if bare := records.unbroken(lab):
+        print(f"{lab.spec.id}: no wrong submission breaks {', '.join(bare)}")
 
 
 @dataclass(frozen=True, slots=True)

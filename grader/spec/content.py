@@ -18,6 +18,8 @@ IGNORED = frozenset(
     }
 )  # fmt: skip
 """What editors, systems and tools leave in a folder: no part of a lab."""
+RECORD = "proof.json"
+"""Which proofs of the lab hold (grader/records.py): about the lab, and no part of it."""
 STRAY = ("._*", "*~", "*.pyc", "*.swp", "*.swo", "*.orig", "*.rej", "#*#", ".#*")
 MAX_FILE = 4 << 20
 
@@ -80,6 +82,8 @@ def read_folder(root: Path) -> dict[PurePosixPath, SourceFile]:
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
         if IGNORED & set(relative.parts) or any(fnmatchcase(part, stray) for part in relative.parts for stray in STRAY):
+            continue
+        if relative.as_posix() == RECORD:
             continue
         if path.is_symlink():
             raise SpecError(f"{path}: symbolic links are not allowed in a lab folder", "Copy the file instead.")

@@ -130,6 +130,9 @@ ACCOUNT_FORMS = {
     "change_password": "accounts.forms.ChangePasswordForm",
 }
 SEATRIAL_PACKAGES = packages()
+SEATRIAL_PUBLISH = envstr("SEATRIAL_PUBLISH", "all")
+if SEATRIAL_PUBLISH not in ("all", "proven"):
+    raise ImproperlyConfigured("SEATRIAL_PUBLISH must be all or proven.")
 SEATRIAL_SIGNUP = envbool("SEATRIAL_SIGNUP", True)
 DEFAULT_FROM_EMAIL = f"Seatrial <seatrial@{_base.hostname or 'localhost'}>"
 vars().update(email(envstr("SEATRIAL_EMAIL_URL", "console:")))

@@ -21,12 +21,16 @@ class Command(BaseCommand):
         folder = options["content"] or Path(settings.SEATRIAL_CONTENT)
         if not folder.is_dir():
             raise CommandError(f"{folder} is not a folder. Name the content folder, or set SEATRIAL_CONTENT.")
-        report = sync(folder)
+        proven_only = settings.SEATRIAL_PUBLISH == "proven"
+        report = sync(folder, proven_only=proven_only)
         for name in report.published:
             self.stdout.write(f"published  {name}")
         for name in report.unchanged:
             self.stdout.write(f"unchanged  {name}")
         for name in report.retired:
             self.stdout.write(f"retired    {name}: its folder is gone; its runs stay")
+        for name in report.drafts:
+            held = "it was not published: run ./seatrial lab verify" if proven_only else "learners see it all the same"
+            self.stdout.write(f"draft      {name}; {held}")
         if report.errors:
             raise CommandError("\n".join(report.errors) + "\nThese were not published. Everything else was.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -153,3 +154,22 @@ def test_nothing_that_does_not_exist_is_published(content: Path, old: str, new: 
     assert report.published == []
     assert said in report.errors[0]
     assert not Lab.objects.exists()
+
+
+def test_a_draft_is_named_and_held_back_where_the_operator_wants_proofs(
+    content: Path, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.SEATRIAL_PUBLISH = "proven"
+    call_command("lab_sync", str(content))
+    assert "draft      echo-lab 1.0.0: draft: 0 of 2 proven; it was not published" in capsys.readouterr().out
+    assert not Lab.objects.exists()
+    settings.SEATRIAL_PUBLISH = "all"
+    call_command("lab_sync", str(content))
+    assert "learners see it all the same" in capsys.readouterr().out
+    first = Lab.objects.get().current
+    assert first is not None
+    settings.SEATRIAL_PUBLISH = "proven"
+    edit(content, "1.0.0", "1.1.0")
+    call_command("lab_sync", str(content))
+    assert Lab.objects.get().current == first, "what was published stays"
+    assert not Lab.objects.get().retired
