@@ -170,11 +170,11 @@ COPY --chmod=4755 a b
 COPY --parents a b
 COPY a
 FROM alpine:3.20
-COPY --from=ghcr.io/astral-sh/uv:latest /uv /bin/
+COPY --from=registry.example/astral-sh/uv:latest /uv /bin/
 """
     )
     assert [int(text.partition(":")[0]) for text in found] == list(range(2, 21))
-    assert "ghcr.io/astral-sh/uv:latest" in found[-1]
+    assert "registry.example/astral-sh/uv:latest" in found[-1]
 
 
 def test_the_error_names_every_fault() -> None:
