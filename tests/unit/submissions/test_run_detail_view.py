@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -256,3 +258,13 @@ def test_a_long_log_shows_its_end(me: Client, ada: Any, make_run: Make) -> None:
     assert "line-549;" in text
     assert "line-3;" not in text
     assert "The newest 500 of 550 lines" in text
+
+
+def test_a_run_that_waits_for_a_paused_engine_is_told_no_moment(
+    me: Client, ada: Any, make_run: Make, settings: Any
+) -> None:
+    state = {"ready": False, "message": "The engine is away.", "advice": "", "checked_at": ""}
+    (Path(settings.SEATRIAL_HOME) / "engine.json").write_text(json.dumps(state))
+    text = page(me, make_run(ada))
+    assert "It starts in a moment" not in text
+    assert "it starts once grading goes on" in text
