@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+import yaml
 from pydantic import ValidationError
 
 from grader import __version__
@@ -27,6 +28,8 @@ from grader.spec.content import RECORD
 DECIDES_NOTHING = {"title", "summary", "number", "version", "level", "hours", "skills", "rules"}
 WORDS = {"title", "what", "rule", "hint"}
 """Of a criterion: what pages show, and no check reads."""
+TOLD = {"info", "summary", "description", "title", "example", "examples", "x-shortened"}
+"""Of a contract: what people read, and no answer is held against."""
 
 
 class Proved(Frozen):
@@ -133,12 +136,8 @@ def unbroken(lab: LabContent) -> list[str]:
 def key_of(lab: LabContent, name: str, cheats: Sequence[Cheat]) -> str:
     """sha256 hex over what decides the verdict of one submission: spec, checks, contract, baseline, its own files."""
     total = hashlib.sha256(json.dumps(_decisive(lab.spec), sort_keys=True).encode())
-    judging = {
-        path: file
-        for path, file in lab.files.items()
-        if path.parts[0] in ("checks", "baseline") or path == PurePosixPath(lab.spec.contract)
-    }
-    total.update(tree_digest(judging).encode())
+    judging = {path: file for path, file in lab.files.items() if path.parts[0] in ("checks", "baseline")}
+    total.update(tree_digest(judging).encode() + _contract(lab))
     cheat = next((c for c in cheats if PREFIX + c.name == name), None)
     if cheat is not None:
         total.update(tree_digest(cheat.files).encode() + cheat.spec.model_dump_json().encode())
@@ -149,6 +148,28 @@ def key_of(lab: LabContent, name: str, cheats: Sequence[Cheat]) -> str:
         expected = load_expectation(lab, name).model_dump(mode="json", exclude={"because", "edits"})
         total.update(json.dumps(expected, sort_keys=True).encode())
     return total.hexdigest()
+
+
+def _contract(lab: LabContent) -> bytes:
+    """The lab's OpenAPI document without its words and examples; as it stands when it can't be read."""
+    data = lab.files[PurePosixPath(lab.spec.contract)].data
+    try:
+        return json.dumps(_shapes(yaml.safe_load(data)), sort_keys=True).encode()
+    except (yaml.YAMLError, RecursionError, TypeError):
+        return data
+
+
+def _shapes(node: object, names: bool = False) -> object:
+    """Without what only people read. ``names``: the keys are an author's own names, such as those of properties."""
+    if isinstance(node, list):
+        return [_shapes(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        str(key): _shapes(value, names=key == "properties" and not names)
+        for key, value in node.items()
+        if names or key not in TOLD
+    }
 
 
 def _decisive(spec: LabSpec) -> dict[str, object]:

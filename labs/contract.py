@@ -14,15 +14,24 @@ MAX_DEPTH = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """A body to look at: the author's example, or one made from the schema. ``note``: what was left out of it."""
+
+    kind: str
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """One route. ``request`` is a sample as JSON text; ``responses`` are rows of (status, words, sample)."""
+    """One route with samples of its request, and rows of (status, words, samples) for its responses."""
 
     method: str
     path: str
     summary: str
     text: str
-    request: str
-    responses: tuple[tuple[str, str, str], ...]
+    request: tuple[Sample, ...]
+    responses: tuple[tuple[str, str, tuple[Sample, ...]], ...]
 
     @property
     def name(self) -> str:
@@ -47,12 +56,12 @@ def operations(document: bytes) -> list[Operation]:
 def _operation(api: dict[str, Any], method: str, path: str, item: dict[str, Any]) -> Operation:
     body = _resolve(api, item.get("requestBody"))
     responses = tuple(
-        (str(status), str(answer.get("description", "")), _sample_of(api, answer))
+        (str(status), str(answer.get("description", "")), _samples_of(api, answer))
         for status, raw in (item.get("responses") or {}).items()
         if (answer := _resolve(api, raw)) is not None
     )
     summary, text = str(item.get("summary", "")), str(item.get("description", ""))
-    return Operation(method, path, summary, text, _sample_of(api, body or {}), responses)
+    return Operation(method, path, summary, text, _samples_of(api, body or {}), responses)
 
 
 def _resolve(api: dict[str, Any], node: Any) -> dict[str, Any] | None:
@@ -69,13 +78,16 @@ def _resolve(api: dict[str, Any], node: Any) -> dict[str, Any] | None:
     return None
 
 
-def _sample_of(api: dict[str, Any], holder: dict[str, Any]) -> str:
-    """A sample for the first content type: the example that is given, else one made from the schema."""
+def _samples_of(api: dict[str, Any], holder: dict[str, Any]) -> tuple[Sample, ...]:
+    """A sample for each content type."""
     content = holder.get("content")
-    if not isinstance(content, dict) or not content:
-        return ""
-    kind, media = next(iter(content.items()))
-    media = media if isinstance(media, dict) else {}
+    if not isinstance(content, dict):
+        return ()
+    return tuple(_sample(api, str(kind), media if isinstance(media, dict) else {}) for kind, media in content.items())
+
+
+def _sample(api: dict[str, Any], kind: str, media: dict[str, Any]) -> Sample:
+    """The example that is given, else one made from the schema, else nothing but the type."""
     examples = media.get("examples")
     value = media.get("example")
     if value is None and isinstance(examples, dict) and examples:
@@ -83,8 +95,9 @@ def _sample_of(api: dict[str, Any], holder: dict[str, Any]) -> str:
     if value is None:
         value = _from_schema(api, media.get("schema"), 0)
     if value is None:
-        return str(kind)
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+        return Sample(kind, "")
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    return Sample(kind, text.rstrip("\n"), str(media.get("x-shortened", "")))
 
 
 def _from_schema(api: dict[str, Any], raw: Any, depth: int) -> Any:

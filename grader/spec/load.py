@@ -11,6 +11,7 @@ from pydantic import BaseModel, RootModel
 
 from grader.errors import SpecError
 from grader.spec.content import LabContent, read_folder, tree_digest
+from grader.spec.contract import refuse_unreadable
 from grader.spec.models import LabSpec, Skill, Track
 from grader.spec.parse import parse
 from grader.spec.references import refuse_same_numbers, refuse_unknown, refuse_unknown_skills
@@ -32,6 +33,8 @@ def load_lab(root: Path) -> LabContent:
     if spec.baseline and PurePosixPath("baseline/Dockerfile") not in files:
         raise SpecError(f"{root}/baseline/Dockerfile: no such file", "A lab with a baseline ships it there.")
     refuse_unknown(spec, files, str(path))
+    contract = files[PurePosixPath(spec.contract)].data.decode("utf-8", "replace")
+    refuse_unreadable(contract, str(root / spec.contract))
     content = LabContent(spec, files, tree_digest(files))
     ids = {c.id for c in spec.rubric.criteria}
     for submission in content.submissions():

@@ -17,7 +17,9 @@ from grader.probe.response import Response
 from grader.result import Outcome
 
 CHECKS = [
+    "limits.Limits",
     "sameness.Greedy",
+    "sameness.Twins",
     "sameness.Usage",
     "speed.TokenByToken",
     "speed.Throughput",
@@ -139,6 +141,73 @@ class GoesOn(Service):
         await asyncio.shield(task)
 
 
+class WholeGoesOn(GoesOn):
+    """Notices it in streams alone."""
+
+    async def work(self, response: Response, chat: Any) -> None:
+        await (Service.work(self, response, chat) if chat["stream"] else super().work(response, chat))
+
+
+class OneShort(Service):
+    def fits(self, chat: Any) -> bool:
+        return super().fits({**chat, "max_tokens": chat["max_tokens"] + 1})
+
+
+class OneMore(Service):
+    def fits(self, chat: Any) -> bool:
+        return super().fits({**chat, "max_tokens": chat["max_tokens"] - 1})
+
+
+class TakesAnyLength(Service):
+    def fits(self, chat: Any) -> bool:
+        return self.prompt_tokens(chat) + min(chat["max_tokens"], 512) <= 2048
+
+
+class LosesSeats(Service):
+    def refuse(self, response: Response, status: int) -> Response:
+        self.inside += status == 400
+        return super().refuse(response, status)
+
+
+class KnowsByBeginning(Service):
+    """Takes a system prompt for another one of the same length that begins alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: dict[Any, Any] = {}
+
+    def text(self, chat: Any) -> list[str]:
+        known = [
+            self.first.setdefault((m["content"][:200], len(m["content"].split())), m) if m["role"] == "system" else m
+            for m in chat["messages"]
+        ]
+        return super().text({**chat, "messages": known})
+
+
+class Strips(Service):
+    def prompt_tokens(self, chat: Any) -> int:
+        return super().prompt_tokens({"messages": [{"content": m["content"].strip()} for m in chat["messages"]]})
+
+
+class Folds(Service):
+    def prompt_tokens(self, chat: Any) -> int:
+        return super().prompt_tokens(
+            {"messages": [{"content": " ".join(m["content"].split())} for m in chat["messages"]]}
+        )
+
+
+class EarlyUsage(Service):
+    def ends(self, usage: Any) -> list[Any]:
+        return [{"choices": [], "usage": usage}, {"choices": [{"delta": {}, "finish_reason": self.finish}]}]
+
+
+class UsageAtLast(Service):
+    """An event without choices, as others do it."""
+
+    def ends(self, usage: Any) -> list[Any]:
+        return list(reversed(EarlyUsage.ends(self, usage)))  # type: ignore[arg-type]
+
+
 class Boasts(Service):
     """One at a time, and many more tokens claimed and sent than were asked for."""
 
@@ -194,6 +263,15 @@ async def test_a_right_service_passes(check: str) -> None:
         ("pressure.Overload", RefusesTheFifth),
         ("pressure.Overload", SlowQueue),
         ("hangup.Disconnect", GoesOn),
+        ("hangup.Disconnect", WholeGoesOn),
+        ("limits.Limits", OneShort),
+        ("limits.Limits", OneMore),
+        ("limits.Limits", TakesAnyLength),
+        ("limits.Limits", LosesSeats),
+        ("sameness.Twins", KnowsByBeginning),
+        ("sameness.Usage", Strips),
+        ("sameness.Usage", Folds),
+        ("sameness.Usage", EarlyUsage),
         *((check, Broken) for check in CHECKS),
         *((check, GivesGarbage) for check in CHECKS),
     ],
@@ -210,6 +288,8 @@ async def test_a_flaw_fails_with_advice_and_an_exchange(check: str, service: typ
     ("check", "service"),
     [
         ("sameness.Usage", OneAtATime),
+        ("sameness.Usage", UsageAtLast),
+        ("sameness.Twins", Canned),
         ("sameness.Greedy", CountsWords),
         ("sameness.Usage", Canned),
         ("speed.TokenByToken", OneAtATime),

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import json
 import random
+import re
 import time
 import zlib
 from types import SimpleNamespace
@@ -14,12 +15,19 @@ from typing import Any
 from grader.probe.response import Response
 from grader.result import Measurement, Outcome
 
-TOKEN_S, PROMPT_TOKEN_S = 0.0003, 0.00003
+TOKEN_S, PROMPT_TOKEN_S = 0.0003, 0.00005
+CONTEXT, LONGEST = 2048, 512
+TOKEN = re.compile(r"\s?\S+|\s")
 PARAMS: dict[str, dict[str, Any]] = {"TokenByToken": {"cases_from": "prompts.streams"}}
 
 
+def tokens_of(text: str) -> int:
+    """A word with the space before it is a token, and so is each space more."""
+    return len(TOKEN.findall(text))
+
+
 class Service:
-    """A model of letters: a token is three of them. Serves eight at once, four may wait, one prompt is known."""
+    """A model of letters: a token of an answer is three of them. Eight are served at once, and four may wait."""
 
     slots, waiting, name = 8, 4, "app"
     retry_after: str | None = "1"
@@ -38,8 +46,10 @@ class Service:
     async def request(self, method: str, path: str, *, json: Any, timeout_s: float, **_: Any) -> Response:
         now = time.perf_counter()
         response = Response(method, path, {}, b"", self.name, now, time.time())
+        if not self.fits({"max_tokens": self.default_tokens, **json}):
+            return self.refuse(response, 400)
         if self.inside >= self.slots + self.waiting:
-            return self.refuse(response)
+            return self.refuse(response, self.full_status)
         try:
             async with asyncio.timeout(timeout_s):
                 await self.work(response, json)
@@ -47,8 +57,11 @@ class Service:
             response.error = f"no complete answer within {timeout_s:g} s"
         return response
 
-    def refuse(self, response: Response) -> Response:
-        response.status, response.done_at = self.full_status, time.perf_counter()
+    def fits(self, chat: Any) -> bool:
+        return bool(chat["max_tokens"] <= LONGEST and self.prompt_tokens(chat) + chat["max_tokens"] <= CONTEXT)
+
+    def refuse(self, response: Response, status: int) -> Response:
+        response.status, response.done_at = status, time.perf_counter()
         if self.retry_after is not None:
             response.headers["retry-after"] = self.retry_after
         return response
@@ -77,7 +90,8 @@ class Service:
             for i, token in enumerate(tokens):
                 at = first + (last - first) * i / len(tokens)
                 self.event(response, at, {"choices": [{"delta": {"content": token}}]})
-            self.event(response, last, {"choices": [{"delta": {}, "finish_reason": self.finish}], "usage": usage})
+            for end in self.ends(usage):
+                self.event(response, last, end)
             response.chunks.append((last, b"data: [DONE]\n\n"))
         else:
             message = {"role": "assistant", "content": "".join(tokens)}
@@ -85,18 +99,21 @@ class Service:
             response.chunks.append((last, json.dumps(body).encode()))
         response.done_at = time.perf_counter()
 
+    def ends(self, usage: Any) -> list[Any]:
+        """The events between the text and the end mark."""
+        return [{"choices": [{"delta": {}, "finish_reason": self.finish}], "usage": usage}]
+
     @staticmethod
     def event(response: Response, at: float, document: Any) -> None:
         response.chunks.append((at, b"data: " + json.dumps(document).encode() + b"\n\n"))
 
-    @staticmethod
-    def prompt_tokens(chat: Any) -> int:
-        return sum(4 + len(m["content"]) // 3 for m in chat["messages"])
+    def prompt_tokens(self, chat: Any) -> int:
+        return sum(4 + tokens_of(m["content"]) for m in chat["messages"])
 
     def prefill(self, chat: Any) -> int:
         """Prompt tokens to compute: a system prompt is computed once."""
         system = [m["content"] for m in chat["messages"] if m["role"] == "system"]
-        spared = sum(len(text) // 3 for text in system if text in self.known)
+        spared = sum(tokens_of(text) for text in system if text in self.known)
         self.known.update(system)
         return self.prompt_tokens(chat) - spared
 

@@ -80,6 +80,8 @@ def _weights(folder: Path) -> None:
     replace(folder, "lab.yaml", "weight: 60", "weight: 70")
 
 
+SCHEMA = "            schema: {type: object, required: [text], properties: {text: {type: string}}}\n      responses"
+EXAMPLE = (SCHEMA, SCHEMA.replace("      responses", "            example: {text: abc}\n      responses"))
 CHANGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a hint": (lambda f: _append(f / "hints" / "1-reverse.md"), []),
     "the brief": (lambda f: _append(f / "README.md"), []),
@@ -88,7 +90,10 @@ CHANGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a check": (lambda f: _append(f / "checks" / "cases.py"), NAMES),
     "a weight": (_weights, NAMES),
     "a limit": (lambda f: replace(f, "lab.yaml", "memory_mb: 256", "memory_mb: 300"), NAMES),
-    "the contract": (lambda f: _append(f / "openapi.yaml"), NAMES),
+    "a schema of the contract": (lambda f: replace(f, "openapi.yaml", "{type: string}", "{type: [string]}"), NAMES),
+    "a property that is called title": (lambda f: replace(f, "openapi.yaml", "{text: {", "{title: {}, text: {"), NAMES),
+    "the contract's words": (lambda f: replace(f, "openapi.yaml", "The text, reversed", "The text backwards"), []),
+    "an example": (lambda f: replace(f, "openapi.yaml", *EXAMPLE), []),
     "the reference": (lambda f: _touch(f, "submissions/reference"), ["reference", "wrong_upper", "cheat_nap"]),
     "a cheat": (lambda f: _append(f.parents[1] / "cheats" / "nap" / "sitecustomize.py"), ["cheat_nap"]),
 }

@@ -217,3 +217,40 @@ def test_a_changed_file_changes_the_digest(lab: Path) -> None:
     before = load_lab(lab).digest
     (lab / "README.md").write_text("other")
     assert load_lab(lab).digest != before
+
+
+def spoil_contract(lab: Path, old: str, new: str) -> str:
+    path = lab / "openapi.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(SpecError) as caught:
+        load_lab(lab)
+    return caught.value.message
+
+
+SCHEMA = "            schema: {type: object, required: [text], properties: {text: {type: string}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("openapi: 3.1.0", "openapi: {a: What? }: b", "openapi.yaml:1: not valid YAML"),
+        ("description: The text, reversed", "description: {said: who knows?}, b", "not valid YAML"),
+        ("paths:", "roads:", "openapi.yaml:1: paths: the contract has no routes"),
+        (SCHEMA, '            schema: {$ref: "#/components/schemas/Text"}\n', "'#/components/schemas/Text' is not in"),
+        (SCHEMA, "            schema: {type: objekt}\n", "openapi.yaml:10: paths./reverse.post.requestBody"),
+        (SCHEMA, f"{SCHEMA}            example: {{text: 7}}\n", "breaks its schema at /text: 7 is not of type"),
+        (SCHEMA, f"{SCHEMA}            example: {{}}\n", "'text' is a required property"),
+    ],
+)
+def test_a_contract_is_read_before_anybody_is_graded_by_it(lab: Path, old: str, new: str, said: str) -> None:
+    assert said in spoil_contract(lab, old, new)
+
+
+def test_an_example_may_be_shortened_when_it_says_so(lab: Path) -> None:
+    long = "            schema: {type: array, minItems: 9, items: {type: number}}\n            example: [0.5]\n"
+    path = lab / "openapi.yaml"
+    path.write_text(path.read_text().replace(SCHEMA, long + "            x-shortened: nine numbers, one is shown\n"))
+    load_lab(lab)
+    assert "is too short" in spoil_contract(lab, "            x-shortened: nine numbers, one is shown\n", "")

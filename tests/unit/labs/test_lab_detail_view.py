@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labs.contract import operations
+from labs.contract import Sample, operations
 from labs.models import Lab
 from labs.sync import sync
 
@@ -78,9 +78,27 @@ loop: {$ref: "#/loop"}
 """
     get, post = operations(document)
     assert get.name == "GET /a"
-    assert get.responses == (("200", "ok", "text/event-stream"),)
-    assert post.request == '[\n  "red"\n]'
+    assert get.responses == (("200", "ok", (Sample("text/event-stream", ""),)),)
+    assert post.request == (Sample("application/json", '[\n  "red"\n]'),)
     assert post.responses[0][:2] == ("422", "refused")
+
+
+def test_an_example_stands_in_the_place_of_a_made_up_sample() -> None:
+    document = b"""
+paths:
+  /a:
+    post:
+      responses:
+        "200":
+          description: ok
+          content:
+            application/json: {schema: {type: array}, example: [0.5], x-shortened: Two of three are left out.}
+            text/event-stream: {example: "data: 1\\n\\n"}
+"""
+    (post,) = operations(document)
+    whole, stream = post.responses[0][2]
+    assert whole == Sample("application/json", "[\n  0.5\n]", "Two of three are left out.")
+    assert stream == Sample("text/event-stream", "data: 1")
 
 
 @pytest.mark.parametrize("document", [b"", b"- a", b"paths: 3", b"paths: {/a: 5}", b"{{{"])

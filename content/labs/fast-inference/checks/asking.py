@@ -180,9 +180,12 @@ class Rows:
         """Of every known row whether "ok" is right, and whether "fraud" is; near a tie both are."""
         self.tally = Tally()
 
-    def request(self, *, judged: bool = True) -> Request:
-        """A request for one side. With ``judged`` its decision is counted when the truth of its row is known."""
-        if self._g.random() >= KNOWN_SHARE:
+    def request(self, *, judged: bool = True, known: bool = False) -> Request:
+        """A request for one side. With ``judged`` its decision is counted when the truth of its row is known.
+
+        ``known``: the truth of this row is known for certain, not for some of many.
+        """
+        if not known and self._g.random() >= KNOWN_SHARE:
             return Request("POST", "/score", body_of(models.bag(self._g)), JSON, _shape)
         number = self._known % len(self._world.load)
         self._known += 1

@@ -32,13 +32,24 @@ class Answer:
     usage: dict[str, Any]
     finish: str
     response: Response
+    last: Any = None
+    """The event before the end mark of a stream, or the whole body."""
+
+    @property
+    def said(self) -> str:
+        """What came back, in words."""
+        return (
+            f"got no complete answer: {self.response.error}"
+            if self.response.error
+            else f"answered {self.response.status}"
+        )
 
     @property
     def wrong(self) -> str:
         """Why this is no answer; empty when it is one."""
         if self.response.error:
-            return f"got no complete answer: {self.response.error}"
-        return "" if self.response.status == 200 else f"answered {self.response.status}, expected 200"
+            return self.said
+        return "" if self.response.status == 200 else f"{self.said}, expected 200"
 
 
 def odd_place(mine: str, right: Answer) -> int | None:
@@ -83,10 +94,11 @@ def read(response: Response, streamed: bool) -> Answer:
             text = said
     else:
         stream = read_stream(response, READ)
-        documents = [_parsed(data) for _, data in response.events()]
+        documents = [_parsed(data) for _, data in response.events() if data != READ.end]
         text, ttft_s = stream.text, stream.arrivals[0] if stream.arrivals else float("inf")
     usage = _last(documents, "/usage", dict) or {}
-    return Answer(text, ttft_s, usage, _last(documents, "/choices/0/finish_reason", str) or "", response)
+    finish = _last(documents, "/choices/0/finish_reason", str) or ""
+    return Answer(text, ttft_s, usage, finish, response, documents[-1] if documents else None)
 
 
 def _parsed(data: str) -> Any:

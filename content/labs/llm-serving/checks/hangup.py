@@ -8,6 +8,7 @@ import random
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lab_checks import prompts
 from lab_checks.chats import Answer, ask, first_s, trusted
@@ -49,7 +50,8 @@ class Round:
 
 
 class Disconnect(Check):
-    """Long streams are dropped; half a second later a newcomer is served as if nobody had been there.
+    """Long answers are dropped, streamed ones and whole ones, running and waiting; half a second later a newcomer is
+    served as if nobody had been there.
 
     The machine's noise comes and goes within seconds, so each newcomer's time stands beside the baseline's. Quiet is
     measured before the first client hangs up: what is never freed would slow a later quiet too.
@@ -67,12 +69,19 @@ class Disconnect(Check):
         after: list[Round] = []
         outcome: Outcome | None = None
         while outcome is None and len(after) < MOST:
-            bodies = [prompts.chat([prompts.user(prompts.task(rng))], 500, True) for _ in range(DROPPED)]
+            bodies = long_answers(rng, whole_first=len(after) % 2 == 0)
             await asyncio.gather(*(ask(ctx.app, body, timeout_s=HELD_S) for body in bodies))
             await asyncio.sleep(PAUSE_S)
             after.append(await _round(ctx, rng))
             outcome = judged([r.log_ratio - usual for r in after])
         return _say(outcome, quiet, after, rule)
+
+
+def long_answers(rng: random.Random, whole_first: bool) -> list[dict[str, Any]]:
+    """Requests of one round. Three quarters have one form and take all seats: what that form leaves behind shows."""
+    first = DROPPED * 3 // 4
+    forms = [not whole_first] * first + [whole_first] * (DROPPED - first)
+    return [prompts.chat([prompts.user(prompts.task(rng))], 500, stream) for stream in forms]
 
 
 async def _round(ctx: Context, rng: random.Random) -> Round:
@@ -137,6 +146,7 @@ def _say(outcome: Outcome | None, quiet: list[Round], after: list[Round], rule: 
 
 
 DROP_ADVICE = (
-    "Watch for the client's disconnect, also between two tokens, and free its sequence before the next step. In an "
-    "async generator the finally block runs when the client is gone."
+    "Watch for the client's disconnect, also between two tokens, also of an answer in one piece, also while a request "
+    "waits, and free its sequence before the next step. In an async generator the finally block runs when the client "
+    "is gone; an answer in one piece has to ask for it."
 )

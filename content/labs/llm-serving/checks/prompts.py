@@ -63,6 +63,17 @@ TASKS = (
     "Write a report on {}.",
 )
 ODD = ("naïve café", "5 € – 10 €", "日本語", "Ωmega", "🚲 ride", "línea\nnueva", "«quoted»", "tab\there", "Straße 12b")
+RAW = (
+    "  two spaces before",
+    "two spaces behind  ",
+    "a line feed behind\n",
+    "two  spaces  within",
+    "a line\r\nof another system",
+    "cafe\u0301 in two characters",
+    "ﬁne Ⅳ ½ in one",
+    "ＷＩＤＥ letters",
+)
+"""Contents that change when somebody strips, folds or normalises them. The model gets them as they come."""
 SYLLABLES = ("ka", "lo", "mi", "ren", "tu", "sa", "vel", "dor")
 SUBJECTS = [
     "An invoice",
@@ -143,6 +154,22 @@ def conversations(rng: random.Random, count: int) -> list[list[dict[str, str]]]:
     return out
 
 
+def talk(rng: random.Random, count: int) -> list[dict[str, str]]:
+    """So many messages of few words, the last one by the user."""
+    roles = ("assistant", "user") if count % 2 == 0 else ("user", "assistant")
+    return [{"role": roles[i % 2], "content": rng.choice(("Yes.", "No.", "And then?", "I see."))} for i in range(count)]
+
+
+def twin(rng: random.Random, sentences: int, languages: tuple[str, str]) -> list[list[dict[str, str]]]:
+    """Two conversations whose system prompts begin alike, end alike, and are equally long."""
+    lines = policy(rng, sentences).rstrip(".").split(". ")
+    place, ask = rng.randint(len(lines) - 2, len(lines)), user(task(rng))
+    pair = (
+        [*lines[:place], f"Answer in {language}, and in no other language", *lines[place:]] for language in languages
+    )
+    return [[system(". ".join(text) + "."), ask] for text in pair]
+
+
 def contract(ctx: Context) -> list[dict[str, Any]]:
     """Both forms of an answer, then bad input."""
     rng = ctx.rng("contract")
@@ -163,9 +190,16 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
         bad("Messages that are text", messages=task(rng)),
         bad("An unknown role", messages=[{"role": thing(rng), "content": "Hello"}]),
         bad("Content that is a number", messages=[{"role": "user", "content": rng.randint(1, 99)}]),
+        bad("Content that is empty", messages=[*good["messages"], user("")]),
+        bad("A message without content", messages=[{"role": "user"}]),
         bad("max_tokens = 0", max_tokens=0),
+        bad("max_tokens beyond 512", max_tokens=rng.choice((513, rng.randint(514, 1500)))),
         bad("max_tokens as text", max_tokens="many"),
-        {"title": "A long prompt", "path": PATH, "json": {**good, "messages": long(100)}, "timeout_s": 60},
+        bad("max_tokens that is null", max_tokens=None),
+        bad("A temperature above 0", temperature=rng.choice((0.1, 0.7, 1, 2))),
+        bad("stream that is no boolean", stream="now and then"),
+        {"title": "100 messages", "path": PATH, "json": {**good, "messages": talk(rng, 100)}, "timeout_s": 60},
+        bad("101 messages", messages=talk(rng, 101)),
         bad("More than the context holds", messages=long(250)),
         bad("More than the context holds, with its answer", messages=long(140), max_tokens=512),
         {"title": "A body that is not JSON", "path": PATH, "raw": '{"messages": [', "status": "4xx"},

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import Any
 
 from lab_checks import prompts
-from lab_checks.chats import Answer, agrees, ask_all, trusted
+from lab_checks.chats import Answer, agrees, ask, ask_all, trusted
 
 from grader.checks.base import Check, Context
+from grader.checks.cases import at_pointer
 from grader.checks.outcome import counted, every, failed, passed
 from grader.result import Measured, Measurement, Rule
 
 PROMPTS, TOKENS, SHARE = 24, 24, 0.9
 USAGES = 16
+TWIN_SENTENCES, TWIN_TOKENS = (6, 12, 21), 8
+LANGUAGES = ("French", "German", "Spanish", "Italian", "Russian", "Japanese", "Chinese", "Polish")
 KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
@@ -44,6 +48,43 @@ class Greedy(Check):
         return failed(message, measured, rule, GREEDY_ADVICE, mine[odd].response)
 
 
+class Twins(Check):
+    """Conversations that differ in one word, behind their first tokens: each gets its own answer.
+
+    The baseline says which pairs are answered differently. Only an answer that is the other one's counts as a mistake.
+    """
+
+    id = "twins"
+
+    async def run(self, ctx: Context) -> Measurement:
+        rng, rule, asked = ctx.rng("twins"), every("conversations"), 0
+        for sentences in TWIN_SENTENCES:
+            bodies, right = await _unlike(ctx, rng, sentences)
+            for body, own, other in zip(bodies, right, reversed(right), strict=True):
+                mine = await ask(ctx.app, body)
+                measured = counted(asked, 2 * len(TWIN_SENTENCES), "conversations")
+                if wrong := mine.wrong or ("" if mine.text else "sent no text"):
+                    return failed(f"A single chat {wrong}.", measured, rule, TWIN_ADVICE, mine.response)
+                if agrees(mine, other) and not agrees(mine, own):
+                    message = f"Two system prompts that differ in one word got one answer: {mine.text[:60]!r}."
+                    return failed(message, measured, rule, TWIN_ADVICE, mine.response)
+                asked += 1
+        return passed("Every conversation got its own answer.", counted(asked, asked, "conversations"), rule)
+
+
+async def _unlike(ctx: Context, rng: Random, sentences: int) -> tuple[list[dict[str, Any]], list[Answer]]:
+    """A pair of equally long conversations with unlike answers. RuntimeError when twelve tries find none."""
+    for _ in range(12):
+        languages = rng.sample(LANGUAGES, 2)
+        bodies = [prompts.chat(talk, TWIN_TOKENS, True) for talk in prompts.twin(rng, sentences, languages)]
+        right = await trusted(ctx, bodies)
+        one, other = right
+        long = one.usage["prompt_tokens"] == other.usage["prompt_tokens"]
+        if long and not agrees(one, other) and not agrees(other, one):
+            return bodies, right
+    raise RuntimeError("the baseline answers all twins alike")
+
+
 class Usage(Check):
     """Token counts and the reason of the end, for odd characters, short answers and both forms, as the baseline's."""
 
@@ -54,7 +95,9 @@ class Usage(Check):
         bodies = []
         for number in range(USAGES):
             odd = " ".join(rng.sample(prompts.ODD, 3))
-            talk = [prompts.user(f"{prompts.task(rng)} {odd}")]
+            asked = f"{prompts.task(rng)} {odd}"
+            raw = prompts.RAW[number // 2]
+            talk = [prompts.user(f"{raw} {asked}" if raw.startswith(" ") else f"{asked} {raw}")]
             if number % 3 == 0:
                 talk.insert(0, prompts.system(prompts.policy(rng, 1)))
             bodies.append(prompts.chat(talk, rng.randint(1, 24), number % 2 == 0))
@@ -70,6 +113,8 @@ class Usage(Check):
         """The first count that is off. An answer that says something else is judged by its prompt alone."""
         if mine.wrong:
             return f"A chat {mine.wrong}"
+        if mine.usage and not isinstance(at_pointer(mine.last, "/usage"), dict):
+            return "The last event before [DONE] holds no usage"
         keys = KEYS if mine.text == theirs.text else KEYS[:1]
         for key in keys:
             found: Any = mine.usage.get(key)
@@ -86,7 +131,12 @@ GREEDY_ADVICE = (
     "sequence its own positions. Texts that differ only under load point to sequences that see each other's cells; "
     "replacement characters in a text point to tokens that end in the middle of a character."
 )
+TWIN_ADVICE = (
+    "Whatever you keep of a prompt belongs to all of its tokens. Look it up by the whole sequence, not by its "
+    "beginning, its length or its text with something taken away."
+)
 USAGE_ADVICE = (
-    "Count tokens of the model: the whole prompt with its template, and every token that was chosen except the end "
-    "token. Words and pieces of text are something else. finish_reason is length when max_tokens ended the answer."
+    "Count tokens of the model: the whole prompt with its template, its contents as they came, and every token that "
+    "was chosen except the end token. Words and pieces of text are something else. In a stream the usage is in the "
+    "last event before [DONE]. finish_reason is length when max_tokens ended the answer."
 )
