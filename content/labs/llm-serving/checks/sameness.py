@@ -79,8 +79,8 @@ async def _unlike(ctx: Context, rng: Random, sentences: int) -> tuple[list[dict[
         bodies = [prompts.chat(talk, TWIN_TOKENS, True) for talk in prompts.twin(rng, sentences, languages)]
         right = await trusted(ctx, bodies)
         one, other = right
-        long = one.usage["prompt_tokens"] == other.usage["prompt_tokens"]
-        if long and not agrees(one, other) and not agrees(other, one):
+        alike = one.usage["prompt_tokens"] == other.usage["prompt_tokens"]
+        if alike and one.text and other.text and not agrees(one, other) and not agrees(other, one):
             return bodies, right
     raise RuntimeError("the baseline answers all twins alike")
 
