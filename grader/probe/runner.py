@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from grader.checks.base import Check
@@ -96,8 +96,27 @@ async def _judge(
     undecided = [pair for pair in done if pair[0].outcome is not Outcome.PASSED]
     if undecided:
         return undecided[0]
-    last, check_id = done[-1]
-    return last.model_copy(update={"message": " ".join(m.message for m, _ in done)}), check_id
+    return _together([m for m, _ in done]), done[-1][1]
+
+
+def _together(passed: Sequence[Measurement]) -> Measurement:
+    """What several checks of a criterion found, as one: every figure is told, the last one's is the value."""
+    last = passed[-1]
+    if len(passed) == 1:
+        return last
+
+    def told(texts: Iterable[str]) -> str:
+        return "; ".join(dict.fromkeys(text for text in texts if text))
+
+    return last.model_copy(
+        update={
+            "message": " ".join(m.message for m in passed),
+            "measured": last.measured.model_copy(update={"text": told(m.measured.text for m in passed)}),
+            "rule": last.rule.model_copy(update={"text": told(m.rule.text for m in passed)}),
+            "series": [series for m in passed for series in m.series],
+            "data": {key: value for m in passed for key, value in m.data.items()},
+        }
+    )
 
 
 def _line(result: CheckResult) -> CheckEnded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import importlib
 import json
 import time
@@ -12,13 +13,15 @@ from typing import Any
 
 import pytest
 from labkit import lab_checks
-from observability_kit import REQUESTS, Counts, SmallAssistant, World, world
+from observability_kit import REQUESTS, SLOW_S, Counts, SmallAssistant, World, world
 
 from grader.result import Measurement, Outcome
 
 CHECKS = {
     "logs": ("logs", "Logs", {}),
     "counters": ("counters", "Counters", {}),
+    "ended-early": ("departed", "Counted", {}),
+    "early-traces": ("departed", "Traced", {"within_s": 0.5}),
     "first-token": ("counters", "FirstToken", {}),
     "traces": ("traces", "Traces", {"within_s": 0.5}),
     "decoys": ("alerts", "Decoys", {}),
@@ -35,11 +38,13 @@ def lab(name: str) -> Any:
 def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ten scrapes a second and stretches to match."""
     with lab_checks("ai-observability"):
-        quiet, alerts, logs, watch = map(lab, ("quiet", "alerts", "logs", "watch"))
+        quiet, alerts, logs, watch, departed = map(lab, ("quiet", "alerts", "logs", "watch", "departed"))
         monkeypatch.setattr(watch, "LOOK_S", 0.03)
         monkeypatch.setattr(quiet, "STAGES", ((50.0, 1.1), (90.0, 0.2)))
         monkeypatch.setattr(quiet, "CLEAN", 12)
         monkeypatch.setattr(logs, "WITHIN_S", 0.3)
+        monkeypatch.setattr(logs, "SPANS_WITHIN_S", 0.3)
+        monkeypatch.setattr(departed, "NOTICED_S", 1.0)
         monkeypatch.setattr(alerts, "LINGER_S", 0.3)
         yield
 
@@ -135,6 +140,85 @@ async def test_carelessness_with_a_few_requests_is_found() -> None:
     assert [outcome for outcome, _ in found.values()] == [Outcome.FAILED, Outcome.PASSED, Outcome.FAILED], found
     assert "holds what a user asked" in found["logs"][1]
     assert "no span of trace" in found["traces"][1]
+
+
+class Telling(SmallAssistant):
+    """Tells what users ask where few people look, or so that few people can read it."""
+
+    place = ""
+
+    def line(self, trace: str, outcome: str, question: str) -> str:
+        told = {
+            "beginning": question[:20],
+            "middle": question[30:90],
+            "base64": base64.b64encode(b"asked:" + question.encode()).decode(),
+            "hex": question.encode().hex(),
+            "backwards": question[::-1],
+            "of users who left": question if outcome == "error" and self.model_failed is False else "",
+        }
+        return json.dumps({"trace_id": trace, "asked": told.get(self.place, "")})
+
+    model_failed: bool | None = None
+
+    def user_left(self, user: str, question: str, trace: str) -> None:
+        self.model_failed = False
+        super().user_left(user, question, trace)
+        self.model_failed = None
+
+    def asked(self, question: str) -> None:
+        if self.place == "spans":
+            self.store.hear(b"\x0a\x22" + question.upper().encode())
+        self.last = question
+
+    def metrics(self) -> str:
+        return f'questions_total{{q="{self.last}"}} 1\n' if self.place == "metrics" else ""
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["beginning", "middle", "base64", "hex", "backwards", "of users who left", "spans", "metrics"],
+)
+async def test_no_word_of_a_question_is_told_anywhere(place: str) -> None:
+    kind = type("TellsThere", (Telling,), {"place": place})
+    outcome, message = (await verdicts(kind, ["logs"]))["logs"]
+    assert outcome is Outcome.FAILED, message
+    assert "what a user asked" in message
+
+
+class ForgetsWhoLeft(SmallAssistant):
+    def user_left(self, user: str, question: str, trace: str) -> None:
+        """Nothing: the code that counts stands behind the last piece."""
+
+
+class CallsItAnswered(SmallAssistant):
+    def user_left(self, user: str, question: str, trace: str) -> None:
+        self.measure(user, "answered", 0, {})
+        self.log.append(self.line(trace, "answered", question))
+
+
+async def test_users_who_go_away_are_counted_and_logged() -> None:
+    found = await verdicts(ForgetsWhoLeft, ["logs", "ended-early", "early-traces"])
+    assert [outcome for outcome, _ in found.values()] == [Outcome.FAILED, Outcome.FAILED, Outcome.PASSED], found
+    assert "left no line with their trace_id" in found["logs"][1]
+    assert "error should have grown by 8" in found["ended-early"][1]
+    outcome, message = (await verdicts(CallsItAnswered, ["ended-early"]))["ended-early"]
+    assert outcome is Outcome.FAILED
+    assert "answered by 4" in message
+
+
+class LeavesSpansOpen(SmallAssistant):
+    """The second hop's span ends only behind the last piece."""
+
+    def trace(self, trace: str, parent: str, spans: tuple[str, str], began: float) -> None:
+        if time.time() - began > SLOW_S:
+            spans = (spans[0], "")
+        super().trace(trace, parent, spans, began)
+
+
+async def test_requests_that_end_early_leave_whole_traces() -> None:
+    outcome, message = (await verdicts(LeavesSpansOpen, ["early-traces"]))["early-traces"]
+    assert outcome is Outcome.FAILED
+    assert "4 left no whole trace" in message
 
 
 def histogram(times: list[float]) -> dict[str, float]:

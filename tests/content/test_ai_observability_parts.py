@@ -167,6 +167,8 @@ def test_buckets_and_labels_that_are_no_numbers() -> None:
         ('{"trace_id": "t1"}\nstarted\n{"trace_id": "t2"}', "not a JSON object: 'started'"),
         ('{"trace_id": "t1"}\n{"trace_id": "t2", "x": "about KWZZ"}', "holds what a user asked"),
         ('{"trace_id": ["t1"]}\n7\n', "not a JSON object"),
+        ('{"trace_id": "t1"}\n{"trace_id": "t2", "x": "zzwK"}', "holds what a user asked"),
+        ('{"trace_id": "t1"}\n{"trace_id": "t2", "x": "6b777A7a"}', "holds what a user asked"),
     ],
 )
 def test_what_a_log_must_be(text: str, problem: str) -> None:
@@ -197,6 +199,9 @@ CALL = [C, B, "generate", "", 5.2, 5.8]
         ([[A, "p" * 16, "generate", "", 5, 6], [B, A, "api", "", 5, 6]], B, "belong to"),
         ([API, [B, A, "generate", "", 1.0, 2.0]], B, "lie outside"),
         ([API, [B, A, "generate", "", 6.0, 5.0]], B, "lie outside"),
+        ([API, GENERATE, [C, "9" * 16, "api", "", 5, 6]], B, "names the parent 9999"),
+        ([API, GENERATE, [C, "", "api", "", 5, 6]], B, "names the parent none"),
+        ([API, GENERATE, [C, "p" * 16, "api", "", 5, 6]], B, ""),
     ],
 )
 def test_what_makes_a_trace_whole(spans: list[list[Any]], caller: str | None, problem: str) -> None:

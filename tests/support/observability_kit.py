@@ -21,6 +21,7 @@ from grader.sidecars.asgi import Exchange, Receive, Scope, Send
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
+from grader.sidecars.otlp.app import Receiver
 from grader.sidecars.otlp.decode import Span
 from grader.sidecars.otlp.store import Store
 from grader.spec import Service
@@ -31,6 +32,13 @@ MODELS = {"assistant": {"kind": "stream", "ttft_ms": 42, "itl_ms": 0.5, "jitter"
 BOUNDS = (0.02, 0.028, 0.04, 0.056, 0.08, 0.11, 0.16, 0.22, 0.32, 0.45, 0.64, 0.9, 1.3, 1.8, 2.5, float("inf"))
 Counts = Counter[tuple[str, str]]
 """(metric, label value) -> count"""
+
+
+SLOW_S = 0.4
+
+
+def event(value: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
 class SmallAssistant:
@@ -51,7 +59,7 @@ class SmallAssistant:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
         if exchange.path == "/metrics":
-            await exchange.json(503, {})
+            await exchange.whole(200, self.metrics().encode())
             return
         if exchange.path == "/rules.yml":
             await exchange.whole(200, self.rules().encode())
@@ -69,23 +77,46 @@ class SmallAssistant:
             json={"model": "assistant", "messages": [{"role": "user", "content": body["question"]}], "max_tokens": 4},
             headers={"traceparent": f"00-{trace}-{spans[-1]}-01"},
         )
+        self.asked(body["question"])
         if answer.ok or self.traces_failures:
             self.trace(trace, parent, spans, began)
         if answer.ok:
             text, usage = answer.json()["choices"][0]["message"]["content"], answer.json()["usage"]
             outcome = "abstained" if text == "NOT_FOUND" else "answered"
-            self.measure(body["user"], outcome, time.time() - began, usage)
             last = {"done": True, "abstained": outcome == "abstained", "usage": usage}
-            events = [{"token": text}, last]
-            data = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
-            await exchange.whole(200, data, {"Content-Type": "text/event-stream"})
+            await exchange.start(200, {"Content-Type": "text/event-stream"})
+            await exchange.piece(event({"token": text}))
+            if time.time() - began > SLOW_S and await self.left(exchange):
+                return self.user_left(body["user"], body["question"], trace)
+            self.measure(body["user"], outcome, time.time() - began, usage)
+            await exchange.piece(event(last), more=False)
         else:
             outcome = "error"
             self.measure(body["user"], outcome, 0, {})
             await exchange.json(502, {"error": "model"})
         self.log.append(self.line(trace, outcome, body["question"]))
 
+    @staticmethod
+    async def left(exchange: Exchange) -> bool:
+        """Whether the user goes away while the rest of a slow answer is made."""
+        try:
+            async with asyncio.timeout(SLOW_S / 4):
+                await exchange.gone()
+        except TimeoutError:
+            return False
+        return True
+
     # -- what it says about itself
+
+    def user_left(self, user: str, question: str, trace: str) -> None:
+        self.measure(user, "error", 0, {})
+        self.log.append(self.line(trace, "error", question))
+
+    def asked(self, question: str) -> None:
+        """Of a question nothing is said."""
+
+    def metrics(self) -> str:
+        return ""
 
     def refuse(self) -> None:
         """A request that is malformed is not counted."""
@@ -217,7 +248,7 @@ class World:
             case "models":
                 return obey(self._gateway, args["payload"])
             case "sink":
-                return self._store.read(args["payload"]["ids"])
+                return Receiver(self._store).obey(args["payload"])
         return self.watch.obey(args["payload"])
 
 

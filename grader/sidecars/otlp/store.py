@@ -11,6 +11,8 @@ from grader.sidecars.otlp.decode import Span
 SPANS_OF_A_TRACE = 64
 PAGE_SPANS = 3_000
 MAX_IDS = 1_000
+MAX_HEARD = 4 << 20
+"""Bytes of export requests that are kept while somebody listens."""
 
 
 class Store:
@@ -22,6 +24,23 @@ class Store:
         self.received = 0
         self.refused = 0
         self.refusal = ""
+        self._heard: list[bytes] | None = None
+        self._room = 0
+
+    def listen(self) -> None:
+        """From now on keep the bodies of requests, the first ``MAX_HEARD`` bytes of them. Forgets earlier ones."""
+        self._heard, self._room = [], MAX_HEARD
+
+    def hear(self, body: bytes) -> None:
+        """The unpacked body of one request."""
+        if self._heard is not None and self._room > 0:
+            self._heard.append(body[: self._room].lower())
+            self._room -= len(body)
+
+    def holds(self, words: Sequence[str]) -> list[str]:
+        """Which of these stand anywhere in what was heard: names, attributes, events. Case does not matter."""
+        heard = b"\n".join(self._heard or ())
+        return [word for word in words if word.lower().encode() in heard]
 
     def add(self, spans: Iterable[Span]) -> None:
         """Keep them; of one trace only the first ``SPANS_OF_A_TRACE``."""

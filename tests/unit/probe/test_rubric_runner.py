@@ -176,3 +176,13 @@ def test_a_check_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None
     [result] = grade(monkeypatch, {"slow": Scripted([Outcome.PASSED], seconds=60)}, deadline_s=0.2)
     assert (result.outcome, result.points) == (Outcome.FAILED, 0)
     assert "time limit" in result.message
+
+
+def test_a_criterion_of_several_checks_tells_every_figure() -> None:
+    many = passed("All answered.", counted(20, 20, "requests"), every("requests"), data={"a": 1})
+    one = passed("Rules are taken.", counted(1, 1, "rules files"), every("rules files"), data={"b": 2})
+    found = runner._together([many, many, one])
+    assert found.measured.text == "20 of 20 requests; 1 of 1 rules files"
+    assert found.rule.text == "all requests; all rules files"
+    assert found.data == {"a": 1, "b": 2}
+    assert runner._together([many]) is many

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from grader.sidecars.otlp.app import Receiver
 from grader.sidecars.otlp.decode import JSON, MAX_UNPACKED, PROTOBUF, Malformed, Span, spans_in, unpacked
-from grader.sidecars.otlp.store import PAGE_SPANS, SPANS_OF_A_TRACE, Store
+from grader.sidecars.otlp.store import MAX_HEARD, PAGE_SPANS, SPANS_OF_A_TRACE, Store
 from grader.sidecars.stdio import MAX_LINE
 
 TRACE, SPAN, PARENT = "ab" * 16, "cd" * 8, "ef" * 8
@@ -124,3 +124,24 @@ async def test_over_http() -> None:
 def test_other_commands_are_refused(payload: Any) -> None:
     with pytest.raises(ValueError):
         Receiver(Store(100)).obey(payload)
+
+
+def test_what_is_heard_is_searched_and_bounded() -> None:
+    receiver = Receiver(Store(100))
+    word = {"command": "holds", "words": ["secretword", "OTHERWORD"]}
+    receiver.store.hear(b"secretword")
+    assert receiver.obey(word) == {"words": []}, "nobody listened"
+    assert receiver.obey({"command": "listen"}) == {}
+    receiver.store.hear(b"x" * MAX_HEARD)
+    receiver.store.hear(b"SecretWord")
+    assert receiver.obey(word) == {"words": []}, "the bound holds"
+    receiver.obey({"command": "listen"})
+    receiver.store.hear(b"\x0a\x0asecretWORD\x12")
+    receiver.store.hear(b"otherword")
+    assert receiver.obey(word) == {"words": ["secretword", "OTHERWORD"]}
+
+
+@pytest.mark.parametrize("words", [["short"], ["x" * 201], ["line\nbreak"], ["secret"] * 1001, "secret"])
+def test_words_to_look_for_are_bounded(words: object) -> None:
+    with pytest.raises(ValueError, match="words"):
+        Receiver(Store(100)).obey({"command": "holds", "words": words})

@@ -68,11 +68,9 @@ class Decoys(Check):
         if {incident for _, incident, *_ in fired} == {"latency"} and phase.slowest_p95() > NOISY_TTFT_S:
             again(ctx)
             return undecided(f"{message} But the probe saw slow answers, too.", measured, rule, series)
-        advice = (
-            "Alert on shares, not on numbers: one failed request is no incident, and a burst raises every number. "
-            "Let a rule speak only when there are enough requests to take a share of."
-        )
-        return failed(message, measured, rule, advice, series=series)
+        told = {incident for _, incident, *_ in fired}
+        advice = " ".join(text for incident, text in QUIET_ADVICE.items() if incident in told) or OTHER_ADVICE
+        return failed(message, measured, rule, f"{advice} {ENOUGH_ADVICE}", series=series)
 
 
 @dataclass(slots=True)
@@ -243,3 +241,11 @@ ADVICE = (
     "of errors, the p95 of the time to the first token (a mean hides a slow quarter), the share of abstentions, the "
     "billed tokens of an answer. Short windows speak soon and rest soon."
 )
+QUIET_ADVICE = {
+    "errors": "One failed request is no incident: alert on the share of requests that fail.",
+    "latency": "A burst makes some wait: alert on the p95 of the first token over some seconds, at the brief's bound.",
+    "quality": "One question without an answer is no incident: alert on the share of them.",
+    "cost": "One answer that bills much is no incident: alert on the billed tokens of an answer on average.",
+}
+OTHER_ADVICE = "Alert on shares, not on numbers: a burst raises every number."
+ENOUGH_ADVICE = "Let a rule speak only when there are enough requests to take a share of."

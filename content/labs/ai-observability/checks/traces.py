@@ -128,4 +128,6 @@ def problem_of(turn: Turn, spans: Sequence[Row], called: dict[str, set[str]], ph
             return f"the spans from the request to the model belong to {services}, expected {' and then '.join(HOPS)}"
         if not all(phase.began - SLACK_S <= row[4] <= row[5] <= phase.ended + SLACK_S for row in chain):
             return f"the times of trace {turn.trace} lie outside of the time in which it happened"
+    if ghost := next((row for row in spans if row[1] not in by_id and row[1] != turn.parent), None):
+        return f"span {ghost[0]} ({ghost[2]}) names the parent {ghost[1] or 'none'}, which did not arrive"
     return ""
