@@ -67,6 +67,7 @@ class Lab(models.Model):
     number = models.PositiveIntegerField()
     current = models.ForeignKey("LabVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     retired = models.BooleanField(default=False, help_text="Not in the content folder any more: no new submissions.")
+    standing = models.CharField(max_length=60, blank=True, help_text="how far the current version was proven, in words")
 
     class Meta:
         ordering = ["number", "slug"]
@@ -87,6 +88,21 @@ class Lab(models.Model):
     @property
     def title(self) -> str:
         return self.spec.title if self.current else self.slug
+
+
+class Draft(models.Model):
+    """What the content folder holds and the last sync did not publish, because its proofs are not all on record."""
+
+    slug = models.SlugField(primary_key=True, max_length=48)
+    label = models.CharField(max_length=32)
+    digest = models.CharField(max_length=64)
+    standing = models.CharField(max_length=60)
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return f"{self.slug} {self.label} ({self.standing})"
 
 
 class LabVersion(models.Model):

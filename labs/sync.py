@@ -14,7 +14,7 @@ from grader.errors import SpecError
 from grader.job import Snapshot
 from grader.spec import LabContent, LabSpec, load_labs, load_planned, load_skills, load_tracks
 from labs import blobs
-from labs.models import Lab, LabVersion, Skill, Track
+from labs.models import Draft, Lab, LabVersion, Skill, Track
 
 
 @dataclass
@@ -80,18 +80,32 @@ def sync(content_dir: Path, *, proven_only: bool = False) -> Report:
             if not proofs.whole:
                 report.drafts.append(f"{content.spec.id} {content.spec.version}: {proofs.words}")
                 if proven_only:
+                    _hold_back(content, proofs)
                     continue
             changed = publish(content)
+            Draft.objects.filter(slug=content.spec.id).delete()
+            Lab.objects.filter(slug=content.spec.id).update(standing=proofs.words)
         except (SpecError, OSError) as error:
             said = f"{error.message} {error.advice}" if isinstance(error, SpecError) else f"{content.spec.id}: {error}"
             report.errors.append(said)
             continue
         (report.published if changed else report.unchanged).append(f"{content.spec.id} {content.spec.version}")
+    Draft.objects.exclude(slug__in=seen).delete()
     for lab in Lab.objects.filter(retired=False).exclude(slug__in=seen):
         lab.retired = True
         lab.save()
         report.retired.append(lab.slug)
     return report
+
+
+def _hold_back(content: LabContent, proofs: records.Standing) -> None:
+    """Keep an unproven state for instructors to see; when it was published before, say so of the version that is."""
+    spec = content.spec
+    if Lab.objects.filter(slug=spec.id, current__digest=content.digest).update(standing=proofs.words):
+        Draft.objects.filter(slug=spec.id).delete()
+        return
+    told = {"label": spec.version, "digest": content.digest, "standing": proofs.words}
+    Draft.objects.update_or_create(slug=spec.id, defaults=told)
 
 
 def _sync_skills(content_dir: Path, report: Report) -> None:

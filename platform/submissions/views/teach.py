@@ -11,7 +11,7 @@ from accounts.decorators import instructor_required
 from accounts.models import User
 from grader.prove import STARTER
 from grader.spec import load_expectation
-from labs.models import Lab, LabVersion
+from labs.models import Draft, Lab, LabVersion
 from submissions import regrading
 from submissions.models import GradingRun
 from submissions.progress import row_of
@@ -38,6 +38,7 @@ def teach(request: HttpRequest) -> HttpResponse:
     context = {
         "nav_current": "teach",
         "labs": _labs(),
+        "drafts": Draft.objects.all(),
         "page": page,
         "rows": [(row_of(run), run) for run in page],
         "filters": {"lab": lab, "outcome": outcome, "who": who},
@@ -93,8 +94,9 @@ def _labs() -> list[dict[str, object]]:
             judged = sum(verdicts.get(verdict, 0) for verdict in regrading.JUDGED)
             rate = round(100 * verdicts.get("passed", 0) / judged) if judged else None
             live = version.pk == lab.current_id and not lab.retired
+            state = "live" if live else "retired" if version.pk == lab.current_id else "replaced"
             count = sum(verdicts.values())
-            rows.append({"lab": lab, "version": version, "live": live, "rate": rate, "n": count})
+            rows.append({"lab": lab, "version": version, "live": live, "state": state, "rate": rate, "n": count})
     return rows
 
 

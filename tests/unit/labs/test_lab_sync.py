@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from labs import blobs
-from labs.models import Immutable, Lab, LabVersion, Skill, Track
+from labs.models import Draft, Immutable, Lab, LabVersion, Skill, Track
 from labs.sync import sync
 
 pytestmark = pytest.mark.django_db
@@ -163,11 +163,14 @@ def test_a_draft_is_named_and_held_back_where_the_operator_wants_proofs(
     call_command("lab_sync", str(content))
     assert "draft      echo-lab 1.0.0: draft: 0 of 2 proven; it was not published" in capsys.readouterr().out
     assert not Lab.objects.exists()
+    assert Draft.objects.get().standing == "draft: 0 of 2 proven"
     settings.SEATRIAL_PUBLISH = "all"
     call_command("lab_sync", str(content))
     assert "learners see it all the same" in capsys.readouterr().out
     first = Lab.objects.get().current
     assert first is not None
+    assert Lab.objects.get().standing == "draft: 0 of 2 proven"
+    assert not Draft.objects.exists()
     settings.SEATRIAL_PUBLISH = "proven"
     edit(content, "1.0.0", "1.1.0")
     call_command("lab_sync", str(content))

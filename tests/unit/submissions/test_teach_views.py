@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from grader.spec import LabContent, LabSpec, SourceFile, tree_digest
-from labs.models import Lab, LabVersion
+from labs.models import Draft, Lab, LabVersion
 from labs.sync import publish
 
 pytestmark = pytest.mark.django_db
@@ -50,3 +50,17 @@ def test_only_instructors_see_it(client: Client, ada: Any, proven: LabVersion) -
 def test_an_unknown_version_is_404(client: Client, ivan: Any, version: LabVersion) -> None:
     client.force_login(ivan)
     assert client.get(reverse("teach_version", args=[version.pk + 99])).status_code == 404
+
+
+def test_every_state_of_a_version_has_its_name(client: Client, ivan: Any, proven: LabVersion) -> None:
+    Lab.objects.update(standing="proven")
+    Draft.objects.create(slug="next-lab", label="0.1.0", digest="ab" * 32, standing="draft: 3 of 9 proven")
+    client.force_login(ivan)
+    text = client.get(reverse("teach")).content.decode()
+    for part in ("next-lab", "Draft", "draft: 3 of 9 proven", "Live", ">proven<", "Replaced"):
+        assert part in text, part
+    assert "Retired" not in text
+    Lab.objects.update(retired=True)
+    text = client.get(reverse("teach")).content.decode()
+    assert "Retired" in text
+    assert "Live" not in text
