@@ -6,10 +6,12 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 
 from django.conf import settings
 
+YOUNG_S = 3600.0
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -28,6 +30,7 @@ def put(data: bytes) -> str:
     digest = hashlib.sha256(data).hexdigest()
     path = _path(digest)
     if path.exists():
+        os.utime(path)  # whoever sweeps leaves it alone until its row is written
         return digest
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
@@ -52,3 +55,14 @@ def get(digest: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != digest:
         raise BlobMissing(f"Blob {digest} is damaged. Restore the folder 'blobs' from a backup.")
     return data
+
+
+def sweep(named: set[str]) -> int:
+    """Remove blobs that no row names and that nobody has stored for YOUNG_S. Returns how many."""
+    removed = 0
+    folder = Path(settings.SEATRIAL_HOME) / "blobs"
+    for entry in os.scandir(folder) if folder.is_dir() else ():
+        if DIGEST.match(entry.name) and entry.name not in named and time.time() - entry.stat().st_mtime > YOUNG_S:
+            os.unlink(entry.path)
+            removed += 1
+    return removed

@@ -133,6 +133,8 @@ SEATRIAL_PACKAGES = packages()
 SEATRIAL_PUBLISH = envstr("SEATRIAL_PUBLISH", "all")
 if SEATRIAL_PUBLISH not in ("all", "proven"):
     raise ImproperlyConfigured("SEATRIAL_PUBLISH must be all or proven.")
+SEATRIAL_UPLOADS_AN_HOUR = envint("SEATRIAL_UPLOADS_AN_HOUR", 60, low=1, high=100_000)
+SEATRIAL_UPLOADS_MB = envint("SEATRIAL_UPLOADS_MB", 500, low=20, high=1_000_000)
 SEATRIAL_SIGNUP = envbool("SEATRIAL_SIGNUP", True)
 DEFAULT_FROM_EMAIL = f"Seatrial <seatrial@{_base.hostname or 'localhost'}>"
 vars().update(email(envstr("SEATRIAL_EMAIL_URL", "console:")))

@@ -24,7 +24,7 @@ from grader.job import Snapshot
 from grader.result import RunResult, Verdict
 from labs import blobs
 from labs.models import LabVersion
-from submissions import bell, luck
+from submissions import bell, luck, quota
 from submissions.models import GradingRun, Submission
 from submissions.scrub import clean_text
 from submissions.signals import run_finished
@@ -82,12 +82,13 @@ def submit(
     """Check and store an archive and queue its first run. The worker is woken on commit.
 
     ``size`` is that of the whole upload, of which ``upload`` may hold only what is allowed and a byte more.
-    Raises TooManyRuns, or ArchiveRefused with every reason that was found.
+    Raises TooManyRuns, TooMuch, or ArchiveRefused with every reason that was found.
     """
     heavy = max(size, upload.stat().st_size)
     if heavy > MAX_UPLOAD:
         raise too_heavy(heavy, ArchiveLimits())
-    snapshot = read_archive(upload)
+    with quota.reading(user):
+        snapshot = read_archive(upload)
     refuse_what_cannot_build(snapshot, lab_version.spec_model.bases)
     return accept(user, lab_version, snapshot, filename=filename, note=note, once=True, trial=trial)
 
@@ -116,7 +117,8 @@ def accept(
     """
     if trial:
         trial = Trial(_known_criteria(lab_version, trial.only))
-    blob = blobs.put(dump(snapshot))
+    data = dump(snapshot)
+    blob = blobs.put(data)
     with transaction.atomic():
         lock(user)
         sent_before = _sent_before(user, lab_version, snapshot.digest, trial) if once else None
@@ -125,6 +127,7 @@ def accept(
         if once and not trial:
             luck.refuse_patience(user.pk, lab_version.pk, snapshot.digest)
         _refuse_too_many(user, trial=trial is not None)
+        quota.refuse_too_much(user, len(data))
         last = Submission.objects.filter(user=user, lab_id=lab_version.lab_id).aggregate(n=Max("number"))["n"]
         submission = Submission.objects.create(
             user=user,
@@ -133,6 +136,7 @@ def accept(
             number=None if trial else (last or 0) + 1,
             digest=snapshot.digest,
             blob=blob,
+            size=len(data),
             note=clean_text(note).strip()[:120],
             filename=clean_text(filename)[-200:],
             left_out=clean_text(", ".join(snapshot.left_out))[:LEFT_OUT],
@@ -171,6 +175,7 @@ def regrade(run: GradingRun, by: User) -> GradingRun:
     """
     if not run.is_over:
         raise NotPossible("This run still goes on.", "Wait for its verdict, or cancel it first.")
+    _refuse_without_source(run)
     with transaction.atomic():
         lock(by)
         again = run.submission.runs.unfinished().filter(batch__isnull=True).order_by("-pk").first()
@@ -193,8 +198,14 @@ def submit_what_was_tried(run: GradingRun, by: User) -> GradingRun:
         raise NotPossible(
             "Only a try of yours, in a lab that is open, can be handed in.", "Upload it on the lab's page."
         )
+    _refuse_without_source(run)
     snapshot = parse(blobs.get(run.submission.blob))
     return accept(by, current, snapshot, filename=run.submission.filename, note=run.submission.note, once=True)
+
+
+def _refuse_without_source(run: GradingRun) -> None:
+    if not run.submission.blob:
+        raise NotPossible("The source of a run that never began is not kept.", "Upload it again on the lab's page.")
 
 
 def lock(user: User) -> None:
@@ -338,8 +349,16 @@ def cancel(run: GradingRun) -> None:
     now = timezone.now()
     queued = GradingRun.objects.filter(pk=run.pk, state=State.QUEUED)
     if queued.update(state=State.CANCELLED, cancel_requested=True, finished_at=now, reason="Cancelled in the queue."):
+        _forget_source(run)
         return
     GradingRun.objects.filter(pk=run.pk, state=State.RUNNING).update(cancel_requested=True)
+
+
+def _forget_source(run: GradingRun) -> None:
+    """A source that never began to be graded is not kept. Housekeeping removes the blob once nobody names it."""
+    begun = run.submission.runs.exclude(state=State.CANCELLED, started_at=None)
+    if not begun.exists():
+        Submission.objects.filter(pk=run.submission_id).update(blob="", size=0)
 
 
 # -- when a worker died

@@ -26,8 +26,9 @@ from grader.job import GradingJob
 from grader.result import RunResult, Verdict
 from grader.sandbox.base import Sandbox
 from labs import blobs
+from labs.models import LabVersion
 from submissions import bell, services, worker
-from submissions.models import GradingRun
+from submissions.models import Evidence, GradingRun, Submission
 from submissions.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -231,6 +232,17 @@ def sweep() -> None:
     fresh = (timezone.now() - RING_AFTER, timezone.now())
     if first := GradingRun.objects.next_in_line().exclude(created__range=fresh).first():
         bell.ring(first.pk)
+
+
+def tidy() -> None:
+    """Remove the blobs that no row names any more."""
+    named = {
+        *Submission.objects.exclude(blob="").values_list("blob", flat=True),
+        *Evidence.objects.values_list("blob", flat=True),
+        *LabVersion.objects.values_list("archive", flat=True),
+    }
+    if removed := blobs.sweep(named):
+        log.info("Removed %d blobs that nothing names.", removed)
 
 
 def write_engine_state(error: EngineUnavailable | None) -> None:

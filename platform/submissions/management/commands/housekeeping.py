@@ -13,10 +13,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
-from submissions.tasks import sweep
+from submissions.tasks import sweep, tidy
 
 log = logging.getLogger(__name__)
-EVERY_S = 15.0
+EVERY_S, TIDY_S = 15.0, 3600.0
 LOOK_S = 1.0
 
 
@@ -36,11 +36,14 @@ class Command(BaseCommand):
 
 def keep_house(over: threading.Event, orphaned: Callable[[], bool], every_s: float = EVERY_S) -> None:
     """Sweep at once and then again and again. A sweep that fails is logged, and the next one tries again."""
-    due = time.monotonic()
+    due = tidy_due = time.monotonic()
     while not over.is_set() and not orphaned():
         if time.monotonic() >= due:
             try:
                 sweep()
+                if time.monotonic() >= tidy_due:
+                    tidy_due = time.monotonic() + TIDY_S
+                    tidy()
             except Exception:
                 log.exception("The sweep failed; the next one is in %.0f s.", every_s)
             close_old_connections()
