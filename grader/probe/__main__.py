@@ -10,6 +10,7 @@ from grader.probe.context import ProbeContext
 from grader.probe.protocol import AwaitParties, Done, Fault, Listening, NotReadyNow, ReadyNow, Start
 from grader.probe.readiness import await_parties, await_replicas, strangers_served
 from grader.probe.runner import grade
+from grader.probe.strangers import Strangers
 from grader.probe.wire import Wire
 
 
@@ -29,9 +30,17 @@ async def _serve(wire: Wire) -> None:
     else:
         ctx.shared["readiness"] = ready
         wire.send(ReadyNow(seconds=round(ready.seconds, 3)))
-        await grade(start, ctx, wire)
+        await _graded(start, ctx, wire)
     await ctx.close()
     wire.send(Done())
+
+
+async def _graded(start: Start, ctx: ProbeContext, wire: Wire) -> None:
+    if start.spec.baseline is None:
+        await grade(start, ctx, wire)
+        return
+    with Strangers(start.ports[start.spec.baseline.name]) as strangers:
+        await grade(start, ctx, wire, strangers)
 
 
 async def main() -> None:

@@ -11,6 +11,7 @@ from grader.checks.base import Check
 from grader.probe.context import ProbeContext, make_check
 from grader.probe.judging import Clock, measure
 from grader.probe.protocol import CheckBegun, CheckBroke, CheckEnded, Start
+from grader.probe.strangers import Strangers
 from grader.probe.wire import Wire
 from grader.result import CheckResult, Measurement, Outcome
 from grader.spec import Criterion
@@ -25,12 +26,13 @@ SAFETY = 1.5
 """A repetition begins only if the time left is this many times what the last one took: it must not run out of time."""
 FAIR_SHARE = 0.25
 """Of the run's time: what a repetition leaves for the criteria behind it, and what one of them should have at least."""
+OURS_ALONE = "The baseline is not yours to call: it answers nobody without its key. Take the calls to it out."
 DYING_S = 0.4
 """How long the engine may take to notice that a process is gone."""
 
 
-async def grade(start: Start, ctx: ProbeContext, wire: Wire) -> None:
-    """Judge every criterion and report each as it is done."""
+async def grade(start: Start, ctx: ProbeContext, wire: Wire, strangers: Strangers | None = None) -> None:
+    """Judge every criterion and report each as it is done. ``strangers`` watches the baseline, where there is one."""
     clock = Clock(time.perf_counter() + start.deadline_s, start.deadline_s * FAIR_SHARE)
     # All checks are made first: a bad parameter is our fault and must show before anything is measured.
     plan = [(c, [make_check(use) for use in c.checks]) for c in ctx.spec.rubric.criteria]
@@ -44,13 +46,26 @@ async def grade(start: Start, ctx: ProbeContext, wire: Wire) -> None:
         wire.send(CheckBegun(criterion=criterion.id))
         began = time.perf_counter()
         report = partial(_report, wire, criterion.id)
+        before = strangers.seen if strangers else 0
         measurement, check_id = await _judge_again(criterion, checks, ctx, clock, report)
+        if strangers and strangers.seen > before and measurement.outcome is not Outcome.FAILED:
+            measurement = _touched(measurement, strangers)
         if measurement.outcome is not Outcome.PASSED:
             measurement = await _explain(measurement, ctx)
         result = _result(criterion, check_id, measurement, time.perf_counter() - began)
         wire.send(_line(result))
         if criterion.gate and result.outcome is Outcome.FAILED:
             broken_gate = criterion.title
+
+
+def _touched(measurement: Measurement, strangers: Strangers) -> Measurement:
+    """A comparison with a baseline that the learner's service spoke to says nothing for it."""
+    message = (
+        f"{measurement.message} But your service had connections to the baseline meanwhile, {strangers.most} at once."
+    )
+    return measurement.model_copy(
+        update={"outcome": Outcome.FAILED, "message": message.strip(), "advice": OURS_ALONE, "unanswered": False}
+    )
 
 
 async def _judge_again(

@@ -79,6 +79,28 @@ for _ in range(4):
     + SERVE
 )
 
+FLOODER = (
+    "CLOSED = True\n"
+    + SERVICE
+    + """
+import socket, threading, time
+
+def flood():
+    while True:
+        try:
+            with socket.create_connection(("baseline", 8090)) as line:
+                for _ in range(200):
+                    line.sendall(b"POST /reverse HTTP/1.1\\r\\nHost: b\\r\\nContent-Length: 0\\r\\n\\r\\n")
+                    line.recv(4096)
+        except OSError:
+            time.sleep(0.1)
+
+for _ in range(4):
+    threading.Thread(target=flood, daemon=True).start()
+"""
+    + SERVE
+)
+
 
 def lab(folder: Path, baseline: str = HONEST, threshold: float = 0.8) -> LabContent:
     """The tiny lab with a baseline that does the same work, and a rule that its twin can't keep."""
@@ -117,6 +139,16 @@ def test_a_service_that_lets_the_baseline_work_fails(tmp_path: Path, sandbox: Do
     result = grade(lab(tmp_path), project(BORROWER), sandbox)
     assert result.verdict is Verdict.FAILED
     assert result.criteria[0].outcome is Outcome.FAILED
+
+
+def test_requests_without_the_key_are_seen_and_fail(tmp_path: Path, sandbox: DockerSandbox) -> None:
+    """Each is refused and costs the baseline time all the same. The threshold is one that anybody keeps."""
+    result = grade(lab(tmp_path, threshold=50.0), project(FLOODER), sandbox)
+    found = next(c for c in result.criteria if c.outcome is Outcome.FAILED)
+    assert result.verdict is Verdict.FAILED
+    assert "connections to the baseline" in found.message
+    honest = grade(lab(tmp_path / "honest", threshold=50.0), project(HONEST), sandbox)
+    assert honest.verdict is Verdict.PASSED, honest
 
 
 def test_burning_the_processor_gains_nothing(tmp_path: Path, sandbox: DockerSandbox) -> None:

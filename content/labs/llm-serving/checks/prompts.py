@@ -160,14 +160,15 @@ def talk(rng: random.Random, count: int) -> list[dict[str, str]]:
     return [{"role": roles[i % 2], "content": rng.choice(("Yes.", "No.", "And then?", "I see."))} for i in range(count)]
 
 
-def twin(rng: random.Random, sentences: int, languages: tuple[str, str]) -> list[list[dict[str, str]]]:
-    """Two conversations whose system prompts begin alike, end alike, and are equally long."""
+def twin(rng: random.Random, sentences: int) -> list[list[dict[str, str]]]:
+    """Two conversations whose system prompts begin alike, end alike, and are equally long; a code in them differs.
+
+    The question is about the code. Of other words that differ so far from the question the model takes no notice.
+    """
     lines = policy(rng, sentences).rstrip(".").split(". ")
-    place, ask = rng.randint(len(lines) - 2, len(lines)), user(task(rng))
-    pair = (
-        [*lines[:place], f"Answer in {language}, and in no other language", *lines[place:]] for language in languages
-    )
-    return [[system(". ".join(text) + "."), ask] for text in pair]
+    place = rng.randint(len(lines) - 2, len(lines))
+    texts = ([*lines[:place], f"The code of today is {code}", *lines[place:]] for code in rng.sample(range(10, 100), 2))
+    return [[system(". ".join(text) + "."), user("What is the code of today?")] for text in texts]
 
 
 def contract(ctx: Context) -> list[dict[str, Any]]:

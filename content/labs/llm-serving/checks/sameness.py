@@ -16,8 +16,7 @@ from grader.result import Measured, Measurement, Rule
 
 PROMPTS, TOKENS, SHARE = 24, 24, 0.9
 USAGES = 16
-TWIN_SENTENCES, TWIN_TOKENS = (6, 12, 21), 8
-LANGUAGES = ("French", "German", "Spanish", "Italian", "Russian", "Japanese", "Chinese", "Polish")
+TWIN_SENTENCES, TWIN_TOKENS, TWIN_TRIES = (6, 12, 21), 10, 12
 KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
@@ -73,10 +72,9 @@ class Twins(Check):
 
 
 async def _unlike(ctx: Context, rng: Random, sentences: int) -> tuple[list[dict[str, Any]], list[Answer]]:
-    """A pair of equally long conversations with unlike answers. RuntimeError when twelve tries find none."""
-    for _ in range(12):
-        languages = rng.sample(LANGUAGES, 2)
-        bodies = [prompts.chat(talk, TWIN_TOKENS, True) for talk in prompts.twin(rng, sentences, languages)]
+    """A pair of equally long conversations with unlike answers. RuntimeError when no try finds one."""
+    for _ in range(TWIN_TRIES):
+        bodies = [prompts.chat(talk, TWIN_TOKENS, True) for talk in prompts.twin(rng, sentences)]
         right = await trusted(ctx, bodies)
         one, other = right
         alike = one.usage["prompt_tokens"] == other.usage["prompt_tokens"]

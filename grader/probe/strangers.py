@@ -1,0 +1,64 @@
+"""Who else has a connection to the baseline. The learner's service shares a network with it and may slow it down.
+
+The baseline refuses whoever has no key, but refusing costs it time, too. So connections of others are counted, as the
+kernel tells them: in the pod every role has a user id of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+EVERY_S = 0.5
+
+
+def foreign(table: str, port: int, own: int) -> int:
+    """Connections to ``port`` in a table of /proc/net that a process of another user than ``own`` holds.
+
+    Those that nobody holds any more (inode 0) have lost their user: they may be ``own``'s.
+    """
+    count = 0
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 10 or int(fields[2].rpartition(":")[2], 16) != port:
+            continue
+        count += int(fields[7]) != own and fields[9] != "0"
+    return count
+
+
+class Strangers:
+    """A thread that looks twice a second. ``seen``: how many looks found somebody; ``most``: connections at once."""
+
+    def __init__(self, port: int, *, every_s: float = EVERY_S, tables: tuple[Path, ...] = TABLES) -> None:
+        self.seen = self.most = 0
+        self._port, self._every_s, self._tables = port, every_s, tables
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="strangers", daemon=True)
+
+    def __enter__(self) -> Strangers:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._every_s):
+            self.look()
+
+    def look(self) -> None:
+        """Look once."""
+        found = sum(foreign(table, self._port, os.getuid()) for table in self._read())
+        self.seen += found > 0
+        self.most = max(self.most, found)
+
+    def _read(self) -> Iterator[str]:
+        for table in self._tables:
+            try:
+                yield table.read_text()
+            except OSError:
+                continue
