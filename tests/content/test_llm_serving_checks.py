@@ -13,6 +13,7 @@ import pytest
 from labkit import lab_checks
 from llm_serving_kit import Baseline, Service, World, judge
 
+from grader.checks.base import PartyFailed
 from grader.probe.response import Response
 from grader.result import Outcome
 
@@ -305,7 +306,7 @@ async def test_a_flaw_costs_no_other_criterion(check: str, service: type[Service
 
 async def test_a_failing_baseline_is_nobody_elses_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Baseline, "work", Broken.work)
-    with pytest.raises(RuntimeError, match="baseline"):
+    with pytest.raises(PartyFailed, match="baseline"):
         await judge("sameness.Usage", Service)
 
 

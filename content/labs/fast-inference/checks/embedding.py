@@ -12,7 +12,7 @@ from lab_checks import model as models
 from lab_checks.asking import r
 from lab_checks.texts import Encoder, cosine, mixed, vectors_in, whole_and_cut
 
-from grader.checks.base import Check, Context, Params
+from grader.checks.base import Check, Context, Params, PartyFailed
 from grader.checks.outcome import failed, passed, undecided
 from grader.checks.plots import seconds_histogram
 from grader.load.quiet import quiet_collector
@@ -72,7 +72,7 @@ class Embed(Check):
             if vectors is None:
                 return failed(f"POST /embed {wrong}.", ratio_measured(decision), rule, PAD_ADVICE, shown)
             if theirs_wrong:
-                raise RuntimeError(f"R's /embed {theirs_wrong}")
+                raise PartyFailed(f"R's /embed {theirs_wrong}")
             longest = max(range(len(texts)), key=lambda i: len(texts[i]))
             for i in (longest, int(g.integers(len(texts)))):  # who cuts long texts short has to be seen
                 cosines.append(cosine(vectors[i], await asyncio.to_thread(truth, texts[i])))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lab_checks import model as models
 from lab_checks.asking import DECIDE_AT, Rows, World, r, score, world
 
-from grader.checks.base import Check, Context, Params
+from grader.checks.base import Check, Context, Params, PartyFailed
 from grader.checks.outcome import counted, every, failed, passed
 from grader.probe.http import Target
 from grader.probe.response import Response
@@ -74,7 +74,7 @@ class Installed(Check):
                 return wrong
         theirs = await put(r(ctx), made.file)
         if not theirs.ok:
-            raise RuntimeError(f"the baseline did not take the model: {theirs.error or theirs.status}")
+            raise PartyFailed(f"the baseline did not take the model: {theirs.error or theirs.status}")
         made.file = b""
         await _warm(ctx, r(ctx))
         await _warm(ctx, ctx.app)

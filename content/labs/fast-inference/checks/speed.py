@@ -9,7 +9,7 @@ import time
 from lab_checks.asking import FAR, JSON, OF_QUIET, Quiet, Rows, quiet, r, world
 from lab_checks.install import without_model
 
-from grader.checks.base import Check, Context, Params
+from grader.checks.base import Check, Context, Params, PartyFailed
 from grader.checks.outcome import failed, passed, undecided
 from grader.checks.plots import seconds_histogram
 from grader.load.closed import ClosedLoop, Slice, Wrong
@@ -190,7 +190,7 @@ class Single(Check):
 async def _seconds(ctx: Context, request: Request) -> float:
     response = await r(ctx).request("POST", request.path, body=request.body, headers=JSON, timeout_s=20)
     if not response.ok:
-        raise RuntimeError(f"R answered {response.status} {response.error}")
+        raise PartyFailed(f"R answered {response.status} {response.error}")
     return response.total_s
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from lab_checks.prompts import PATH
 
-from grader.checks.base import Context
+from grader.checks.base import Context, PartyFailed
 from grader.checks.cases import at_pointer
 from grader.checks.streaming import StreamingParams, read_stream
 from grader.probe.http import Target
@@ -126,9 +126,9 @@ async def ask_all(target: Target, bodies: Sequence[dict[str, Any]], at_once: int
 
 
 async def trusted(ctx: Context, bodies: Sequence[dict[str, Any]], at_once: int = 2) -> list[Answer]:
-    """The baseline's answers. That it fails is our fault: RuntimeError."""
+    """The baseline's answers. Raises PartyFailed when it gives none."""
     answers = await ask_all(baseline(ctx), bodies, at_once)
     for answer in answers:
         if answer.wrong or not answer.usage:
-            raise RuntimeError(f"the baseline failed: {answer.wrong or 'no usage'}")
+            raise PartyFailed(f"the baseline failed: {answer.wrong or 'no usage'}")
     return answers

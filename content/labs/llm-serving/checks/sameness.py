@@ -9,7 +9,7 @@ from typing import Any
 from lab_checks import prompts
 from lab_checks.chats import Answer, agrees, ask, ask_all, trusted
 
-from grader.checks.base import Check, Context
+from grader.checks.base import Check, Context, PartyFailed
 from grader.checks.cases import at_pointer
 from grader.checks.outcome import counted, every, failed, passed
 from grader.result import Measured, Measurement, Rule
@@ -72,7 +72,7 @@ class Twins(Check):
 
 
 async def _unlike(ctx: Context, rng: Random, sentences: int) -> tuple[list[dict[str, Any]], list[Answer]]:
-    """A pair of equally long conversations with unlike answers. RuntimeError when no try finds one."""
+    """A pair of equally long conversations with unlike answers. PartyFailed when no try finds one."""
     for _ in range(TWIN_TRIES):
         bodies = [prompts.chat(talk, TWIN_TOKENS, True) for talk in prompts.twin(rng, sentences)]
         right = await trusted(ctx, bodies)
@@ -80,7 +80,7 @@ async def _unlike(ctx: Context, rng: Random, sentences: int) -> tuple[list[dict[
         alike = one.usage["prompt_tokens"] == other.usage["prompt_tokens"]
         if alike and one.text and other.text and not agrees(one, other) and not agrees(other, one):
             return bodies, right
-    raise RuntimeError("the baseline answers all twins alike")
+    raise PartyFailed("the baseline answers all twins alike")
 
 
 class Usage(Check):

@@ -10,7 +10,7 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.corpus import Corpus, numbers
 
-from grader.checks.base import Context
+from grader.checks.base import Context, PartyFailed
 from grader.checks.outcome import counted, every, failed
 from grader.probe.http import Target
 from grader.probe.response import Response
@@ -101,7 +101,7 @@ async def _load(ctx: Context) -> Loaded | Measurement:
     refused = refused or await _send(ctx.app, batches[quarter:])
     second = await _peak(ctx)
     if problem := await theirs:
-        raise RuntimeError(f"the exact scan did not take the vectors: {problem.error or problem.status}")
+        raise PartyFailed(f"the exact scan did not take the vectors: {problem.error or problem.status}")
     if refused is not None:
         said = refused.error or f"answered {refused.status}, expected 200"
         measured = counted(0, len(made.ids), "vectors stored")

@@ -15,7 +15,7 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.asking import BATCH, TIMEOUT_S, K, Loaded, ids_of, loaded, query, search
 
-from grader.checks.base import Check, Context, Params
+from grader.checks.base import Check, Context, Params, PartyFailed
 from grader.checks.outcome import failed, passed, undecided
 from grader.checks.plots import seconds_histogram
 from grader.load.compare import Plan, compare
@@ -119,7 +119,7 @@ async def _seconds(target: Any, request: Request) -> float:
     headers = {"Content-Type": "application/json"}
     response = await target.request("POST", request.path, body=request.body, headers=headers, timeout_s=20)
     if response.status != 200:
-        raise RuntimeError(f"the exact scan answered {response.status} {response.error}")
+        raise PartyFailed(f"the exact scan answered {response.status} {response.error}")
     return float(response.total_s)
 
 
