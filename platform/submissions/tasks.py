@@ -110,7 +110,7 @@ def grade(run: GradingRun, sandbox_of: Callable[[], Sandbox]) -> bool:
         with keeper:
             _drive(run, recorder, keeper, sandbox_of)
     except EngineUnavailable as error:
-        services.give_back(run.pk, run.fence, f"Grading is paused: {error.message}")
+        services.give_back(run.pk, run.fence, "Grading is paused: the container engine does not answer.")
         write_engine_state(error)
         return False
     except services.LeaseLost:

@@ -71,7 +71,8 @@ def test_paused_grading_is_said_on_every_page(client: Client, db: None, settings
     for address in ("/", "/status/", "/accounts/login/"):
         page = client.get(address).content.decode()
         assert "Grading is paused" in page
-        assert "Docker is not installed." in page
+        assert "The container engine does not answer" in page
+        assert "Docker is not installed." not in page, "the engine's own words are the operator's"
         assert "apt-get" not in page
     assert client.get("/healthz").json()["grading"] == "paused"
 
@@ -79,6 +80,8 @@ def test_paused_grading_is_said_on_every_page(client: Client, db: None, settings
 def test_operators_see_what_to_do(client: Client, db: None, settings) -> None:
     pause(settings, message="No engine.", advice="Run apt-get install docker.io.")
     client.force_login(User.objects.create_superuser("olga", "olga@example.org"))
+    for address in ("/", "/status/"):
+        assert "No engine." in client.get(address).content.decode()
     assert "apt-get install docker.io" in client.get("/").content.decode()
 
 
