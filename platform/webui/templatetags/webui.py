@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import template
-from django.forms import BoundField, CheckboxInput
+from django.forms import BoundField, CheckboxInput, PasswordInput
 from django.utils.dateformat import format as date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -55,7 +55,8 @@ def field(bound: BoundField) -> dict[str, Any]:
         attrs["aria-invalid"] = "true"
     if about:
         attrs["aria-describedby"] = " ".join(about)
-    return {"field": bound, "control": bound.as_widget(attrs=attrs), "is_check": is_check}
+    is_secret = isinstance(bound.field.widget, PasswordInput)
+    return {"field": bound, "control": bound.as_widget(attrs=attrs), "is_check": is_check, "is_secret": is_secret}
 
 
 @register.simple_tag
