@@ -46,9 +46,9 @@ async def grade(start: Start, ctx: ProbeContext, wire: Wire, strangers: Stranger
         wire.send(CheckBegun(criterion=criterion.id))
         began = time.perf_counter()
         report = partial(_report, wire, criterion.id)
-        before = strangers.seen if strangers else 0
+        before = strangers.mark() if strangers else (0, 0)
         measurement, check_id = await _judge_again(criterion, checks, ctx, clock, report)
-        if strangers and strangers.seen > before and measurement.outcome is not Outcome.FAILED:
+        if strangers and measurement.outcome is not Outcome.FAILED and strangers.pressed_since(before):
             measurement = _touched(measurement, strangers)
         if measurement.outcome is not Outcome.PASSED:
             measurement = await _explain(measurement, ctx)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 EVERY_S = 0.5
+FEWEST, PRESSING = 2, 0.2
+"""Looks that found somebody, and the share of all looks of a criterion, from which it counts."""
 
 
 def foreign(table: str, port: int, own: int) -> int:
@@ -33,7 +35,7 @@ class Strangers:
     """A thread that looks twice a second. ``seen``: how many looks found somebody; ``most``: connections at once."""
 
     def __init__(self, port: int, *, every_s: float = EVERY_S, tables: tuple[Path, ...] = TABLES) -> None:
-        self.seen = self.most = 0
+        self.looks = self.seen = self.most = 0
         self._port, self._every_s, self._tables = port, every_s, tables
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="strangers", daemon=True)
@@ -53,8 +55,21 @@ class Strangers:
     def look(self) -> None:
         """Look once."""
         found = sum(foreign(table, self._port, os.getuid()) for table in self._read())
+        self.looks += 1
         self.seen += found > 0
         self.most = max(self.most, found)
+
+    def mark(self) -> tuple[int, int]:
+        """(looks, looks that found somebody) so far, for ``pressed_since``."""
+        return self.looks, self.seen
+
+    def pressed_since(self, mark: tuple[int, int]) -> bool:
+        """Whether somebody was there in so many looks since then that the baseline may have been slowed.
+
+        A single call is refused in a millisecond and gains nothing; who slows the baseline has to go on.
+        """
+        looks, seen = self.looks - mark[0], self.seen - mark[1]
+        return seen >= max(FEWEST, PRESSING * looks)
 
     def _read(self) -> Iterator[str]:
         for table in self._tables:

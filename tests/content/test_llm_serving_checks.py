@@ -159,6 +159,14 @@ class OneMore(Service):
         return super().fits({**chat, "max_tokens": chat["max_tokens"] - 1})
 
 
+class ReadsTheEnd(Service):
+    """Takes what it promised, and computes the last thousand tokens of it."""
+
+    def text(self, chat: Any) -> list[str]:
+        short = [{**m, "content": m["content"][-6000:]} for m in chat["messages"]]
+        return super().text({**chat, "messages": short})
+
+
 class TakesAnyLength(Service):
     def fits(self, chat: Any) -> bool:
         return self.prompt_tokens(chat) + min(chat["max_tokens"], 512) <= 2048
@@ -268,6 +276,7 @@ async def test_a_right_service_passes(check: str) -> None:
         ("limits.Limits", OneShort),
         ("limits.Limits", OneMore),
         ("limits.Limits", TakesAnyLength),
+        ("limits.Limits", ReadsTheEnd),
         ("limits.Limits", LosesSeats),
         ("sameness.Twins", KnowsByBeginning),
         ("sameness.Usage", Strips),
@@ -291,6 +300,7 @@ async def test_a_flaw_fails_with_advice_and_an_exchange(check: str, service: typ
         ("sameness.Usage", OneAtATime),
         ("sameness.Usage", UsageAtLast),
         ("sameness.Twins", Canned),
+        ("limits.Limits", Canned),
         ("sameness.Greedy", CountsWords),
         ("sameness.Usage", Canned),
         ("speed.TokenByToken", OneAtATime),

@@ -89,3 +89,27 @@ def test_what_was_passed_while_somebody_spoke_to_the_baseline_is_failed() -> Non
     assert found.measured == good.measured
     bad = failed("Slow.", counted(0, 1, "requests"), every("requests"), "Be fast.")
     assert bad.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("looks", "pressed"),
+    [
+        ("", False),
+        ("1", False),
+        ("11", True),
+        ("1000", False),
+        ("1100000000", True),
+        ("11000000000", False),
+        ("1" * 9, True),
+    ],
+)
+def test_single_calls_are_no_pressure(tmp_path: Path, looks: str, pressed: bool) -> None:
+    table = tmp_path / "tcp"
+    strangers = Strangers(PORT, tables=(table,))
+    table.write_text("\n".join([HEAD, row(1, PORT)]))
+    strangers.look()
+    mark = strangers.mark()
+    for look in looks:
+        table.write_text("\n".join([HEAD, row(1, PORT)] if look == "1" else [HEAD]))
+        strangers.look()
+    assert strangers.pressed_since(mark) is pressed
