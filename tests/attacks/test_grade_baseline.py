@@ -144,11 +144,12 @@ def test_a_service_that_lets_the_baseline_work_fails(tmp_path: Path, sandbox: Do
 def test_requests_without_the_key_are_seen_and_fail(tmp_path: Path, sandbox: DockerSandbox) -> None:
     """Each is refused and costs the baseline time all the same. The threshold is one that anybody keeps."""
     result = grade(lab(tmp_path, threshold=50.0), project(FLOODER), sandbox)
-    found = next(c for c in result.criteria if c.outcome is Outcome.FAILED)
-    assert result.verdict is Verdict.FAILED
+    found = speed(result.criteria)
+    assert found.outcome is Outcome.FAILED, found.message
     assert "connections to the baseline" in found.message
+    (tmp_path / "honest").mkdir()
     honest = grade(lab(tmp_path / "honest", threshold=50.0), project(HONEST), sandbox)
-    assert honest.verdict is Verdict.PASSED, honest
+    assert speed(honest.criteria).outcome is Outcome.PASSED, honest
 
 
 def test_burning_the_processor_gains_nothing(tmp_path: Path, sandbox: DockerSandbox) -> None:
