@@ -163,9 +163,13 @@ def _sync_labs() -> None:
 
     with _note_after(1.0, "publishing labs"):
         try:
-            call_command("lab_sync", stdout=io.StringIO())
+            out = io.StringIO()
+            call_command("lab_sync", stdout=out)
         except CommandError as error:
             say(f"some labs were not published:\n{error}")
+    for line in out.getvalue().splitlines():
+        if line.startswith("draft"):
+            say(line)
 
 
 def sync(content: str | None) -> int:
