@@ -8,7 +8,7 @@ from typing import Any
 
 from grader.events import CheckFinished, Event, EvidenceCollected, LogLine
 from labs import blobs
-from submissions import services
+from submissions import leases
 from submissions.models import CheckResult, Evidence, RunEvent
 from submissions.scrub import clean, clean_text
 
@@ -24,7 +24,7 @@ SEQ_SPAN = 1_000_000
 class Recorder:
     """Writes what one try of a run reports. ``record`` and ``flush`` may be called from two threads.
 
-    Both raise services.LeaseLost when the run belongs to somebody else by now.
+    Both raise leases.LeaseLost when the run belongs to somebody else by now.
     """
 
     def __init__(self, run_id: int, fence: int) -> None:
@@ -72,7 +72,7 @@ class Recorder:
     def _write(self, *rows: CheckResult | Evidence) -> None:
         if not self._pending and not rows:
             return
-        with services.holding(self.run_id, self.fence):
+        with leases.holding(self.run_id, self.fence):
             RunEvent.objects.bulk_create(self._pending)
             for row in rows:
                 row.save(force_insert=True)

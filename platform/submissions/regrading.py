@@ -14,7 +14,7 @@ from accounts.models import User
 from grader import __version__
 from grader.errors import SeatrialError
 from labs.models import LabVersion
-from submissions import bell, services
+from submissions import bell, intake
 from submissions.models import GradingRun, RegradeBatch
 from submissions.signals import regrade_published
 
@@ -69,7 +69,7 @@ def candidates(version: LabVersion) -> list[GradingRun]:
 def start(version: LabVersion, by: User) -> RegradeBatch:
     """Queue the newest candidates with their old seeds, so that the version alone differs. Raises CannotRegrade."""
     with transaction.atomic():
-        services.lock(by)
+        intake.lock(by)
         if RegradeBatch.objects.filter(lab_version__lab=version.lab_id, published_at=None, discarded_at=None).exists():
             raise CannotRegrade("A re-grade of this lab is open already.", "Publish or discard it first.")
         old = candidates(version)
@@ -104,7 +104,7 @@ def preview(batch: RegradeBatch) -> list[Difference]:
 def publish(batch: RegradeBatch, by: User) -> list[Difference]:
     """Let the new runs stand for their submissions. A run without a verdict replaces nothing. Raises CannotRegrade."""
     with transaction.atomic():
-        services.lock(by)
+        intake.lock(by)
         batch.refresh_from_db()
         _must_be_draft(batch)
         if batch.runs.unfinished().exists():
@@ -120,13 +120,13 @@ def publish(batch: RegradeBatch, by: User) -> list[Difference]:
 def discard(batch: RegradeBatch, by: User) -> None:
     """Leave everything as it was. Runs that still go on are cancelled. Raises CannotRegrade."""
     with transaction.atomic():
-        services.lock(by)
+        intake.lock(by)
         batch.refresh_from_db()
         _must_be_draft(batch)
         batch.discarded_at, batch.ended_by = timezone.now(), by
         batch.save(update_fields=["discarded_at", "ended_by"])
     for run in batch.runs.unfinished():
-        services.cancel(run)
+        intake.cancel(run)
 
 
 def _must_be_draft(batch: RegradeBatch) -> None:

@@ -27,7 +27,7 @@ from grader.result import RunResult, Verdict
 from grader.sandbox.base import Sandbox
 from labs import blobs
 from labs.models import LabVersion
-from submissions import bell, services, worker
+from submissions import bell, leases, worker
 from submissions.models import Evidence, GradingRun, Submission
 from submissions.recorder import Recorder
 
@@ -76,7 +76,7 @@ def run_grading(run_id: int) -> None:
     until = time.monotonic() + IN_LINE_S
     with slots.slot(ticket, give_up=lambda: worker.stops() or time.monotonic() > until) as free:
         if free:
-            run = services.claim(f"{socket.gethostname()}:{os.getpid()}")
+            run = leases.claim(f"{socket.gethostname()}:{os.getpid()}")
             if run is not None and not grade(run, make_sandbox):
                 return  # the engine is away; the sweep rings when it is back
         waiting = GradingRun.objects.next_in_line().first()
@@ -110,10 +110,10 @@ def grade(run: GradingRun, sandbox_of: Callable[[], Sandbox]) -> bool:
         with keeper:
             _drive(run, recorder, keeper, sandbox_of)
     except EngineUnavailable as error:
-        services.give_back(run.pk, run.fence, "Grading is paused: the container engine does not answer.")
+        leases.give_back(run.pk, run.fence, "Grading is paused: the container engine does not answer.")
         write_engine_state(error)
         return False
-    except services.LeaseLost:
+    except leases.LeaseLost:
         log.warning("Run %s was taken from us; its events since then were not written.", run.pk)
     except EngineLost:
         _put_back(run, "The container engine went away")
@@ -122,8 +122,8 @@ def grade(run: GradingRun, sandbox_of: Callable[[], Sandbox]) -> bool:
         _put_back(run, "The database or the disk failed")
     except Exception as error:
         log.exception("Run %s broke in the worker.", run.pk)
-        with suppress(services.LeaseLost):
-            services.finish(run.pk, run.fence, _our_fault(run, error))
+        with suppress(leases.LeaseLost):
+            leases.finish(run.pk, run.fence, _our_fault(run, error))
     return True
 
 
@@ -146,15 +146,15 @@ def _drive(run: GradingRun, recorder: Recorder, keeper: LeaseKeeper, sandbox_of:
                 if event.result.engine_lost:
                     raise EngineLost
                 recorder.flush()
-                services.finish(run.pk, run.fence, event.result)
+                leases.finish(run.pk, run.fence, event.result)
 
 
 def _put_back(run: GradingRun, what: str) -> None:
     """Into the queue again. Where even that fails, the lease runs out and the sweep does it."""
     close_old_connections()
     try:
-        services.put_back(run.pk, run.fence, what)
-    except services.LeaseLost:
+        leases.put_back(run.pk, run.fence, what)
+    except leases.LeaseLost:
         log.warning("Run %s was taken from us before it could be put back.", run.pk)
     except STORAGE:
         log.warning("Run %s could not be put back now; the sweep does it once its lease is over.", run.pk)
@@ -201,11 +201,11 @@ class LeaseKeeper:
                 try:
                     self.recorder.flush()
                     if time.monotonic() - renewed > RENEW_S:
-                        services.renew_lease(self.run_id, self.fence)
+                        leases.renew_lease(self.run_id, self.fence)
                         renewed = time.monotonic()
-                    if services.should_stop(self.run_id, self.fence):
+                    if leases.should_stop(self.run_id, self.fence):
                         self._stop.set()
-                except services.LeaseLost:
+                except leases.LeaseLost:
                     self._stop.set()
                 except Exception:  # a database that is away for a moment; the lease decides in the end
                     log.exception("The lease of run %s could not be renewed; trying again.", self.run_id)
@@ -216,12 +216,12 @@ class LeaseKeeper:
 
 def sweep() -> None:
     """Reclaim runs of dead workers, remove what they left, and ring again for runs that wait."""
-    for run_id in services.reclaim():
+    for run_id in leases.reclaim():
         log.warning("Run %s: its worker stopped renewing; queued again.", run_id)
     try:
         sandbox = make_sandbox()
         sandbox.check()
-        if removed := sandbox.sweep(is_alive=services.is_alive):
+        if removed := sandbox.sweep(is_alive=leases.is_alive):
             log.info("Removed %d leftovers of dead runs.", removed)
         write_engine_state(None)
     except EngineUnavailable as error:

@@ -26,10 +26,10 @@ from accounts.models import User
 from grader.job import Snapshot
 from grader.spec import load_lab, submission_files, tree_digest
 from labs.models import Lab
-from submissions import services
+from submissions import intake, leases
 files = submission_files(load_lab(Path(sys.argv[1])), "reference")
 user = User.objects.create_user("ada", "ada@example.org", "a-long-enough-word-9")
-print(services.accept(user, Lab.objects.get(slug="tiny").current, Snapshot(files, tree_digest(files))).pk)
+print(intake.accept(user, Lab.objects.get(slug="tiny").current, Snapshot(files, tree_digest(files))).pk)
 """
 LOOK = """
 import django, json; django.setup()
@@ -57,8 +57,8 @@ redis.Redis.from_url(settings.SEATRIAL_BROKER_URL).rpush("celery", *broken)
 """
 CLAIM = """
 import django; django.setup()
-from submissions import services
-run = services.claim("test")
+from submissions import intake, leases
+run = leases.claim("test")
 print(run.pk if run else "none")
 """
 

@@ -23,12 +23,12 @@ from grader.job import Snapshot
 from grader.spec import load_lab, submission_files, tree_digest
 from labs.models import Lab
 from labs.sync import publish
-from submissions import services
+from submissions import intake
 content = load_lab(Path(sys.argv[1]))
 publish(content)
 files = submission_files(content, "reference")
 user = User.objects.create_user("ada", "ada@example.org", "a-long-enough-word-9")
-print(services.accept(user, Lab.objects.get().current, Snapshot(files, tree_digest(files))).pk)
+print(intake.accept(user, Lab.objects.get().current, Snapshot(files, tree_digest(files))).pk)
 """
 WORK = """
 import django; django.setup()

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from grader.errors import SeatrialError
-from submissions import services
+from submissions import intake
 from submissions.views.access import find_run, viewer
 
 
@@ -21,7 +21,7 @@ def run_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     if run.is_over:
         messages.info(request, "This run is over already.")
     else:
-        services.cancel(run)
+        intake.cancel(run)
         messages.success(request, "The run is being cancelled. It costs no attempt.")
     return redirect(run)
 
@@ -32,7 +32,7 @@ def run_regrade(request: HttpRequest, pk: int) -> HttpResponse:
     """Grade the same source again and go to the new run."""
     run = find_run(request, pk)
     try:
-        return redirect(services.regrade(run, viewer(request)))
+        return redirect(intake.regrade(run, viewer(request)))
     except SeatrialError as error:
         messages.error(request, f"{error.message} {error.advice}".strip())
         return redirect(run)
@@ -44,7 +44,7 @@ def run_hand_in(request: HttpRequest, pk: int) -> HttpResponse:
     """Submit what was tried as an attempt and go to the new run."""
     run = find_run(request, pk)
     try:
-        return redirect(services.submit_what_was_tried(run, viewer(request)))
+        return redirect(intake.submit_what_was_tried(run, viewer(request)))
     except SeatrialError as error:
         messages.error(request, f"{error.message} {error.advice}".strip())
         return redirect(run)

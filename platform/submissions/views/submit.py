@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from grader.errors import SeatrialError
 from labs.models import Lab
 from labs.views.lab_detail import Refusal, find, render_lab
-from submissions import services
+from submissions import intake
 from submissions.views.access import viewer
 
 
@@ -29,7 +29,7 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
     upload = request.FILES.get("archive")
     note = request.POST.get("note", "")[:120]
     chosen = request.POST.getlist("only")
-    trial = services.Trial(tuple(chosen)) if request.POST.get("what") == "try" else None
+    trial = intake.Trial(tuple(chosen)) if request.POST.get("what") == "try" else None
     if not isinstance(upload, UploadedFile):
         return _refused(
             request, lab, Refusal(("No archive was chosen.",), "Choose a zip or tar.gz file.", note=note, only=chosen)
@@ -39,7 +39,7 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         with tempfile.NamedTemporaryFile(suffix="-" + _suffix(name)) as file:
             _copy(upload, file)
-            run = services.submit(
+            run = intake.submit(
                 viewer(request),
                 lab.current,
                 Path(file.name),
@@ -66,7 +66,7 @@ def _suffix(name: str) -> str:
 
 def _copy(upload: UploadedFile[Any], file: tempfile._TemporaryFileWrapper[bytes]) -> None:
     """At most one byte more than is allowed: enough for the service to see that it is too large."""
-    left = services.MAX_UPLOAD + 1
+    left = intake.MAX_UPLOAD + 1
     for chunk in upload.chunks():
         file.write(chunk[:left])
         left -= len(chunk)

@@ -15,7 +15,7 @@ from grader.result import CheckResult, Exchange, Measured, Outcome, Rule, RunRes
 from grader.spec import LabContent, LabSpec, SourceFile, tree_digest
 from labs.models import Lab, LabVersion
 from labs.sync import publish
-from submissions import bell, services
+from submissions import bell, intake
 from submissions.models import GradingRun
 
 FILES = {
@@ -84,7 +84,7 @@ def make_run(version: LabVersion) -> Callable[..., GradingRun]:
     """A queued run of ``user``; further fields are set as given."""
 
     def make(user: Any, **fields: Any) -> GradingRun:
-        run = services.accept(user, version, SNAPSHOT, filename="project.zip", note="first try")
+        run = intake.accept(user, version, SNAPSHOT, filename="project.zip", note="first try")
         if fields:
             GradingRun.objects.filter(pk=run.pk).update(**fields)
         return GradingRun.objects.get(pk=run.pk)

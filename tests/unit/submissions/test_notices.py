@@ -10,17 +10,17 @@ from django.core import mail
 from django.test import Client
 
 from grader.result import RunResult
-from submissions import services
+from submissions import leases
 from submissions.models import GradingRun
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def finish(run: GradingRun, result: RunResult) -> None:
-    taken = services.claim("w")
+    taken = leases.claim("w")
     assert taken is not None
     assert taken.pk == run.pk
-    services.finish(taken.pk, taken.fence, result)
+    leases.finish(taken.pk, taken.fence, result)
 
 
 def test_a_mail_comes_only_by_choice(

@@ -16,7 +16,7 @@ from django.test import Client
 from grader.archive import dump
 from labs import blobs
 from labs.models import LabVersion
-from submissions import quota, services, tasks
+from submissions import intake, quota, tasks
 from submissions.models import GradingRun, Submission
 
 from .conftest import SNAPSHOT, zip_of
@@ -79,7 +79,7 @@ def test_a_machine_reads_two_archives_at_a_time(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_is_kept_of_a_person_is_bounded(ada: Any, version: LabVersion, settings: Any) -> None:
-    services.accept(ada, version, SNAPSHOT)
+    intake.accept(ada, version, SNAPSHOT)
     size = len(dump(SNAPSHOT))
     assert Submission.objects.get().size == size
     Submission.objects.update(size=settings.SEATRIAL_UPLOADS_MB * quota.MIB - size)
@@ -90,32 +90,32 @@ def test_what_is_kept_of_a_person_is_bounded(ada: Any, version: LabVersion, sett
 
 def test_the_same_source_twice_is_kept_once(ada: Any, version: LabVersion, settings: Any) -> None:
     for _ in range(2):
-        services.accept(ada, version, SNAPSHOT)
+        intake.accept(ada, version, SNAPSHOT)
     Submission.objects.update(size=300 * quota.MIB)
     quota.refuse_too_much(ada, 1)
 
 
 def test_a_source_that_never_began_is_not_kept(ada: Any, version: LabVersion) -> None:
-    run = services.accept(ada, version, SNAPSHOT)
+    run = intake.accept(ada, version, SNAPSHOT)
     blob = run.submission.blob
-    services.cancel(run)
+    intake.cancel(run)
     run = GradingRun.objects.get(pk=run.pk)
     assert (run.submission.blob, run.submission.size) == ("", 0)
-    with pytest.raises(services.NotPossible, match="not kept"):
-        services.regrade(run, ada)
+    with pytest.raises(intake.NotPossible, match="not kept"):
+        intake.regrade(run, ada)
     tasks.tidy()
     assert blobs.get(blob), "somebody may be storing it just now"
     _age(blob)
     tasks.tidy()
     with pytest.raises(blobs.BlobMissing):
         blobs.get(blob)
-    assert services.accept(ada, version, SNAPSHOT).submission.blob == blob
+    assert intake.accept(ada, version, SNAPSHOT).submission.blob == blob
     assert blobs.get(blob)
 
 
 def test_a_source_that_somebody_else_sent_too_stays(ada: Any, ivan: Any, version: LabVersion) -> None:
-    mine, theirs = services.accept(ada, version, SNAPSHOT), services.accept(ivan, version, SNAPSHOT)
-    services.cancel(mine)
+    mine, theirs = intake.accept(ada, version, SNAPSHOT), intake.accept(ivan, version, SNAPSHOT)
+    intake.cancel(mine)
     _age(theirs.submission.blob)
     _age(version.archive)
     tasks.tidy()
@@ -124,10 +124,10 @@ def test_a_source_that_somebody_else_sent_too_stays(ada: Any, ivan: Any, version
 
 
 def test_a_source_that_was_graded_stays_when_a_later_run_is_cancelled(ada: Any, version: LabVersion) -> None:
-    run = services.accept(ada, version, SNAPSHOT)
+    run = intake.accept(ada, version, SNAPSHOT)
     GradingRun.objects.update(state="finished", verdict="failed", started_at=run.created)
     again = GradingRun.objects.create(submission=run.submission, lab_version=version, seed="1")
-    services.cancel(again)
+    intake.cancel(again)
     assert Submission.objects.get().blob
 
 

@@ -11,7 +11,7 @@ import pytest
 from grader.events import CheckFinished, EvidenceCollected, LogLine, PhaseStarted
 from grader.result import RunResult
 from labs import blobs
-from submissions import recorder, services
+from submissions import leases, recorder
 from submissions.models import GradingRun
 from submissions.recorder import Recorder
 from submissions.scrub import clean
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def run(ada: Any, make_run: Callable[..., GradingRun]) -> GradingRun:
     make_run(ada)
-    run = services.claim("w")
+    run = leases.claim("w")
     assert run is not None
     return run
 
@@ -92,7 +92,7 @@ def test_evidence_is_bounded_in_number(run: GradingRun) -> None:
 def test_a_late_worker_writes_nothing(run: GradingRun, failed_result: RunResult) -> None:
     writer = Recorder(run.pk, run.fence)
     GradingRun.objects.filter(pk=run.pk).update(fence=run.fence + 1)
-    with pytest.raises(services.LeaseLost):
+    with pytest.raises(leases.LeaseLost):
         writer.record(CheckFinished(result=failed_result.criteria[0]))
     assert not run.events.exists()
     assert not run.check_results.exists()

@@ -15,7 +15,7 @@ from labs import progress
 from labs.models import Lab, LabVersion
 from labs.sync import publish as publish_lab
 from portfolios.services import publish as pin
-from submissions import queue, regrading, services
+from submissions import intake, leases, queue, regrading
 from submissions.models import CheckResult, GradingRun, RegradeBatch
 from submissions.regrading import CannotRegrade
 
@@ -82,10 +82,10 @@ def test_it_waits_behind_learners_and_costs_them_no_place(
     assert (draft.seed, draft.replaces, draft.lab_version) == (old.seed, old, newer)
     mine = make_run(ada)
     assert (queue.position(mine), queue.position(draft)) == (1, 2)
-    taken = services.claim("worker")
+    taken = leases.claim("worker")
     assert taken == mine
-    assert services.claim("worker") == draft
-    for _ in range(services.MAX_UNFINISHED - 1):
+    assert leases.claim("worker") == draft
+    for _ in range(intake.MAX_UNFINISHED - 1):
         make_run(ada)
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from grader.events import CheckFinished, CheckStarted, LogLine, PhaseFinished, PhaseStarted
 from grader.result import Exchange, Outcome, RunResult, Verdict
-from submissions import present, services
+from submissions import leases, present
 from submissions.models import GradingRun
 from submissions.recorder import Recorder
 
@@ -38,7 +38,7 @@ def page(client: Client, run: GradingRun, fragment: str = "") -> str:
 
 
 def begin(run: GradingRun) -> Recorder:
-    claimed = services.claim("w")
+    claimed = leases.claim("w")
     assert claimed is not None
     assert claimed.pk == run.pk
     return Recorder(run.pk, claimed.fence)
@@ -48,7 +48,7 @@ def end(writer: Recorder, result: RunResult) -> None:
     for check in result.criteria:
         writer.record(CheckFinished(result=check))
     writer.flush()
-    services.finish(writer.run_id, writer.fence, result)
+    leases.finish(writer.run_id, writer.fence, result)
 
 
 def test_other_learners_run(client: Client, ada: Any, django_user_model: Any, make_run: Make) -> None:

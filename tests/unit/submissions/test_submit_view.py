@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labs.models import Lab, LabVersion
-from submissions import services
+from submissions import intake
 from submissions.models import GradingRun, Submission
 
 from .conftest import zip_of
@@ -106,8 +106,8 @@ def test_no_dockerfile_is_refused_before_it_costs_an_attempt(me: Client, tmp_pat
 
 
 def test_more_than_the_limit_is_not_even_copied(me: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "MAX_UPLOAD", 1000)
-    monkeypatch.setattr(services, "read_archive", lambda *a, **k: pytest.fail("was read"))
+    monkeypatch.setattr(intake, "MAX_UPLOAD", 1000)
+    monkeypatch.setattr(intake, "read_archive", lambda *a, **k: pytest.fail("was read"))
     page = me.post(URL, {"archive": upload(b"x" * 5000)}).content.decode()
     assert "MB are allowed" in page
 

@@ -19,7 +19,7 @@ from grader.errors import EngineUnavailable
 from grader.events import CheckFinished, Event, LogLine, PhaseFinished, PhaseStarted, RunFinished
 from grader.job import GradingJob
 from grader.result import RunResult, Verdict
-from submissions import services, tasks
+from submissions import intake, leases, tasks
 from submissions.models import GradingRun
 
 pytestmark = pytest.mark.django_db
@@ -210,13 +210,13 @@ def test_an_engine_that_is_lost_in_mid_run_puts_the_run_back(
     monkeypatch.setattr(tasks.engine, "run", engine_lost(failed_result))
     made = make_run(ada)
     rings.clear()
-    for tries in range(1, services.MAX_TRIES):
+    for tries in range(1, leases.MAX_TRIES):
         tasks.run_grading(made.pk)
         now = GradingRun.objects.get(pk=made.pk)
         assert (now.state, now.verdict, now.tries) == (State.QUEUED, "", tries)
         assert now.events.count() == now.check_results.count() == 0, "nothing of the broken try stays"
         assert "engine went away; the run is tried again" in now.reason
-    assert rings == [made.pk] * (services.MAX_TRIES - 1)
+    assert rings == [made.pk] * (leases.MAX_TRIES - 1)
     tasks.run_grading(made.pk)
     now = GradingRun.objects.get(pk=made.pk)
     assert (now.state, now.verdict, now.counts) == (State.LOST, "errored", False)
@@ -243,7 +243,7 @@ def test_a_database_or_disk_that_fails_puts_the_run_back(
         if where == "record":
             broken.setattr(tasks.Recorder, "record", fail)
         else:
-            broken.setattr(services, "finish", fail)
+            broken.setattr(leases, "finish", fail)
         tasks.run_grading(made.pk)
     now = GradingRun.objects.get(pk=made.pk)
     assert (now.state, now.verdict) == (State.QUEUED, "")
@@ -259,7 +259,7 @@ def test_a_cancelled_run_is_not_put_back(
     real = engine_lost(failed_result)
 
     def run(job: GradingJob, sandbox: Any, *, installation: str) -> Iterator[Event]:
-        services.cancel(GradingRun.objects.get(pk=made.pk))
+        intake.cancel(GradingRun.objects.get(pk=made.pk))
         yield from real(job, sandbox, installation=installation)
 
     monkeypatch.setattr(tasks.engine, "run", run)
@@ -274,8 +274,8 @@ def test_cancelling_reaches_the_engine_and_the_lease_is_renewed(
     monkeypatch.setattr(tasks, "TICK_S", 0.05)
     monkeypatch.setattr(tasks, "RENEW_S", 0.0)
     renewals: list[bool] = []
-    renew = services.renew_lease
-    monkeypatch.setattr(services, "renew_lease", lambda *a: renewals.append(renew(*a)))
+    renew = leases.renew_lease
+    monkeypatch.setattr(leases, "renew_lease", lambda *a: renewals.append(renew(*a)))
 
     def run(job: GradingJob, sandbox: Any, *, installation: str) -> Iterator[Event]:
         yield LogLine(source="build", text="alone in its batch")
@@ -286,7 +286,7 @@ def test_cancelling_reaches_the_engine_and_the_lease_is_renewed(
             row = GradingRun.objects.get(pk=int(job.run_id))
             # The lone line was flushed by the keeper, not by a batch.
             if row.events.exists() and renewals and not cancelled:
-                services.cancel(row)
+                intake.cancel(row)
                 cancelled = True
             time.sleep(0.02)
         yield RunFinished(result=failed_result.model_copy(update={"verdict": Verdict.CANCELLED}))

@@ -19,9 +19,9 @@ from labs import progress
 from labs.models import LabVersion
 from portfolios.reading import systems
 from portfolios.services import CannotPublish, publish
-from submissions import queue, regrading, services, tasks
+from submissions import intake, queue, regrading, tasks
+from submissions.intake import NotPossible, TooManyRuns, Trial
 from submissions.models import GradingRun
-from submissions.services import NotPossible, TooManyRuns, Trial
 
 pytestmark = pytest.mark.django_db
 State = GradingRun.State
@@ -32,7 +32,7 @@ def attempt(version: LabVersion, ada: Any, archive: Path) -> Callable[..., Gradi
     """Submit the archive; ``trial``: only try it. Further fields are set as given."""
 
     def send(trial: Trial | None = None, **fields: Any) -> GradingRun:
-        run = services.submit(ada, version, archive, trial=trial)
+        run = intake.submit(ada, version, archive, trial=trial)
         GradingRun.objects.filter(pk=run.pk).update(**fields) if fields else None
         return GradingRun.objects.get(pk=run.pk)
 
@@ -86,7 +86,7 @@ def test_tries_have_a_quota_of_their_own(attempt: Callable[..., GradingRun], ada
     assert attempt(Trial()).pk == first.pk, "the form was sent twice"
     assert GradingRun.objects.filter(trial=False).unfinished().count() == 1
     GradingRun.objects.filter(trial=True).update(**over())
-    for _ in range(services.TRIALS_A_DAY - 1):
+    for _ in range(intake.TRIALS_A_DAY - 1):
         attempt(Trial(), **over())
     with pytest.raises(TooManyRuns, match="20 times within a day"):
         attempt(Trial())
@@ -125,7 +125,7 @@ def test_a_try_is_checked_again_as_a_try_and_handed_in_as_an_attempt(
     attempt: Callable[..., GradingRun], ada: Any, ivan: Any
 ) -> None:
     tried = attempt(Trial(("fast",)), **over())
-    again = services.regrade(tried, ada)
+    again = intake.regrade(tried, ada)
     assert (again.trial, again.only) == (True, ["fast"])
     client = signed_in(ada)
     answer = client.post(f"/runs/{tried.pk}/hand-in")

@@ -15,7 +15,7 @@ from grader.errors import ArchiveRefused
 from grader.result import RunResult, Verdict
 from labs import blobs
 from labs.models import LabVersion
-from submissions import services
+from submissions import intake, leases
 from submissions.models import CheckResult, Evidence, GradingRun, RunEvent, Submission
 from submissions.signals import run_finished
 
@@ -35,7 +35,7 @@ def test_submit_stores_the_source_and_rings_on_commit(
     ada: Any, version: LabVersion, archive: Path, rings: list[int], django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        run = services.submit(ada, version, archive, filename="p.zip", note="a\x00note")
+        run = intake.submit(ada, version, archive, filename="p.zip", note="a\x00note")
         assert rings == []
     assert rings == [run.pk]
     submission = run.submission
@@ -53,34 +53,34 @@ def test_a_refused_archive_leaves_nothing(ada: Any, version: LabVersion, tmp_pat
     bad = tmp_path / "bad.zip"
     bad.write_bytes(b"not an archive at all")
     with pytest.raises(ArchiveRefused):
-        services.submit(ada, version, bad)
+        intake.submit(ada, version, bad)
     assert not Submission.objects.exists()
 
 
 def test_a_huge_upload_is_refused_unread(
     ada: Any, version: LabVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "read_archive", lambda *a, **k: pytest.fail("was read"))
+    monkeypatch.setattr(intake, "read_archive", lambda *a, **k: pytest.fail("was read"))
     huge = tmp_path / "huge.zip"
     with huge.open("wb") as file:
-        file.truncate(services.MAX_UPLOAD + 1)
+        file.truncate(intake.MAX_UPLOAD + 1)
     with pytest.raises(ArchiveRefused, match="10 MB are allowed"):
-        services.submit(ada, version, huge)
+        intake.submit(ada, version, huge)
 
 
 def test_concurrent_submit_limit(ada: Any, ivan: Any, make_run: Make) -> None:
     """Attack: concurrent_submit_limit."""
     first, _ = make_run(ada), make_run(ada)
-    with pytest.raises(services.TooManyRuns, match="2 runs"):
+    with pytest.raises(intake.TooManyRuns, match="2 runs"):
         make_run(ada)
     make_run(ivan)
-    services.cancel(first)
+    intake.cancel(first)
     make_run(ada)
 
 
 def test_claim_takes_the_oldest_once(ada: Any, make_run: Make) -> None:
     first, second = make_run(ada), make_run(ada)
-    one, two, none = services.claim("w1"), services.claim("w2"), services.claim("w3")
+    one, two, none = leases.claim("w1"), leases.claim("w2"), leases.claim("w3")
     assert one is not None
     assert two is not None
     assert none is None
@@ -102,7 +102,7 @@ def test_a_claim_that_loses_the_race_takes_the_next(ada: Any, make_run: Make, mo
         return found
 
     monkeypatch.setattr(type(GradingRun.objects.all()), "first", first_then_stolen)
-    mine = services.claim("w")
+    mine = leases.claim("w")
     assert stolen == [first.pk]
     assert mine is not None
     assert mine.pk == second.pk
@@ -113,7 +113,7 @@ def test_finish_sets_the_verdict_and_sends_the_signal(
     ada: Any, make_run: Make, django_capture_on_commit_callbacks: Any
 ) -> None:
     make_run(ada)
-    run = services.claim("w")
+    run = leases.claim("w")
     assert run is not None
     heard: list[int] = []
 
@@ -123,7 +123,7 @@ def test_finish_sets_the_verdict_and_sends_the_signal(
     run_finished.connect(listen)
     try:
         with django_capture_on_commit_callbacks(execute=True):
-            done = services.finish(run.pk, run.fence, result())
+            done = leases.finish(run.pk, run.fence, result())
     finally:
         run_finished.disconnect(listen)
     assert (done.state, done.verdict, done.score, done.outcome) == (State.FINISHED, "passed", 88, "passed")
@@ -133,60 +133,60 @@ def test_finish_sets_the_verdict_and_sends_the_signal(
 
 def test_not_gradable_has_no_score_and_counts(ada: Any, make_run: Make) -> None:
     make_run(ada)
-    run = services.claim("w")
+    run = leases.claim("w")
     assert run is not None
-    done = services.finish(run.pk, run.fence, result(Verdict.NOT_GRADABLE, reason="it\x1b[2J died", score=0))
+    done = leases.finish(run.pk, run.fence, result(Verdict.NOT_GRADABLE, reason="it\x1b[2J died", score=0))
     assert (done.score, done.counts, done.reason) == (None, True, "it\ufffd[2J died")
 
 
 def test_a_stale_fence_is_refused_everywhere(ada: Any, make_run: Make) -> None:
     make_run(ada)
-    run = services.claim("w")
+    run = leases.claim("w")
     assert run is not None
     GradingRun.objects.filter(pk=run.pk).update(fence=run.fence + 1)
-    with pytest.raises(services.LeaseLost):
-        services.finish(run.pk, run.fence, result())
-    assert not services.renew_lease(run.pk, run.fence)
-    assert services.should_stop(run.pk, run.fence)
-    assert not services.is_alive(str(run.pk), run.fence)
-    services.give_back(run.pk, run.fence, "why")
+    with pytest.raises(leases.LeaseLost):
+        leases.finish(run.pk, run.fence, result())
+    assert not leases.renew_lease(run.pk, run.fence)
+    assert leases.should_stop(run.pk, run.fence)
+    assert not leases.is_alive(str(run.pk), run.fence)
+    leases.give_back(run.pk, run.fence, "why")
     now = GradingRun.objects.get(pk=run.pk)
     assert (now.state, now.verdict) == (State.RUNNING, "")
 
 
 def test_a_verdict_is_final(ada: Any, make_run: Make) -> None:
     make_run(ada)
-    run = services.claim("w")
+    run = leases.claim("w")
     assert run is not None
-    services.finish(run.pk, run.fence, result())
-    with pytest.raises(services.LeaseLost):
-        services.finish(run.pk, run.fence, result(Verdict.FAILED))
+    leases.finish(run.pk, run.fence, result())
+    with pytest.raises(leases.LeaseLost):
+        leases.finish(run.pk, run.fence, result(Verdict.FAILED))
     assert GradingRun.objects.get(pk=run.pk).verdict == "passed"
 
 
 def test_cancel_in_the_queue_and_while_running(ada: Any, make_run: Make) -> None:
     queued = make_run(ada)
-    services.cancel(queued)
+    intake.cancel(queued)
     assert GradingRun.objects.get(pk=queued.pk).state == State.CANCELLED
     make_run(ada)
-    run = services.claim("w")
+    run = leases.claim("w")
     assert run is not None
-    services.cancel(run)
-    assert services.should_stop(run.pk, run.fence)
-    done = services.finish(run.pk, run.fence, result(Verdict.CANCELLED))
+    intake.cancel(run)
+    assert leases.should_stop(run.pk, run.fence)
+    done = leases.finish(run.pk, run.fence, result(Verdict.CANCELLED))
     assert (done.state, done.verdict, done.score, done.counts) == (State.CANCELLED, "", None, False)
 
 
 def test_regrade_adds_a_run_with_a_new_seed(ada: Any, make_run: Make) -> None:
     old = make_run(ada, state=State.FINISHED, verdict="failed")
-    new = services.regrade(old, ada)
+    new = intake.regrade(old, ada)
     assert new.pk != old.pk
     assert new.submission_id == old.submission_id
     assert new.lab_version_id == old.lab_version_id
     assert new.seed != old.seed
     assert GradingRun.objects.get(pk=old.pk).verdict == "failed"
-    with pytest.raises(services.NotPossible):
-        services.regrade(new, ada)
+    with pytest.raises(intake.NotPossible):
+        intake.regrade(new, ada)
 
 
 def expire(run: GradingRun) -> None:
@@ -195,67 +195,67 @@ def expire(run: GradingRun) -> None:
 
 def test_reclaim_queues_again_and_clears_the_broken_try(ada: Any, make_run: Make) -> None:
     make_run(ada)
-    run = services.claim("dead")
+    run = leases.claim("dead")
     assert run is not None
     RunEvent.objects.create(run=run, seq=1, payload={"type": "log"})
     CheckResult.objects.create(run=run, criterion="contract", outcome="passed", points=1, payload={})
     Evidence.objects.create(run=run, name="a", media_type="text/plain", digest="0", blob="0")
-    assert services.reclaim() == []
+    assert leases.reclaim() == []
     expire(run)
-    assert services.reclaim() == [run.pk]
-    again = services.claim("alive")
+    assert leases.reclaim() == [run.pk]
+    again = leases.claim("alive")
     assert again is not None
     assert (again.pk, again.tries) == (run.pk, 2)
     assert again.fence > run.fence + 1
     assert not again.events.exists()
     assert not again.check_results.exists()
     assert not again.evidence.exists()
-    with pytest.raises(services.LeaseLost):
-        services.finish(run.pk, run.fence, result())
-    assert services.finish(again.pk, again.fence, result()).verdict == "passed"
+    with pytest.raises(leases.LeaseLost):
+        leases.finish(run.pk, run.fence, result())
+    assert leases.finish(again.pk, again.fence, result()).verdict == "passed"
 
 
 def test_a_clock_that_is_set_back_keeps_no_dead_run(ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(ada)
-    taken = services.claim("w1")
+    taken = leases.claim("w1")
     assert taken is not None
     earlier = timezone.now() - timedelta(hours=1)
     monkeypatch.setattr(timezone, "now", lambda: earlier)
     now = GradingRun.objects.get(pk=run.pk)
     assert now.took == timedelta()
-    assert services.renew_lease(run.pk, taken.fence), "its worker lives and renews: the run stays with it"
-    assert services.reclaim() == []
+    assert leases.renew_lease(run.pk, taken.fence), "its worker lives and renews: the run stays with it"
+    assert leases.reclaim() == []
     GradingRun.objects.filter(pk=run.pk).update(lease_until=earlier + timedelta(hours=1, seconds=20))
-    assert services.reclaim() == [run.pk], "a lease from the time before ends at once"
+    assert leases.reclaim() == [run.pk], "a lease from the time before ends at once"
 
 
 def test_after_three_tries_the_run_is_lost(ada: Any, make_run: Make) -> None:
     made = make_run(ada)
-    for _ in range(services.MAX_TRIES):
-        run = services.claim("w")
+    for _ in range(leases.MAX_TRIES):
+        run = leases.claim("w")
         assert run is not None
         expire(run)
-        services.reclaim()
-    assert services.claim("w") is None
+        leases.reclaim()
+    assert leases.claim("w") is None
     lost = GradingRun.objects.get(pk=made.pk)
     assert (lost.state, lost.verdict, lost.outcome, lost.counts) == (State.LOST, "errored", "errored", False)
 
 
 def test_a_cancelled_run_is_not_tried_again(ada: Any, make_run: Make) -> None:
     make_run(ada)
-    run = services.claim("w")
+    run = leases.claim("w")
     assert run is not None
-    services.cancel(run)
+    intake.cancel(run)
     expire(run)
-    assert services.reclaim() == []
+    assert leases.reclaim() == []
     assert GradingRun.objects.get(pk=run.pk).state == State.CANCELLED
 
 
 def test_giving_back_costs_no_try(ada: Any, make_run: Make) -> None:
     make_run(ada)
-    run = services.claim("w")
+    run = leases.claim("w")
     assert run is not None
-    services.give_back(run.pk, run.fence, "Grading is paused.")
+    leases.give_back(run.pk, run.fence, "Grading is paused.")
     waiting = GradingRun.objects.get(pk=run.pk)
     assert (waiting.state, waiting.tries, waiting.reason) == (State.QUEUED, 0, "Grading is paused.")
 
@@ -265,9 +265,9 @@ def test_a_dockerfile_that_cannot_build_costs_no_attempt(ada: Any, version: LabV
     path = tmp_path / "bad.zip"
     path.write_bytes(zip_of({"Dockerfile": b"FROM python:3.12-alpine\nENV A\nCOPY nothing.txt /\n"}))
     with pytest.raises(ArchiveRefused) as caught:
-        services.submit(ada, version, path)
+        intake.submit(ada, version, path)
     assert len([line for line in caught.value.message.splitlines() if line.startswith("Dockerfile line")]) == 3
     assert "glibc" in caught.value.message
     assert not Submission.objects.exists()
     path.write_bytes(zip_of({"Dockerfile": b"FROM python:3.12-slim\nRUN pip install fastapi\n"}))
-    assert services.submit(ada, version, path).pk
+    assert intake.submit(ada, version, path).pk
