@@ -22,6 +22,7 @@ for _name in ("DATABASE_URL", "SEATRIAL_BROKER_URL", "SEATRIAL_PRODUCTION", "SEA
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 import pytest  # noqa: E402
+from hypothesis import settings as hypothesis_settings  # noqa: E402
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -237,3 +238,8 @@ def sandbox() -> Any:
     found.check()
     images.ensure(found.client, lambda _line: None)
     return found
+
+
+# The same examples in every run: what a test says must not depend on luck. Nothing is written into the checkout.
+hypothesis_settings.register_profile("same", derandomize=True, database=None, deadline=None)
+hypothesis_settings.load_profile("same")
