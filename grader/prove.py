@@ -17,7 +17,6 @@ from grader.sandbox.base import Sandbox
 from grader.spec import Expectation, LabContent, load_expectation, submission_files, tree_digest
 
 INSTALLATION = "prove"
-STARTER = Expectation(verdict="failed", because="the starter builds, runs, and does not do the work yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def prove(
     cancelled: Callable[[], bool] = never,
 ) -> Proof:
     """Grade one submission of the lab and hold the result against its expectation."""
-    expectation = STARTER if name == "starter" else load_expectation(lab, name)
+    expectation = load_expectation(lab, name)
     snapshot = submission_snapshot(lab, name)
 
     def grade(seed: str) -> Proof:

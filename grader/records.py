@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import ValidationError
@@ -20,10 +21,12 @@ from pydantic import ValidationError
 from grader import __version__
 from grader.cheats import PREFIX, Cheat
 from grader.errors import SpecError
-from grader.prove import Proof
 from grader.result import Frozen
 from grader.spec import LabContent, LabSpec, load_expectation, submission_files, tree_digest
 from grader.spec.content import RECORD
+
+if TYPE_CHECKING:
+    from grader.prove import Proof
 
 DECIDES_NOTHING = {"title", "summary", "number", "version", "level", "hours", "skills", "rules"}
 WORDS = {"title", "what", "rule", "hint"}

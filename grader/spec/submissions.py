@@ -12,12 +12,15 @@ from grader.spec.parse import parse
 
 STARTER, REFERENCE = "starter", "reference"
 EXPECT = PurePosixPath("expect.yaml")
+OF_STARTER = Expectation(verdict="failed", because="the starter builds, runs, and does not do the work yet")
 
 Files = dict[PurePosixPath, SourceFile]
 
 
 def load_expectation(lab: LabContent, submission: str) -> Expectation:
-    """``submissions/<name>/expect.yaml``. Raises SpecError."""
+    """``submissions/<name>/expect.yaml``; what every starter has to do for the starter. Raises SpecError."""
+    if submission == STARTER:
+        return OF_STARTER
     path = PurePosixPath("submissions", submission) / EXPECT
     if path not in lab.files:
         raise SpecError(f"{lab.spec.id}/{path}: no such file", "Say which criteria this submission fails.")

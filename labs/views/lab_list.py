@@ -13,6 +13,7 @@ from grader.spec import LabSpec
 from labs import progress
 from labs.models import Lab, Skill, Track
 from labs.progress import Standing
+from webui.htmx import HtmxRequest
 
 STATES = {"open": "Not started", "failed": "Failed", "inconclusive": "Inconclusive", "passed": "Passed"}
 
@@ -73,7 +74,7 @@ class Filters:
 
 
 @require_safe
-def lab_list(request: HttpRequest) -> HttpResponse:
+def lab_list(request: HtmxRequest) -> HttpResponse:
     """The page; for htmx the fragment ``labs`` alone."""
     skills = list(Skill.objects.all())
     tracks = list(Track.objects.all())
@@ -100,7 +101,7 @@ def lab_list(request: HttpRequest) -> HttpResponse:
         "carry_on": carry_on(cards),
     }
     # A history restore needs the whole page.
-    fragment = request.headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in request.headers
+    fragment = request.htmx and not request.htmx.history_restore_request
     response = render(request, "labs/lab_list/_labs.html" if fragment else "labs/lab_list.html", context)
     response["Vary"] = "HX-Request, Cookie"
     return response

@@ -15,6 +15,7 @@ from grader import __version__
 from grader.errors import SeatrialError
 from labs.models import LabVersion
 from submissions import bell, intake
+from submissions.above import shown_among
 from submissions.models import GradingRun, RegradeBatch
 from submissions.signals import regrade_published
 
@@ -51,8 +52,8 @@ class Difference:
 def candidates(version: LabVersion) -> list[GradingRun]:
     """The runs that a re-grade by ``version`` would repeat, newest first. One re-grade takes ``MAX_RUNS``.
 
-    Of every learner the newest submission with a verdict, and whatever stands on a portfolio; unless this very lab
-    and grader version judged it already.
+    Of every learner the newest submission with a verdict, and whatever others may see; unless this very lab and
+    grader version judged it already.
     """
     judged = GradingRun.objects.standing().filter(
         submission__lab=version.lab_id, state=GradingRun.State.FINISHED, verdict__in=JUDGED
@@ -60,7 +61,7 @@ def candidates(version: LabVersion) -> list[GradingRun]:
     newest: dict[int, GradingRun] = {}
     for run in judged.order_by("-submission__number", "-pk").select_related("submission__user", "lab_version"):
         newest.setdefault(run.submission.user_id, run)
-    pinned = judged.filter(portfolio_entries__visible=True).select_related("submission__user", "lab_version")
+    pinned = shown_among(judged.select_related("submission__user", "lab_version"))
     chosen = {run.submission_id: run for run in [*pinned, *newest.values()]}
     old = [r for r in chosen.values() if (r.lab_version_id, r.grader_version) != (version.pk, __version__)]
     return sorted(old, key=lambda run: -run.pk)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from submissions import present, queue
+from submissions.above import panels_of
 from submissions.models import CheckResult, GradingRun, RunEvent, RunQuerySet
 from submissions.views.access import find_run
 
@@ -63,6 +64,7 @@ def _context(request: HttpRequest, run: GradingRun, fragment: str) -> dict[str, 
         context["others"] = list(_others(run)[:8])
     if not fragment and run.is_over:
         context |= _verdict(run, rows)
+        context["panels"] = panels_of(run, context["own"])
     return context
 
 

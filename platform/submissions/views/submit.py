@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
@@ -17,11 +17,12 @@ from labs.models import Lab
 from labs.views.lab_detail import Refusal, find, render_lab
 from submissions import intake
 from submissions.views.access import viewer
+from webui.htmx import HtmxRequest
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def submit(request: HttpRequest, slug: str) -> HttpResponse:
+def submit(request: HtmxRequest, slug: str) -> HttpResponse:
     """Store the archive, queue a run, and go to its page. 422 with the reasons when it is refused."""
     lab = find(slug)
     if request.method == "GET" or lab.retired:  # e.g. back from the sign-in page
@@ -52,7 +53,7 @@ def submit(request: HttpRequest, slug: str) -> HttpResponse:
         reasons = tuple(line for line in error.message.splitlines() if line.strip())
         size = f"{(upload.size or 0) / 2**20:.1f} MB"
         return _refused(request, lab, Refusal(reasons, error.advice, f"{name}, {size}", note, chosen))
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         response = HttpResponse(status=204)
         response["HX-Redirect"] = run.get_absolute_url()
         return response
@@ -75,8 +76,8 @@ def _copy(upload: UploadedFile[Any], file: tempfile._TemporaryFileWrapper[bytes]
     file.flush()
 
 
-def _refused(request: HttpRequest, lab: Lab, refusal: Refusal) -> HttpResponse:
-    if request.headers.get("HX-Request") == "true":
+def _refused(request: HtmxRequest, lab: Lab, refusal: Refusal) -> HttpResponse:
+    if request.htmx:
         # htmx swaps only successful answers; the form says itself that it was refused.
         return render_lab(request, lab, refusal=refusal, fragment="submit-form")
     return render_lab(request, lab, refusal=refusal, status=422)

@@ -9,7 +9,6 @@ from django.views.decorators.http import require_safe
 
 from accounts.decorators import instructor_required
 from accounts.models import User
-from grader.prove import STARTER
 from grader.spec import load_expectation
 from labs.models import Draft, Lab, LabVersion
 from submissions import regrading
@@ -55,7 +54,7 @@ def teach_version(request: HttpRequest, pk: int) -> HttpResponse:
     """One lab version: its rubric beside the submissions that prove it and what each must fail."""
     version = get_object_or_404(LabVersion.objects.select_related("lab", "lab__current"), pk=pk)
     content = version.content
-    proofs = [("starter", STARTER), *((name, load_expectation(content, name)) for name in content.submissions())]
+    proofs = [(name, load_expectation(content, name)) for name in ("starter", *content.submissions())]
     broken = {criterion for _, expected in proofs for criterion in expected.fails}
     rubric = [(c, c.id in broken) for c in version.spec_model.rubric.criteria]
     context = {
