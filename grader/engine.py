@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 
 from grader import __version__
-from grader.deploy import PROBE_IMAGE, Deployment
 from grader.errors import EngineUnavailable, LearnerError, RunCancelled, SeatrialError
 from grader.events import (
     CheckFinished,
@@ -23,10 +22,10 @@ from grader.events import (
 from grader.evidence import HISTOGRAMS, Histograms
 from grader.follow import follow
 from grader.job import GradingJob
+from grader.pods import Deployment, images_of
 from grader.probing import Probing
 from grader.result import CheckResult, RunResult, Verdict
 from grader.sandbox.base import BuildRequest, ImageRef, RunLabels, Sandbox
-from grader.sidecars import KINDS, haproxy
 from grader.verdict import not_judged, score_of, verdict_of
 
 LOG = logging.getLogger(__name__)
@@ -60,11 +59,7 @@ def run_to_end(job: GradingJob, sandbox: Sandbox, *, installation: str, on_event
 def _checked(job: GradingJob, sandbox: Sandbox) -> Sandbox:
     """The sandbox, once the engine answers and holds every image that the run needs. Raises EngineUnavailable."""
     sandbox.check()
-    spec = job.lab.spec
-    needed = [PROBE_IMAGE, *spec.bases, *(KINDS[sidecar.kind].image for sidecar in spec.sidecars)]
-    if spec.replicas:
-        needed.append(haproxy.IMAGE)
-    for name in needed:
+    for name in images_of(job.lab.spec):
         sandbox.image(name)
     return sandbox
 

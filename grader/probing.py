@@ -7,11 +7,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
-from grader.deploy import Deployment
 from grader.errors import NotReady, RunCancelled, SandboxError, SeatrialError
 from grader.events import CheckFinished, CheckStarted, Event, EvidenceCollected, LogLine
 from grader.job import GradingJob
-from grader.probe.protocol import (
+from grader.pods import Deployment
+from grader.wire.obey import EngineSide, obey
+from grader.wire.probe import (
     CheckBegun,
     CheckBroke,
     CheckEnded,
@@ -24,7 +25,6 @@ from grader.probe.protocol import (
     Reply,
     Start,
 )
-from grader.wire.obey import EngineSide, obey
 
 LOG = logging.getLogger(__name__)
 SILENCE_MARGIN_S = 30.0
@@ -39,10 +39,10 @@ class Probing:
 
     def wait_ready(self) -> float:
         """Seconds until the service was ready. Raises NotReady with the reason that the probe found."""
-        self.deployment.probe.send(self._start().model_dump_json())
+        self.deployment.probe.send(self._start())
         deadline = time.monotonic() + self.limits.ready_s + SILENCE_MARGIN_S
         while True:
-            message = self.deployment.from_probe(deadline - time.monotonic(), self.cancelled)
+            message = self.deployment.probe.receive(deadline - time.monotonic(), self.cancelled)
             if isinstance(message, Listening):
                 continue  # a pod without other parties: the answer was not waited for
             if isinstance(message, ReadyNow):
@@ -59,7 +59,7 @@ class Probing:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise SandboxError("the probe did not finish within the run's time limit")
-            message = self.deployment.from_probe(left, self.cancelled)
+            message = self.deployment.probe.receive(left, self.cancelled)
             if isinstance(message, Done):
                 return
             if isinstance(message, Control):
@@ -105,4 +105,4 @@ class Probing:
             raise
         except SeatrialError as error:
             reply = Reply(id=control.id, ok=False, error=str(error)[:500])
-        self.deployment.probe.send(reply.model_dump_json())
+        self.deployment.probe.send(reply)

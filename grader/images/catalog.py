@@ -61,7 +61,7 @@ def _recipes() -> dict[str, Recipe]:
     probe = Recipe("seatrial/probe:1", folder / "probe", runtime, with_grader=True)
     postgres = Recipe("seatrial/postgres:1", folder / "postgres", base)
     edge = Recipe("seatrial/edge:1", folder / "edge", base)
-    spoken = ("__init__.py", "errors.py", "result.py", "sidecars", "sound.py", "spec")
+    spoken = ("__init__.py", "errors.py", "result.py", "sidecars", "sound.py", "spec", "wire")
     observe = Recipe("seatrial/observe:1", folder / "observe", runtime, with_grader=True, only=spoken)
     packages = Recipe("seatrial/packages:1", folder / "packages", base)
     debian = Recipe("seatrial/debian:1", folder / "debian", base)

@@ -7,11 +7,11 @@ import traceback
 import uvloop
 
 from grader.probe.context import ProbeContext
-from grader.probe.protocol import AwaitParties, Done, Fault, Listening, NotReadyNow, ReadyNow, Start
 from grader.probe.readiness import await_parties, await_replicas, strangers_served
 from grader.probe.runner import grade
 from grader.probe.strangers import Strangers
 from grader.probe.wire import Wire
+from grader.wire.probe import AwaitParties, Done, Fault, Listening, NotReadyNow, ReadyNow, Start
 
 
 async def _serve(wire: Wire) -> None:

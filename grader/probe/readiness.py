@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.probe.http import Target
-from grader.probe.protocol import Awaited, NotReadyNow
 from grader.probe.response import Response
 from grader.probe.wire import Wire
 from grader.spec import LabSpec
 from grader.wire.control import ControlError
+from grader.wire.probe import Awaited, NotReadyNow
 
 SHORTEST_S, LONGEST_S = 0.01, 0.1
 LISTEN_STATE = "0A"

@@ -10,12 +10,12 @@ from functools import partial
 from grader.checks.base import Check
 from grader.probe.context import ProbeContext, make_check
 from grader.probe.judging import Clock, measure
-from grader.probe.protocol import CheckBegun, CheckBroke, CheckEnded, Start
 from grader.probe.strangers import Strangers
 from grader.probe.wire import Wire
 from grader.result import CheckResult, Measurement, Outcome
 from grader.spec import Criterion
 from grader.wire.control import ControlError
+from grader.wire.probe import CheckBegun, CheckBroke, CheckEnded, Start
 
 LOG_SLICE_BYTES = 4096
 MAX_TRACE = 8000

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from grader.probe.protocol import DOWN, Control, Down, Fault, Reply
 from grader.wire.control import ControlError, reply_of, request
+from grader.wire.probe import DOWN, Control, Down, Fault, Reply
 
 MAX_LINE = 32 << 20
 

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
-MAX_LINE = 1 << 20
-
-
-class Start(BaseModel):
-    """The engine's first line. ``config`` is the sidecar's own to validate."""
-
-    type: Literal["start"]
-    seed: str
-    name: str
-    port: int = Field(ge=1, le=65535)
-    config: dict[str, Any] = {}
+from grader.wire.sidecar import MAX_LINE, Command, CommandReply, Ready, SidecarStart
 
 
 class Stdio:
@@ -39,35 +28,33 @@ class Stdio:
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
         return cls(lines, out_fd)
 
-    async def start_line(self) -> Start:
+    async def start_line(self) -> SidecarStart:
         """The first line. Raises ValueError (of pydantic) for anything else."""
-        return Start.model_validate_json(await self._lines.readline())
+        return SidecarStart.model_validate_json(await self._lines.readline())
 
     async def serve(self, obey: Callable[[Any], dict[str, Any]]) -> None:
         """Say ready, then answer commands until stdin ends. ``obey`` raises ValueError for what it can't do."""
-        self._write({"type": "ready"})
+        self._write(Ready())
         while line := await self._lines.readline():
             self._write(reply_to(obey, line))
 
-    def _write(self, message: dict[str, Any]) -> None:
+    def _write(self, message: Ready | CommandReply) -> None:
         """One line. Blocks while the pipe is full: the engine reads what it asks for."""
-        data = json.dumps(message).encode() + b"\n"
+        data = message.model_dump_json().encode() + b"\n"
         while data:
             data = data[os.write(self._out_fd, data) :]
 
 
-def reply_to(obey: Callable[[Any], dict[str, Any]], line: bytes) -> dict[str, Any]:
+def reply_to(obey: Callable[[Any], dict[str, Any]], line: bytes) -> CommandReply:
     """The answer to a line. Never raises: a bad line gets an answer that says what is wrong."""
-    number: Any = None
+    number: int | None = None
     try:
-        message = json.loads(line)
-        if not isinstance(message, dict) or message.get("type") != "command":
-            raise ValueError("send a JSON object with type 'command'")
-        number = message.get("id")
-        return {"type": "reply", "id": number, "ok": True, "data": obey(message.get("payload"))}
+        command = Command.model_validate_json(line)
+        number = command.id
+        return CommandReply(id=number, ok=True, data=obey(command.payload))
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)[:3]
         text = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong)
     except (ValueError, RecursionError) as error:
         text = str(error)
-    return {"type": "reply", "id": number, "ok": False, "data": {}, "error": text[:1000]}
+    return CommandReply(id=number, ok=False, error=text[:1000])

@@ -21,13 +21,13 @@ from grader.engine import run_to_end
 from grader.errors import SandboxError
 from grader.events import Event
 from grader.job import GradingJob
-from grader.probe.protocol import Start
 from grader.probing import Probing
 from grader.result import CheckResult, RunResult
 from grader.sandbox.base import PartySpec, RunLabels
 from grader.sandbox.docker_channel import LineBuffer
 from grader.sandbox.fake import FakePod, FakeSandbox, Script
 from grader.spec import LabContent, LabSpec, SourceFile
+from grader.wire.probe import Start
 
 # The image has uvloop and every name of the pod; here asyncio's own loop does, and every name is this machine.
 _BOOT = """

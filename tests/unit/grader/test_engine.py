@@ -16,10 +16,10 @@ from grader.errors import BuildFailed, EngineUnavailable, LearnerError, SandboxE
 from grader.events import EVENT, Event, EvidenceCollected, PhaseFinished, RunFinished
 from grader.job import GradingJob
 from grader.load.histogram import Histogram
-from grader.probe.protocol import CheckBegun, CheckEnded, Control, Done, Fault, Listening, NotReadyNow, ReadyNow
 from grader.result import CheckResult, Outcome, RunResult, Verdict
 from grader.sandbox.fake import FakeSandbox, Script
 from grader.wire.control import State, request
+from grader.wire.probe import CheckBegun, CheckEnded, Control, Done, Fault, Listening, NotReadyNow, ReadyNow
 
 P, F, S = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from grader.probe.protocol import NotReadyNow
 from grader.probe.readiness import LONGEST_S, SHORTEST_S, Readiness, await_app, pause_s
 from grader.spec import Service
+from grader.wire.probe import NotReadyNow
 
 
 class App:

@@ -173,6 +173,6 @@ async def test_a_dead_party_behind_it_looks_dead() -> None:
 async def test_a_bad_command_is_answered_with_what_is_wrong(payload: Any) -> None:
     async with proxied() as line:
         said = reply_to(line.proxy.obey, json.dumps({"type": "command", "id": 4, "payload": payload}).encode())
-        assert (said["ok"], said["id"]) == (False, 4)
-        assert said["error"]
+        assert (said.ok, said.id) == (False, 4)
+        assert said.error
         assert (await line.echo())[0] == b"hello\n"

@@ -20,8 +20,9 @@ from grader.sidecars.model_gateway.control import obey
 from grader.sidecars.model_gateway.faults import FaultRule, Schedule
 from grader.sidecars.model_gateway.ledger import KEPT, PAGE, Ledger
 from grader.sidecars.model_gateway.seeded import Attempts, delays
-from grader.sidecars.stdio import Start, reply_to
+from grader.sidecars.stdio import reply_to
 from grader.spec import Sidecar
+from grader.wire.sidecar import CommandReply, SidecarStart
 
 
 def fates(seed: str, rules: list[FaultRule], n: int = 2000) -> list[str]:
@@ -107,15 +108,15 @@ def test_a_page_fits_into_a_line_whatever_its_rows_hold() -> None:
 
 def test_start_line() -> None:
     line: dict[str, Any] = {"type": "start", "seed": "s", "name": "models", "port": 9100, "config": {"keys": ["k"]}}
-    start = Start.model_validate_json(json.dumps(line))
+    start = SidecarStart.model_validate_json(json.dumps(line))
     config = GatewayConfig.model_validate(start.config)
     assert (start.seed, start.port, config.keys) == ("s", 9100, ["k"])
     assert set(config.models) == {"reader", "stream"}
     for wrong in ({"port": 0}, {"config": 3}, {"type": "command"}):
         with pytest.raises(ValidationError):
-            Start.model_validate({**line, **wrong})
+            SidecarStart.model_validate({**line, **wrong})
     with pytest.raises(ValidationError):
-        Start.model_validate_json(b"")
+        SidecarStart.model_validate_json(b"")
     with pytest.raises(ValidationError):
         GatewayConfig.model_validate({"modles": {}})
 
@@ -123,17 +124,17 @@ def test_start_line() -> None:
 async def test_commands() -> None:
     models = gateway()
 
-    def say(payload: Any) -> dict[str, Any]:
+    def say(payload: Any) -> CommandReply:
         return reply_to(partial(obey, models), json.dumps({"type": "command", "id": 3, "payload": payload}).encode())
 
-    assert say({"command": "ping"}) == {"type": "reply", "id": 3, "ok": True, "data": {}}
-    assert say({"command": "faults", "rules": [{"kind": "500", "share": 0.5}]})["data"] == {"rules": 1}
+    assert say({"command": "ping"}) == CommandReply(id=3, ok=True)
+    assert say({"command": "faults", "rules": [{"kind": "500", "share": 0.5}]}).data == {"rules": 1}
     assert [r.kind for r in models.schedule.rules] == ["500"]
     models.ledger.open("chat", 0.0)
-    assert say({"command": "ledger"})["data"]["totals"]["requests"] == 1
-    assert say({"command": "reset"})["ok"]
+    assert say({"command": "ledger"}).data["totals"]["requests"] == 1
+    assert say({"command": "reset"}).ok
     assert models.schedule.rules == []
-    assert say({"command": "ledger"})["data"]["rows"] == []
+    assert say({"command": "ledger"}).data["rows"] == []
 
 
 BAD_PAYLOADS: list[Any] = [{"command": "stop"}, {"command": "faults", "rules": [{"kind": "flood"}]}, None]
@@ -144,8 +145,8 @@ BAD_LINES += [json.dumps({"type": "command", "id": 1, "payload": payload}).encod
 @pytest.mark.parametrize("line", BAD_LINES)
 async def test_bad_lines_are_answered(line: bytes) -> None:
     reply = reply_to(partial(obey, gateway()), line)
-    assert reply["ok"] is False
-    assert reply["error"]
+    assert not reply.ok
+    assert reply.error
 
 
 def test_kinds() -> None:
