@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 
 from grader import __version__
+from grader.engines.base import BuildRequest, ImageRef, RunLabels, Sandbox
 from grader.errors import EngineUnavailable, LearnerError, RunCancelled, SeatrialError
 from grader.events import (
     CheckFinished,
@@ -25,7 +26,6 @@ from grader.job import GradingJob
 from grader.pods import Deployment, images_of
 from grader.probing import Probing
 from grader.result import CheckResult, RunResult, Verdict
-from grader.sandbox.base import BuildRequest, ImageRef, RunLabels, Sandbox
 from grader.verdict import not_judged, score_of, verdict_of
 
 LOG = logging.getLogger(__name__)

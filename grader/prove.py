@@ -10,10 +10,10 @@ from typing import Any
 from grader.cheats import PREFIX, Cheat
 from grader.departures import Departure, of_cheat, of_starter, of_submission
 from grader.engine import run_to_end
+from grader.engines.base import Sandbox
 from grader.events import Event
 from grader.job import GradingJob, Snapshot, never
 from grader.result import Outcome, RunResult
-from grader.sandbox.base import Sandbox
 from grader.spec import Expectation, LabContent, load_expectation, submission_files, tree_digest
 
 INSTALLATION = "prove"

@@ -232,7 +232,7 @@ def published() -> Any:
 def sandbox() -> Any:
     """Our sandbox on the real engine, with our images made if any is missing. For tests marked ``docker``."""
     from grader import images
-    from grader.sandbox.docker import DockerSandbox
+    from grader.engines.docker.sandbox import DockerSandbox
 
     found = DockerSandbox(installation="test")
     found.check()

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _doctor(_: argparse.Namespace, __: Path, ___: Console) -> int:
-    from grader.sandbox import doctor
+    from grader.engines.docker import doctor
 
     return doctor.main()
 

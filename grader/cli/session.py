@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from grader.engines.base import Sandbox
 from grader.errors import SpecError
 from grader.events import CheckFinished, Event, LogLine, PhaseFinished, PhaseStarted
 from grader.result import Outcome
-from grader.sandbox.base import Sandbox
 from grader.spec import LabContent, load_lab
 
 STYLE = {
@@ -30,7 +30,7 @@ def new_seed() -> str:
 def open_sandbox(console: Console) -> Sandbox:
     """The local engine, with our images made if any is missing or stale. Raises EngineUnavailable."""
     from grader import images
-    from grader.sandbox.docker import DockerSandbox
+    from grader.engines.docker.sandbox import DockerSandbox
 
     sandbox = DockerSandbox(installation=INSTALLATION)
     sandbox.check()

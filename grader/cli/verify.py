@@ -19,9 +19,9 @@ from rich.table import Table
 from grader import records
 from grader.cheats import PREFIX, Cheat, load_cheats
 from grader.cli.session import Reporter, find_lab, new_seed, open_sandbox
+from grader.engines.base import Sandbox
 from grader.errors import SpecError
 from grader.prove import Proof, prove, prove_cheat
-from grader.sandbox.base import Sandbox
 from grader.slots import machine_slot, slot_count
 from grader.spec import LabContent
 

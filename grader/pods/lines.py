@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from grader.engines.base import Channel
 from grader.errors import RunCancelled, SandboxError
-from grader.sandbox.base import Channel
 from grader.wire.probe import UP, AwaitParties, Fault, Reply, Start, Up
 from grader.wire.sidecar import Command, CommandReply, Ready, SidecarStart
 

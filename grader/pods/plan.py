@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from grader.sandbox.base import ImageRef, PartySpec
+from grader.engines.base import ImageRef, PartySpec
 from grader.sidecars import KINDS, haproxy
 from grader.sidecars.base import config_of
 from grader.spec import LabSpec, Sidecar

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from grader.engines.base import Pod
 from grader.result import Frozen
-from grader.sandbox.base import Pod
 from grader.wire import control as c
 
 

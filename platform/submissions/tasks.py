@@ -21,10 +21,10 @@ from django.utils import timezone
 
 from grader import __version__, engine, slots
 from grader.archive import parse
+from grader.engines.base import Sandbox
 from grader.errors import EngineUnavailable, SeatrialError
 from grader.job import GradingJob
 from grader.result import RunResult, Verdict
-from grader.sandbox.base import Sandbox
 from labs import blobs
 from labs.models import LabVersion
 from submissions import bell, leases, worker
@@ -47,7 +47,7 @@ class EngineLost(Exception):
 
 def make_sandbox() -> Sandbox:
     """The sandbox of this worker's engine. Imported here, so that the web process never needs it."""
-    from grader.sandbox.docker import DockerSandbox
+    from grader.engines.docker.sandbox import DockerSandbox
 
     return DockerSandbox(installation=installation())
 

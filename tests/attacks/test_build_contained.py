@@ -11,12 +11,12 @@ from typing import Any
 import podkit
 import pytest
 
-from grader.build import disk
-from grader.build.contained import PIDS
+from grader.engines.base import BuildRequest, RunLabels
+from grader.engines.docker.build import disk
+from grader.engines.docker.build.contained import PIDS
+from grader.engines.labels import LABEL_RUN, as_labels
 from grader.errors import BuildFailed, DockerfileRefused, RunCancelled
 from grader.job import Snapshot
-from grader.sandbox.base import BuildRequest, RunLabels
-from grader.sandbox.labels import LABEL_RUN, as_labels
 from grader.spec import SourceFile
 
 pytestmark = pytest.mark.docker

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from tiny import DOCKERFILE, grade, project, tiny_lab
 
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.result import CheckResult, Outcome, Verdict
-from grader.sandbox.docker import DockerSandbox
 from grader.spec import LabContent, LabSpec, SourceFile
 
 pytestmark = pytest.mark.docker

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tiny import DOCKERFILE, grade, project, tiny_lab
 
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.result import Outcome, RunResult, Verdict
-from grader.sandbox.docker import DockerSandbox
 
 pytestmark = pytest.mark.docker
 

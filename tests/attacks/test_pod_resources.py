@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import podkit
 import pytest
 
+from grader.engines.base import ImageRef
+from grader.engines.labels import LABEL_RUN, as_labels
 from grader.errors import LearnerError
-from grader.sandbox.base import ImageRef
-from grader.sandbox.labels import LABEL_RUN, as_labels
 
 pytestmark = pytest.mark.docker
 

@@ -12,10 +12,10 @@ from pathlib import PurePosixPath
 import podkit
 import pytest
 
+from grader.engines.base import BuildRequest, RunLabels
+from grader.engines.labels import LABEL_HELD
 from grader.errors import BuildFailed
 from grader.job import Snapshot
-from grader.sandbox.base import BuildRequest, RunLabels
-from grader.sandbox.labels import LABEL_HELD
 from grader.spec import SourceFile
 
 pytestmark = pytest.mark.docker
@@ -50,7 +50,7 @@ def test_a_worker_killed_while_it_builds():
     import sys
     sys.path[:0] = ["tests/support", "tests/attacks"]
     import podkit, test_reaper_builds as t
-    from grader.sandbox.base import RunLabels
+    from grader.engines.base import RunLabels
     run = RunLabels(sys.argv[1], 1, "{podkit.INSTALLATION}", int(sys.argv[2]))
     podkit.sandbox().build(t.request("RUN echo STEP && sleep 50", run), lambda l: print(l, flush=True), lambda: False)
     """

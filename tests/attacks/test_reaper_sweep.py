@@ -12,9 +12,9 @@ import time
 import podkit
 import pytest
 
-from grader.sandbox.base import RunLabels
-from grader.sandbox.docker import DockerSandbox
-from grader.sandbox.labels import LABEL_HELD, as_labels
+from grader.engines.base import RunLabels
+from grader.engines.docker.sandbox import DockerSandbox
+from grader.engines.labels import LABEL_HELD, as_labels
 
 pytestmark = pytest.mark.docker
 
@@ -116,8 +116,8 @@ def test_kill9_each_phase():
     import os, signal, sys, time
     sys.path.insert(0, "tests/support")
     import podkit
-    from grader.sandbox.docker_pod import DockerPod
-    from grader.sandbox.base import RunLabels
+    from grader.engines.docker.pod import DockerPod
+    from grader.engines.base import RunLabels
     phase, run_id = sys.argv[1:]
     run = RunLabels(run_id, 1, "INSTALLATION", int(time.time()) + 600)
     api = podkit.client().api

@@ -19,12 +19,12 @@ import docker
 
 from grader import engine, images
 from grader.cli import skeleton
+from grader.engines.base import BuildRequest, ImageRef, PartySpec
+from grader.engines.docker.sandbox import DockerSandbox
+from grader.engines.docker.settings import environment, party_host_config, pause_host_config
 from grader.events import PhaseStarted, RunFinished
 from grader.job import GradingJob, Snapshot
 from grader.result import Verdict
-from grader.sandbox.base import BuildRequest, ImageRef, PartySpec
-from grader.sandbox.docker import DockerSandbox
-from grader.sandbox.docker_settings import environment, party_host_config, pause_host_config
 from grader.spec import LabContent, load_lab, submission_files, tree_digest
 
 ROUNDS = 21

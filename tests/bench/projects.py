@@ -20,10 +20,10 @@ from grader.archive.folder import read_folder_snapshot
 from grader.cli import skeleton
 from grader.dockerfile.bases import by_name_alone
 from grader.dockerfile.lint import check
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.errors import DockerfileRefused
 from grader.events import PhaseFinished, RunFinished
 from grader.job import GradingJob, Snapshot
-from grader.sandbox.docker import DockerSandbox
 from grader.spec import LabContent, load_lab
 
 FOLDER = Path(__file__).parent / "projects"

@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from site_up import ROOT, Up, free_port, processes_of
 
 from grader.archive import pack_zip
+from grader.engines.labels import LABEL_HELD
 from grader.prove import submission_snapshot
-from grader.sandbox.labels import LABEL_HELD
 from grader.spec import load_lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.docker]

@@ -10,9 +10,9 @@ from site_up import ROOT
 
 from grader.archive import read_folder_snapshot
 from grader.engine import run_to_end
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.job import GradingJob
 from grader.result import Outcome, Verdict
-from grader.sandbox.docker import DockerSandbox
 from grader.spec import load_lab
 
 HERE = Path(__file__).parent / "independent"

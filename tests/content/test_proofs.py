@@ -11,9 +11,9 @@ import secrets
 import pytest
 from site_up import ROOT
 
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.prove import prove
 from grader.result import Outcome
-from grader.sandbox.docker import DockerSandbox
 from grader.spec import load_expectation, load_lab, submission_files
 
 LABS = {path.parent.name: load_lab(path.parent) for path in sorted((ROOT / "content" / "labs").glob("*/lab.yaml"))}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tiny import DOCKERFILE, grade, project, reference, tiny_lab
 
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.result import Outcome, Verdict
-from grader.sandbox.docker import DockerSandbox
 from grader.spec import LabContent
 
 pytestmark = pytest.mark.docker

@@ -13,8 +13,8 @@ import pytest
 from site_up import ROOT
 from tiny import tiny_lab
 
-from grader.sandbox.docker import DockerSandbox
-from grader.sandbox.labels import LABEL_INSTALLATION
+from grader.engines.docker.sandbox import DockerSandbox
+from grader.engines.labels import LABEL_INSTALLATION
 
 pytestmark = pytest.mark.docker
 

@@ -9,11 +9,11 @@ from typing import Any
 import podkit
 import pytest
 
-from grader.build import contained
 from grader.dockerfile import Plan
+from grader.engines.base import BuildRequest, ImageRef
+from grader.engines.docker.build import contained
 from grader.errors import BuildFailed, DockerfileRefused
 from grader.job import Snapshot
-from grader.sandbox.base import BuildRequest, ImageRef
 from grader.spec import SourceFile
 
 pytestmark = pytest.mark.docker

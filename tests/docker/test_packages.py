@@ -11,10 +11,10 @@ from typing import Any
 import podkit
 import pytest
 
+from grader.engines.base import BuildRequest
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.errors import BuildFailed
 from grader.job import Snapshot
-from grader.sandbox.base import BuildRequest
-from grader.sandbox.docker import DockerSandbox
 from grader.spec import SourceFile
 
 pytestmark = pytest.mark.docker

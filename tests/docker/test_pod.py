@@ -10,9 +10,9 @@ import docker
 import podkit
 import pytest
 
+from grader.engines.base import ImageRef, PartySpec
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.errors import EngineUnavailable, LearnerError, SandboxError
-from grader.sandbox.base import ImageRef, PartySpec
-from grader.sandbox.docker import DockerSandbox
 
 pytestmark = pytest.mark.docker
 

@@ -8,9 +8,9 @@ import podkit
 import pytest
 from sidecarkit import command, greet, run_client, sidecar_party
 
+from grader.engines.docker.pod import DockerPod
+from grader.engines.labels import LABEL_RUN
 from grader.errors import SandboxError
-from grader.sandbox.docker_pod import DockerPod
-from grader.sandbox.labels import LABEL_RUN
 from grader.spec import Sidecar
 
 pytestmark = pytest.mark.docker

@@ -14,7 +14,7 @@ from production import Production, compose, postgres, redis, wait_until
 from site_up import ROOT
 from tiny import tiny_lab
 
-from grader.sandbox.docker import DockerSandbox
+from grader.engines.docker.sandbox import DockerSandbox
 
 pytestmark = pytest.mark.docker
 UNCONFINED = {"privileged", "pid", "ipc", "userns_mode", "devices", "cap_add", "network_mode"}

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 from tiny import tiny_lab
 
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.prove import prove
-from grader.sandbox.docker import DockerSandbox
 from grader.spec import SourceFile
 
 pytestmark = pytest.mark.docker

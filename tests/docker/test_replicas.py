@@ -9,9 +9,9 @@ import pytest
 import yaml
 from tiny import grade, project, tiny_lab
 
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.events import Event, EvidenceCollected
 from grader.result import Outcome, Verdict
-from grader.sandbox.docker import DockerSandbox
 from grader.spec import LabContent, LabSpec, Sidecar, SourceFile
 
 pytestmark = pytest.mark.docker

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from tiny import grade, project, tiny_lab
 
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.result import Outcome
-from grader.sandbox.docker import DockerSandbox
 from grader.spec import LabContent, LabSpec
 
 pytestmark = pytest.mark.docker

@@ -11,7 +11,7 @@ import pytest
 from tiny import tiny_lab
 from worker_kit import BEGIN, EXPIRE, SWEEP, WORK, Site
 
-from grader.sandbox.docker import DockerSandbox
+from grader.engines.docker.sandbox import DockerSandbox
 
 pytestmark = pytest.mark.docker
 

@@ -16,10 +16,10 @@ import docker
 from docker.errors import APIError
 
 from grader import images
-from grader.sandbox.base import ImageRef, PartySpec, PartyState, RunLabels
-from grader.sandbox.docker import DockerSandbox
-from grader.sandbox.docker_pod import DockerPod
-from grader.sandbox.labels import LABEL_RUN
+from grader.engines.base import ImageRef, PartySpec, PartyState, RunLabels
+from grader.engines.docker.pod import DockerPod
+from grader.engines.docker.sandbox import DockerSandbox
+from grader.engines.labels import LABEL_RUN
 
 INSTALLATION = f"pod-tests-{uuid.uuid4().hex[:8]}"
 BASE = "seatrial/base:1"

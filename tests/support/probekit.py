@@ -18,14 +18,14 @@ import yaml
 from tiny import project, tiny_lab
 
 from grader.engine import run_to_end
+from grader.engines.base import PartySpec, RunLabels
+from grader.engines.docker.channel import LineBuffer
+from grader.engines.fake import FakePod, FakeSandbox, Script
 from grader.errors import SandboxError
 from grader.events import Event
 from grader.job import GradingJob
 from grader.probing import Probing
 from grader.result import CheckResult, RunResult
-from grader.sandbox.base import PartySpec, RunLabels
-from grader.sandbox.docker_channel import LineBuffer
-from grader.sandbox.fake import FakePod, FakeSandbox, Script
 from grader.spec import LabContent, LabSpec, SourceFile
 from grader.wire.probe import Start
 

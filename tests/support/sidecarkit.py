@@ -7,8 +7,8 @@ from typing import Any
 
 import podkit
 
-from grader.sandbox.base import Channel, PartySpec
-from grader.sandbox.docker_pod import DockerPod
+from grader.engines.base import Channel, PartySpec
+from grader.engines.docker.pod import DockerPod
 from grader.sidecars import KINDS
 from grader.sidecars.base import config_of
 from grader.spec import Sidecar

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from config.launcher.problem import LaunchError
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.errors import EngineUnavailable
-from grader.sandbox.docker import DockerSandbox
 
 Progress = Callable[[str], None]
 SYSTEMD = Path("/run/systemd/system")

@@ -11,9 +11,9 @@ from typing import Literal
 
 from config.launcher.engine_setup import Engine, unanswered
 from config.launcher.problem import LaunchError, say
+from grader.engines.docker.sandbox import DockerSandbox
 from grader.errors import EngineUnavailable
 from grader.images import ensure
-from grader.sandbox.docker import DockerSandbox
 
 State = Literal["preparing", "ready", "unavailable"]
 LOOK_EVERY_S = 15.0

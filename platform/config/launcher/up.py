@@ -112,7 +112,7 @@ class Site:
         """Remove the containers of runs that were cut off; the runs themselves go on at the next start."""
         if self.watch.sandbox is None:
             return
-        from grader.sandbox.docker import DockerSandbox
+        from grader.engines.docker.sandbox import DockerSandbox
         from submissions.tasks import installation
 
         try:

@@ -12,12 +12,12 @@ from tiny import reference, tiny_lab
 
 from grader.checks.plots import seconds_histogram
 from grader.engine import run, run_to_end
+from grader.engines.fake import FakeSandbox, Script
 from grader.errors import BuildFailed, EngineUnavailable, LearnerError, SandboxError
 from grader.events import EVENT, Event, EvidenceCollected, PhaseFinished, RunFinished
 from grader.job import GradingJob
 from grader.load.histogram import Histogram
 from grader.result import CheckResult, Outcome, RunResult, Verdict
-from grader.sandbox.fake import FakeSandbox, Script
 from grader.wire.control import State, request
 from grader.wire.probe import CheckBegun, CheckEnded, Control, Done, Fault, Listening, NotReadyNow, ReadyNow
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from site_up import ROOT
 
+from grader.engines.base import ImageRef
 from grader.pods.plan import PROBE, PROBE_IMAGE, app_parties, images_of, plan
-from grader.sandbox.base import ImageRef
 from grader.spec import LabSpec, load_lab
 
 LABS = {path.parent.name: load_lab(path.parent).spec for path in (ROOT / "content" / "labs").glob("*/lab.yaml")}

@@ -10,7 +10,7 @@ import pytest
 from config.launcher import engine_setup
 from config.launcher.engine_setup import Engine
 from config.launcher.problem import LaunchError
-from grader.sandbox.docker import DockerSandbox
+from grader.engines.docker.sandbox import DockerSandbox
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from grader.build.packages import environment, nginx, sources
-from grader.build.packages.policy import Policy
-from grader.build.packages.sources import Address, Sources, debian_mirrors
+from grader.engines.docker.packages import environment, nginx, sources
+from grader.engines.docker.packages.policy import Policy
+from grader.engines.docker.packages.sources import Address, Sources, debian_mirrors
 from grader.images import host
 
 INDEX = Address("https://index.test", "/a/simple")

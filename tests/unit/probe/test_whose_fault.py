@@ -12,10 +12,10 @@ import pytest
 from probekit import graded, http, lab_of, outcomes, service
 
 from grader.checks.outcome import counted, every, failed
+from grader.engines.fake import Script
 from grader.events import Event, EvidenceCollected
 from grader.probe import judging
 from grader.result import Measurement, Outcome, RunResult, Verdict
-from grader.sandbox.fake import Script
 
 CHECKS = """
 import asyncio

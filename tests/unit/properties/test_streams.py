@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grader.engines.docker.channel import Demux, LineBuffer
 from grader.http.events import EventReader, events_of
-from grader.sandbox.docker_channel import Demux, LineBuffer
 
 CUTS = st.lists(st.integers(0, 400), max_size=12)
 TEXT = st.text(st.characters(blacklist_characters="\r\n\0", blacklist_categories=["Cs"]), max_size=20)

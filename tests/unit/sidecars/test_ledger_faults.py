@@ -12,7 +12,7 @@ import pytest
 from gateway_kit import gateway
 from pydantic import ValidationError
 
-from grader.sandbox.docker_channel import MAX_LINE
+from grader.engines.docker.channel import MAX_LINE
 from grader.sidecars import KINDS
 from grader.sidecars.base import config_of
 from grader.sidecars.model_gateway.config import GatewayConfig

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from probekit import graded, http, lab_of, outcomes, service
 
+from grader.engines.fake import Script
 from grader.result import Outcome, Verdict
-from grader.sandbox.fake import Script
 from grader.wire.control import REQUESTS, ControlError, reply_of, request
 from grader.wire.obey import ACTS
 
