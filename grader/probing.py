@@ -11,7 +11,7 @@ from grader.errors import NotReady, RunCancelled, SandboxError, SeatrialError
 from grader.events import CheckFinished, CheckStarted, Event, EvidenceCollected, LogLine
 from grader.job import GradingJob
 from grader.pods import Deployment
-from grader.wire.obey import EngineSide, obey
+from grader.pods.obey import EngineSide, obey
 from grader.wire.probe import (
     CheckBegun,
     CheckBroke,

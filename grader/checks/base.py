@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from types import ModuleType
 from typing import Any, ClassVar, Protocol
 
-from grader.probe.http import Target
+from grader.http.client import Target
 from grader.result import Frozen, Measurement
 from grader.spec import LabSpec
 from grader.wire.control import ControlError

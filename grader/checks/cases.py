@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import Field
 
 from grader.checks.base import Context
+from grader.http.client import Target
+from grader.http.response import Response
 from grader.load.targeter import Answer, Request, is_unanswered, json_request
-from grader.probe.http import Target
-from grader.probe.response import Response
 from grader.result import Frozen
 
 

@@ -12,7 +12,7 @@ from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, collect, problem, send
 from grader.checks.outcome import counted, every, failed, passed
 from grader.http import media_type
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Measurement
 
 UNIT = "requests as specified"

@@ -7,7 +7,7 @@ from pydantic import Field
 from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, collect, problem, send
 from grader.checks.outcome import counted, failed, passed
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Measurement, Rule
 
 

@@ -12,7 +12,7 @@ from grader.checks.cases import Case, collect, problem, send
 from grader.checks.outcome import counted, every, failed, passed
 from grader.checks.stopping import RULE, Stop
 from grader.checks.waiting import ready_again
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Measured, Measurement, Rule
 
 UNIT = "requests in flight answered"

@@ -6,7 +6,7 @@ import re
 
 from grader.checks.base import Check, Context, Params
 from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Measurement
 
 SAMPLE = re.compile(r"^[a-zA-Z_:][a-zA-Z0-9_:]{0,200}(\{.{0,2000}\})? +[-+]?(\d|Inf|NaN)", re.MULTILINE)

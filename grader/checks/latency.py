@@ -12,10 +12,10 @@ from grader.checks.base import Check, Context, Params, PartyFailed
 from grader.checks.cases import Case, collect, loaded, problem, send
 from grader.checks.outcome import failed, passed, undecided
 from grader.checks.plots import seconds_histogram
+from grader.http.client import Target
 from grader.load.calibrate import calibrate
 from grader.load.compare import Comparison, Plan, Statistic, Value, compare
 from grader.load.ratio import decide, ratio_measured, ratio_rule
-from grader.probe.http import Target
 from grader.result import Measurement, Outcome
 
 MOST_RATE = 400.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Measured, Measurement, Outcome, Rule, Series
 
 

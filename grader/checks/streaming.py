@@ -14,7 +14,7 @@ from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, at_pointer, collect, problem, send
 from grader.checks.outcome import failed, passed
 from grader.checks.plots import seconds_histogram
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Measured, Measurement, Rule, Series
 
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from grader.checks.base import Context
-from grader.probe.http import Target
+from grader.http.client import Target
 
 
 async def ready_again(ctx: Context, limit_s: float | None = None, target: Target | None = None) -> float | None:

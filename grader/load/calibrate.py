@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from grader.http.client import Target
 from grader.load.attack import attack
 from grader.load.metrics import Samples, percentile
 from grader.load.pacer import constant
 from grader.load.targeter import Answer, Request
-from grader.probe.http import Target
 
 RATES: tuple[float, ...] = (1000, 2000, 4000, 8000, 12000, 16000, 24000)
 SECONDS = 0.3

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from grader.http.head import head
 from grader.load.streams import events
-from grader.probe.head import head
 
 
 class Answer:

@@ -14,7 +14,8 @@ from typing import Any
 
 from grader.checks import find
 from grader.checks.base import Check
-from grader.probe.http import Target
+from grader.http.client import Target
+from grader.lab_api import MOVED
 from grader.probe.wire import Wire
 from grader.spec import CheckUse, LabSpec
 from grader.wire.probe import KEY_HEADER, Log, Start
@@ -78,6 +79,8 @@ def _install(files: dict[str, bytes]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
     sys.path.insert(0, str(root))
+    for old, new in MOVED.items():
+        sys.modules.setdefault(old, importlib.import_module(new))
 
 
 def make_check(use: CheckUse) -> Check:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from grader.checks.base import Check, PartyFailed
 from grader.checks.outcome import undecided
+from grader.http.client import TIMED_OUT
 from grader.probe.context import ProbeContext
-from grader.probe.http import TIMED_OUT
 from grader.probe.machine import Waiting, is_crowded
 from grader.probe.watchdog import Watchdog
 from grader.result import Measured, Measurement, Outcome, Rule

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.probe.http import Target
-from grader.probe.response import Response
+from grader.http.client import Target
+from grader.http.response import Response
 from grader.probe.wire import Wire
 from grader.spec import LabSpec
 from grader.wire.control import ControlError

@@ -1,7 +1,7 @@
 """What a check may ask of the engine side: one class a request, and the class of its reply.
 
 Both ends import these classes, so an action that one end knows can't be unknown to the other. What the engine does
-for each stands in ``grader.wire.obey``; a test drives every member of ``Request`` over the real line.
+for each stands in ``grader.pods.obey``; a test drives every member of ``Request`` over the real line.
 """
 
 from __future__ import annotations

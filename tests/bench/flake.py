@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from grader.checks.latency import LatencyParams
+from grader.http.client import Target
 from grader.load.compare import Plan, compare
 from grader.load.targeter import Request
-from grader.probe.http import Target
 from grader.result import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,11 +16,11 @@ from typing import Any
 
 import uvloop
 
+from grader.http.client import Target
 from grader.load.attack import attack
 from grader.load.metrics import percentile
 from grader.load.pacer import constant
 from grader.load.targeter import Answer, Request
-from grader.probe.http import Target
 
 FIRST_S, GAP_S, TOKENS = 0.080, 0.025, 40
 

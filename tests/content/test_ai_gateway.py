@@ -17,7 +17,7 @@ from gateway_kit import arriving, serving
 from labkit import lab_checks
 from small_gateway import PATH, PROVIDER_KEY, SmallGateway
 
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.probe.runner import REPEATS
 from grader.result import Measurement, Outcome
 from grader.sidecars.asgi import Exchange, Refused

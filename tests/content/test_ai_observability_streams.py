@@ -13,7 +13,7 @@ import pytest
 from gateway_kit import WordEmbedder, arriving, serving
 from labkit import lab_checks
 
-from grader.probe.http import Target
+from grader.http.client import Target
 from grader.result import Outcome
 from grader.sidecars.asgi import Exchange, Receive, Scope, Send
 from grader.sidecars.model_gateway.app import Gateway

@@ -14,7 +14,7 @@ from labkit import lab_checks
 from llm_serving_kit import Baseline, Service, World, judge
 
 from grader.checks.base import PartyFailed
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Outcome
 
 CHECKS = [

@@ -10,7 +10,7 @@ import pytest
 from labkit import lab_checks
 from rag_service_kit import Service, World, judge, reply
 
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Outcome
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from labkit import lab_checks
 
-from grader.probe.response import Response
+from grader.http.response import Response
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from labkit import LABS, lab_checks
 
+from grader.http.response import Response
 from grader.load.targeter import Answer
-from grader.probe.response import Response
 from grader.result import Outcome
 
 LAB = LABS / "vector-search"

@@ -19,7 +19,7 @@ from grader.load.attack import attack
 from grader.load.calibrate import _Echo, _echoed, BODY
 from grader.load.pacer import constant
 from grader.load.targeter import Request
-from grader.probe.http import Target
+from grader.http.client import Target
 
 def descriptors():
     return len(os.listdir("/proc/self/fd"))

@@ -11,11 +11,11 @@ import time
 import pytest
 from loadkit import Seen, always, answer, port_nobody_listens_on, serving
 
+from grader.http.client import Target
 from grader.load.attack import attack
 from grader.load.background import Background
 from grader.load.pacer import constant, step
 from grader.load.targeter import Answer, Request, json_request, rotate
-from grader.probe.http import Target
 
 GET = Request("GET", "/")
 

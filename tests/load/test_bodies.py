@@ -8,6 +8,7 @@ import gc
 import pytest
 from loadkit import Seen, always, answer, port_nobody_listens_on, serving
 
+from grader.http.client import Target
 from grader.load import connection as connection_module
 from grader.load import pool as pool_module
 from grader.load.attack import attack
@@ -15,7 +16,6 @@ from grader.load.metrics import Samples
 from grader.load.pacer import constant, step
 from grader.load.quiet import quiet_collector
 from grader.load.targeter import Answer, Request
-from grader.probe.http import Target
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from grader.http.client import Target
 from grader.load import compare as module
 from grader.load.closed import ClosedLoop
 from grader.load.compare import Comparison, Plan, compare
 from grader.load.targeter import Answer, Request
-from grader.probe.http import Target
 from grader.result import Outcome
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

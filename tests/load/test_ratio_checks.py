@@ -11,9 +11,9 @@ from small_service import Keyed, Service, Slow, case, context
 from grader.checks import latency, throughput
 from grader.checks.latency import LatencyParams, LatencyRatio
 from grader.checks.throughput import ThroughputParams, ThroughputRatio
+from grader.http.client import Target
 from grader.load import compare
 from grader.load.calibrate import Calibration
-from grader.probe.http import Target
 from grader.result import Outcome
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway_kit import WordEmbedder, serving
 
-from grader.probe.http import Target
+from grader.http.client import Target
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey

@@ -17,7 +17,7 @@ from labkit import LABS, lab_checks
 from loadkit import Seen, answer
 
 from grader.checks.outcome import counted, every, passed
-from grader.probe.response import Response
+from grader.http.response import Response
 
 LAB = LABS / "fast-inference"
 MODULES = ("model", "texts", "asking", "install", "speed", "tail", "embedding", "fidelity", "cases")

@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 
-from grader.probe.http import Target
+from grader.http.client import Target
 from grader.sidecars.asgi import BoundedProtocol
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.config import GatewayConfig

@@ -12,7 +12,7 @@ import zlib
 from types import SimpleNamespace
 from typing import Any
 
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Measurement, Outcome
 
 TOKEN_S, PROMPT_TOKEN_S = 0.0003, 0.00005

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from grader.probe.http import Target
+from grader.http.client import Target
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any
 
 from gateway_kit import WordEmbedder, serving
 
-from grader.probe.http import Target
+from grader.http.client import Target
 from grader.sidecars.asgi import Exchange, Receive, Scope, Send
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.config import GatewayConfig

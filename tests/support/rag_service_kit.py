@@ -10,7 +10,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Measurement
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from ai_gateway_kit import ADMIN
 
-from grader.probe.http import Target
-from grader.probe.response import Response
+from grader.http.client import Target
+from grader.http.response import Response
 from grader.sidecars.asgi import Exchange, Receive, Refused, Scope, Send
 
 PATH = "/v1/chat/completions"

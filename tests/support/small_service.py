@@ -11,7 +11,7 @@ from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
-from grader.probe.http import Target
+from grader.http.client import Target
 from grader.probe.readiness import Readiness
 
 OPENAPI = """

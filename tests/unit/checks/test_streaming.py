@@ -11,7 +11,7 @@ import pytest
 
 from grader.checks import find
 from grader.checks.streaming import Streaming, StreamingParams, read_stream
-from grader.probe.response import Response
+from grader.http.response import Response
 from grader.result import Measurement, Outcome
 
 CASE = {"path": "/v1/chat/completions", "json": {"stream": True}}

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from grader.probe import http, response
-from grader.probe.http import MAX_BODY, Target
+from grader.http import client as http
+from grader.http import response
+from grader.http.client import MAX_BODY, Target
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK_HI = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nhi"

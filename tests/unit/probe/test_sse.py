@@ -8,8 +8,8 @@ import random
 import pytest
 
 from grader.http import Event, EventReader, events_of, is_chunked, media_type, timed_events
+from grader.http.response import Response
 from grader.load import streams
-from grader.probe.response import Response
 
 A, D = b'{"token":"a"}', b'{"done":true}'
 FORMS = {

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from gateway_kit import gateway, serving
 
-from grader.probe.http import Target
-from grader.probe.response import Response
+from grader.http.client import Target
+from grader.http.response import Response
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.faults import FaultRule
 

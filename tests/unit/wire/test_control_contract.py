@@ -10,9 +10,9 @@ import pytest
 from probekit import graded, http, lab_of, outcomes, service
 
 from grader.engines.fake import Script
+from grader.pods.obey import ACTS
 from grader.result import Outcome, Verdict
 from grader.wire.control import REQUESTS, ControlError, reply_of, request
-from grader.wire.obey import ACTS
 
 EVERY: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("state", "app", {}, {"running": True, "paused": False, "oom_killed": False, "exit_code": None}),

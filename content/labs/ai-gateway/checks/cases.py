@@ -6,7 +6,7 @@ from typing import Any
 
 from lab_checks.world import conversations, headers_of, key_of, new_key
 
-from grader.checks.base import Context
+from grader.lab_api import Context
 
 CHAT = "/v1/chat/completions"
 

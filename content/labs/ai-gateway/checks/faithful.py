@@ -7,11 +7,7 @@ from typing import Any
 from lab_checks.providers import not_installed
 from lab_checks.world import Providers, conversations, headers_of, open_key
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.response import Response
-from grader.result import Measurement
-from grader.sidecars.model_gateway.seeded import asked
+from grader.lab_api import Check, Context, Measurement, Params, Response, asked, counted, every, failed, passed
 
 UNIT = "requests that reached a provider as they came"
 ADVICE = (

@@ -8,10 +8,7 @@ from collections.abc import Sequence
 from lab_checks.providers import not_installed
 from lab_checks.world import PROVIDERS, Providers, Row, conversations, headers_of, open_key
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, every, failed, passed
-from grader.result import Measurement
-from grader.sidecars.model_gateway.faults import FaultRule
+from grader.lab_api import Check, Context, FaultRule, Measurement, Params, counted, every, failed, passed
 
 UNIT = "requests with one provider call at a time"
 OVERLAP_S = 0.1

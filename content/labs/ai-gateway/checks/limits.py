@@ -12,15 +12,27 @@ from typing import Any
 from lab_checks.providers import not_installed
 from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, install, key_of, open_key, usage_in
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, every, failed, passed, undecided
-from grader.load.attack import attack
-from grader.load.metrics import Samples
-from grader.load.pacer import constant
-from grader.load.targeter import Answer, Request, json_request
-from grader.probe.response import Response
-from grader.result import Measured, Measurement, Rule
-from grader.sidecars.model_gateway.faults import FaultRule
+from grader.lab_api import (
+    Answer,
+    Check,
+    Context,
+    FaultRule,
+    Measured,
+    Measurement,
+    Params,
+    Request,
+    Response,
+    Rule,
+    Samples,
+    attack,
+    constant,
+    counted,
+    every,
+    failed,
+    json_request,
+    passed,
+    undecided,
+)
 
 PATH = "/v1/chat/completions"
 SEEN_S = 1.2

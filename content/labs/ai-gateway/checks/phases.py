@@ -8,12 +8,7 @@ from typing import Any
 
 from lab_checks.world import PROVIDERS, Providers, Row, chat_request, conversations, open_key
 
-from grader.checks.base import Context
-from grader.load.attack import attack
-from grader.load.metrics import Samples
-from grader.load.pacer import constant
-from grader.probe.response import Response
-from grader.sidecars.model_gateway.faults import FaultRule
+from grader.lab_api import Context, FaultRule, Response, Samples, attack, constant
 
 RATE = 16.0
 FLAKY_S = 9.0

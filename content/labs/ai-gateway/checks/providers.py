@@ -11,12 +11,24 @@ from typing import Any
 from lab_checks.phases import NEWS_S, RETRY_AFTER_S, Phase, drive, favourite, trouble
 from lab_checks.world import Providers, conversations, headers_of, open_key
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, every, failed, passed, undecided
-from grader.load.metrics import Samples, percentile
-from grader.probe.response import Response
-from grader.result import Measured, Measurement, Rule, Series
-from grader.sidecars.model_gateway.faults import FaultRule
+from grader.lab_api import (
+    Check,
+    Context,
+    FaultRule,
+    Measured,
+    Measurement,
+    Params,
+    Response,
+    Rule,
+    Samples,
+    Series,
+    counted,
+    every,
+    failed,
+    passed,
+    percentile,
+    undecided,
+)
 
 
 def not_installed(answer: Response, rule: Rule) -> Measurement:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from lab_checks.world import Providers, chat_request, conversations, open_key
 
-from grader.checks.base import Context
-from grader.checks.replacement import RollingReplacement
-from grader.load.targeter import Request
+from grader.lab_api import Context, Request, RollingReplacement
 
 BODIES, TOKENS = 400, 90
 

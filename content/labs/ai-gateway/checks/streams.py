@@ -8,13 +8,21 @@ from collections.abc import Sequence
 from lab_checks.providers import not_installed
 from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, open_key, pieces, right_texts, sse_data
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.cases import Case
-from grader.checks.outcome import counted, every, failed, passed
-from grader.checks.streaming import Stream, Streaming
-from grader.probe.response import Response
-from grader.result import Measurement
-from grader.sidecars.model_gateway.faults import FaultRule
+from grader.lab_api import (
+    Case,
+    Check,
+    Context,
+    FaultRule,
+    Measurement,
+    Params,
+    Response,
+    Stream,
+    Streaming,
+    counted,
+    every,
+    failed,
+    passed,
+)
 
 NUMBER = re.compile(r"\s*(\d{1,6}):")
 PATH = "/v1/chat/completions"

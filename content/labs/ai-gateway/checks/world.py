@@ -9,14 +9,19 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from grader.checks.base import Context
-from grader.http import events_of, media_type
-from grader.load.targeter import Answer, Request, json_request
-from grader.probe.response import Response
-from grader.sidecars.model_gateway.faults import FaultRule
-from grader.sidecars.model_gateway.prompt import ChatRequest
-from grader.sidecars.model_gateway.replies import stream
-from grader.sidecars.model_gateway.seeded import digest_of
+from grader.lab_api import (
+    Answer,
+    ChatRequest,
+    Context,
+    FaultRule,
+    Request,
+    Response,
+    digest_of,
+    events_of,
+    json_request,
+    media_type,
+    stream,
+)
 
 PROVIDERS = ("north", "south", "west")
 MODEL = "chat"

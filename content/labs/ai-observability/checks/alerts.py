@@ -16,13 +16,25 @@ from lab_checks.quiet import USERS, again, quiet
 from lab_checks.watch import LASTING, REST, Silence, Watch, load_rules, missing_rules
 from lab_checks.world import INCIDENTS, SLO_TTFT_S, Model, Phase, Traffic, is_token
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, failed, passed, undecided
-from grader.faults.inject import Faults
-from grader.faults.recovery import timeline
-from grader.load.background import Background
-from grader.load.metrics import percentile
-from grader.result import Mark, Measured, Measurement, Outcome, Rule, Series
+from grader.lab_api import (
+    Background,
+    Check,
+    Context,
+    Faults,
+    Mark,
+    Measured,
+    Measurement,
+    Outcome,
+    Params,
+    Rule,
+    Series,
+    counted,
+    failed,
+    passed,
+    percentile,
+    timeline,
+    undecided,
+)
 
 FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "errors": ("the model fails", {"kind": "500", "share": 0.5}),

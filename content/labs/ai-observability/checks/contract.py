@@ -7,9 +7,7 @@ from typing import Any
 from lab_checks.watch import load_rules
 from lab_checks.world import PATH, Model, Traffic, body_of, headers_of, outcome_of, usage_of
 
-from grader.checks.base import Check, Context
-from grader.checks.outcome import counted, every, failed, passed
-from grader.result import Measurement
+from grader.lab_api import Check, Context, Measurement, counted, every, failed, passed
 
 
 def cases(ctx: Context) -> list[dict[str, Any]]:

@@ -6,11 +6,20 @@ from lab_checks.quiet import REQUESTS, TTFT, again, quiet, truth
 from lab_checks.watch import Watch
 from lab_checks.world import OUTCOMES, Phase
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, failed, passed, undecided
-from grader.checks.plots import seconds_histogram
-from grader.load.metrics import percentile
-from grader.result import Measured, Measurement, Rule
+from grader.lab_api import (
+    Check,
+    Context,
+    Measured,
+    Measurement,
+    Params,
+    Rule,
+    counted,
+    failed,
+    passed,
+    percentile,
+    seconds_histogram,
+    undecided,
+)
 
 BOUNDS = (0.02, 0.028, 0.04, 0.056, 0.08, 0.11, 0.16, 0.22, 0.32, 0.45, 0.64, 0.9, 1.3, 1.8, 2.5)
 UNIT = "counters"

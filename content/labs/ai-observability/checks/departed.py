@@ -13,10 +13,7 @@ from lab_checks.traces import called_by, problem_of, traces_of
 from lab_checks.watch import Watch
 from lab_checks.world import OUTCOMES, PATH, Model, Phase, Traffic, Turn, body_of, drive, headers_of
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, every, failed, passed
-from grader.load.pacer import step
-from grader.result import Measurement, Rule
+from grader.lab_api import Check, Context, Measurement, Params, Rule, counted, every, failed, passed, step
 
 LEAVING, BREAKING = 4, 4
 SLOW = {"kind": "slow", "factor": 15}

@@ -14,9 +14,7 @@ from lab_checks.departed import SLOW, leave
 from lab_checks.traces import traces_of
 from lab_checks.world import PATH, SINK, Model, Traffic, Turn, body_of, headers_of
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, every, failed, passed
-from grader.result import Measurement
+from grader.lab_api import Check, Context, Measurement, Params, counted, every, failed, passed
 
 UNIT = "requests with a clean line"
 MAX_BYTES = 65536

@@ -9,8 +9,7 @@ from typing import Any
 from lab_checks.watch import REST, Watch, load_rules
 from lab_checks.world import OUTCOMES, PATH, Phase, Traffic, drive
 
-from grader.checks.base import Context
-from grader.load.pacer import step
+from grader.lab_api import Context, step
 
 RATE, BURST = 14.0, 36.0
 STAGES = ((RATE, 9.0), (BURST, 3.0), (RATE, 3.0))

@@ -7,10 +7,7 @@ from lab_checks.quiet import REQUESTS
 from lab_checks.watch import Watch
 from lab_checks.world import Traffic, drive
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import failed, passed
-from grader.load.pacer import constant
-from grader.result import Measured, Measurement, Rule
+from grader.lab_api import Check, Context, Measured, Measurement, Params, Rule, constant, failed, passed
 
 ACTIVE = 'max_over_time(scrape_samples_post_metric_relabeling{job="app"}[4s])'
 KINDS = ("500", "abstain", "thinking", "slow")

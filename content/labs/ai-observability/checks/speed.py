@@ -7,10 +7,7 @@ from typing import Any
 
 from lab_checks.world import PATH, Model, Traffic, body_of, headers_of
 
-from grader.checks.base import Context
-from grader.checks.cases import Case
-from grader.checks.streaming import Stream, Streaming
-from grader.result import Measurement
+from grader.lab_api import Case, Context, Measurement, Stream, Streaming
 
 NUMBER = re.compile(r"\d+(?=:)")
 

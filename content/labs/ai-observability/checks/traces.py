@@ -12,9 +12,7 @@ from lab_checks.counters import not_scraped, unsound
 from lab_checks.quiet import quiet
 from lab_checks.world import SINK, Phase, Turn
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import failed, passed
-from grader.result import Measured, Measurement, Rule
+from grader.lab_api import Check, Context, Measured, Measurement, Params, Rule, failed, passed
 
 ASK_AT_ONCE = 500
 HOPS = ("api", "generate")

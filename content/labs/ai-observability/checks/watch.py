@@ -11,7 +11,7 @@ from typing import Any
 
 from lab_checks.world import INCIDENTS, WATCH
 
-from grader.checks.base import Context
+from grader.lab_api import Context
 
 RULES_PATH = "/rules.yml"
 MAX_RULES_BYTES = 64 << 10

@@ -10,12 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grader.checks.base import Context
-from grader.http import events_of
-from grader.load.attack import attack
-from grader.load.metrics import Samples, percentile
-from grader.load.pacer import Schedule
-from grader.load.targeter import Answer, Request, json_request
+from grader.lab_api import Answer, Context, Request, Samples, Schedule, attack, events_of, json_request, percentile
 
 PATH = "/v1/answer"
 MODELS, WATCH, SINK = "models", "watch", "sink"

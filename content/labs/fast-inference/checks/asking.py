@@ -12,10 +12,7 @@ import numpy as np
 from lab_checks import model as models
 from lab_checks.model import Bag
 
-from grader.checks.base import Context
-from grader.load.targeter import Answer, Request
-from grader.probe.http import Target
-from grader.probe.response import Response
+from grader.lab_api import Answer, Context, Request, Response, Target
 
 QUIET_ROWS, LOAD_ROWS = 400, 600
 KNOWN_SHARE = 0.4

@@ -7,7 +7,7 @@ from typing import Any
 from lab_checks import model as models
 from lab_checks.texts import mixed
 
-from grader.checks.base import Context
+from grader.lab_api import Context
 
 
 def contract(ctx: Context) -> list[dict[str, Any]]:

@@ -12,14 +12,27 @@ from lab_checks import model as models
 from lab_checks.asking import r
 from lab_checks.texts import Encoder, cosine, mixed, vectors_in, whole_and_cut
 
-from grader.checks.base import Check, Context, Params, PartyFailed
-from grader.checks.outcome import failed, passed, undecided
-from grader.checks.plots import seconds_histogram
-from grader.load.quiet import quiet_collector
-from grader.load.ratio import Decision, decide, ratio_measured, ratio_rule
-from grader.probe.http import Target
-from grader.probe.response import Response
-from grader.result import Measured, Measurement, Outcome, Rule
+from grader.lab_api import (
+    Check,
+    Context,
+    Decision,
+    Measured,
+    Measurement,
+    Outcome,
+    Params,
+    PartyFailed,
+    Response,
+    Rule,
+    Target,
+    decide,
+    failed,
+    passed,
+    quiet_collector,
+    ratio_measured,
+    ratio_rule,
+    seconds_histogram,
+    undecided,
+)
 
 LEAST = 0.99
 OFF = 0.02

@@ -11,10 +11,7 @@ from lab_checks.embedding import embed, encoder
 from lab_checks.install import without_model
 from lab_checks.texts import cosine, mixed
 
-from grader.checks.base import Check, Context
-from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.response import Response
-from grader.result import Measured, Measurement, Rule
+from grader.lab_api import Check, Context, Measured, Measurement, Response, Rule, counted, every, failed, passed
 
 AGREE, AUC_LOSS = 0.97, 0.01
 DIFFERENT = 0.6

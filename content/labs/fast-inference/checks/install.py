@@ -8,11 +8,22 @@ from dataclasses import dataclass
 from lab_checks import model as models
 from lab_checks.asking import DECIDE_AT, Rows, World, r, score, world
 
-from grader.checks.base import Check, Context, Params, PartyFailed
-from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.http import Target
-from grader.probe.response import Response
-from grader.result import Measured, Measurement, Outcome, Rule
+from grader.lab_api import (
+    Check,
+    Context,
+    Measured,
+    Measurement,
+    Outcome,
+    Params,
+    PartyFailed,
+    Response,
+    Rule,
+    Target,
+    counted,
+    every,
+    failed,
+    passed,
+)
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 PUT_S = 60.0

@@ -9,15 +9,32 @@ import time
 from lab_checks.asking import FAR, JSON, OF_QUIET, Quiet, Rows, quiet, r, world
 from lab_checks.install import without_model
 
-from grader.checks.base import Check, Context, Params, PartyFailed
-from grader.checks.outcome import failed, passed, undecided
-from grader.checks.plots import seconds_histogram
-from grader.load.closed import ClosedLoop, Slice, Wrong
-from grader.load.compare import Plan, compare
-from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
-from grader.load.targeter import Request
-from grader.probe.response import Response
-from grader.result import Measurement, Outcome, Rule, Series
+from grader.lab_api import (
+    Check,
+    ClosedLoop,
+    Context,
+    Decision,
+    Measurement,
+    Outcome,
+    Params,
+    PartyFailed,
+    Plan,
+    Request,
+    Response,
+    Rule,
+    Series,
+    Slice,
+    Wrong,
+    compare,
+    decide,
+    failed,
+    next_look,
+    passed,
+    ratio_measured,
+    ratio_rule,
+    seconds_histogram,
+    undecided,
+)
 
 UNDECIDED = Decision(None, 1.0, 0.0, math.inf, 0)
 TRUE_ADVICE = "An answer under load has to be computed like any other: no guess, no old answer, nobody else's."

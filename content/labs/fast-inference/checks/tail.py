@@ -9,15 +9,23 @@ from lab_checks.asking import Rows, quiet, r, world
 from lab_checks.install import without_model
 from lab_checks.speed import UNDECIDED, again, guessed
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import failed, passed, undecided
-from grader.checks.plots import seconds_histogram
-from grader.load.attack import attack
-from grader.load.closed import ClosedLoop
-from grader.load.metrics import Samples
-from grader.load.pacer import Schedule
-from grader.load.targeter import Request
-from grader.result import Measured, Measurement, Rule
+from grader.lab_api import (
+    Check,
+    ClosedLoop,
+    Context,
+    Measured,
+    Measurement,
+    Params,
+    Request,
+    Rule,
+    Samples,
+    Schedule,
+    attack,
+    failed,
+    passed,
+    seconds_histogram,
+    undecided,
+)
 
 TIMEOUT_S = 20.0
 ALONE = 16

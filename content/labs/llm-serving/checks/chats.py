@@ -11,11 +11,7 @@ from typing import Any
 
 from lab_checks.prompts import PATH
 
-from grader.checks.base import Context, PartyFailed
-from grader.checks.cases import at_pointer
-from grader.checks.streaming import StreamingParams, read_stream
-from grader.probe.http import Target
-from grader.probe.response import Response
+from grader.lab_api import Context, PartyFailed, Response, StreamingParams, Target, at_pointer, read_stream
 
 READ = StreamingParams()
 CUT = "\ufffd"

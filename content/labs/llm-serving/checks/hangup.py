@@ -13,10 +13,19 @@ from typing import Any
 from lab_checks import prompts
 from lab_checks.chats import Answer, ask, first_s, trusted
 
-from grader.checks.base import Check, Context
-from grader.checks.outcome import failed, passed, undecided
-from grader.load.ratio import MARGIN, decide
-from grader.result import Measured, Measurement, Outcome, Rule
+from grader.lab_api import (
+    MARGIN,
+    Check,
+    Context,
+    Measured,
+    Measurement,
+    Outcome,
+    Rule,
+    decide,
+    failed,
+    passed,
+    undecided,
+)
 
 DROPPED, SLOWER = 16, 2.0
 HELD_S, PAUSE_S = 1.0, 0.5

@@ -9,10 +9,7 @@ from typing import Any
 from lab_checks import prompts
 from lab_checks.chats import Answer, agrees, ask, read, trusted
 
-from grader.checks.base import Check, Context
-from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.http import Target
-from grader.result import Measurement
+from grader.lab_api import Check, Context, Measurement, Target, counted, every, failed, passed
 
 CONTEXT, LONGEST = 2048, 512
 WORDS = (" river", " stone", " green", " house", " music", " water")

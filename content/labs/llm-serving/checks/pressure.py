@@ -8,10 +8,7 @@ import statistics
 from lab_checks import prompts
 from lab_checks.chats import Answer, agrees, ask_all, first_s, trusted
 
-from grader.checks.base import Check, Context
-from grader.checks.outcome import failed, passed, undecided
-from grader.checks.plots import seconds_histogram
-from grader.result import Measured, Measurement, Rule
+from grader.lab_api import Check, Context, Measured, Measurement, Rule, failed, passed, seconds_histogram, undecided
 
 USERS, BURST, TOKENS, SHARE = 8, 32, 16, 0.6
 OTHER_TEXT = 0.1  # share of texts that may differ

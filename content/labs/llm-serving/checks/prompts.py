@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from grader.checks.base import Context
+from grader.lab_api import Context
 
 THINGS = [
     "lighthouse",

@@ -9,10 +9,19 @@ from typing import Any
 from lab_checks import prompts
 from lab_checks.chats import Answer, agrees, ask, ask_all, trusted
 
-from grader.checks.base import Check, Context, PartyFailed
-from grader.checks.cases import at_pointer
-from grader.checks.outcome import counted, every, failed, passed
-from grader.result import Measured, Measurement, Rule
+from grader.lab_api import (
+    Check,
+    Context,
+    Measured,
+    Measurement,
+    PartyFailed,
+    Rule,
+    at_pointer,
+    counted,
+    every,
+    failed,
+    passed,
+)
 
 PROMPTS, TOKENS, SHARE = 24, 24, 0.9
 USAGES = 16

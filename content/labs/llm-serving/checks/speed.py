@@ -12,15 +12,27 @@ from typing import Any
 from lab_checks import prompts
 from lab_checks.chats import CUT, Answer, agrees, ask, baseline, odd_place, trusted
 
-from grader.checks.base import Check, Context
-from grader.checks.cases import Case
-from grader.checks.outcome import failed, passed, undecided
-from grader.checks.plots import seconds_histogram
-from grader.checks.streaming import Stream, Streaming
-from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
-from grader.load.targeter import is_unanswered
-from grader.probe.http import Target
-from grader.result import Measurement, Outcome, Series
+from grader.lab_api import (
+    Case,
+    Check,
+    Context,
+    Decision,
+    Measurement,
+    Outcome,
+    Series,
+    Stream,
+    Streaming,
+    Target,
+    decide,
+    failed,
+    is_unanswered,
+    next_look,
+    passed,
+    ratio_measured,
+    ratio_rule,
+    seconds_histogram,
+    undecided,
+)
 
 STREAMS, TOKENS, FASTER = 8, 12, 1.25
 BUDGET_S = 160.0  # no new look begins after this; the first takes 30 s on a quiet machine

@@ -10,9 +10,7 @@ from typing import Any
 
 from lab_checks.corpus import Question
 
-from grader.checks.base import Context
-from grader.probe.http import Target
-from grader.probe.response import Response
+from grader.lab_api import Context, Response, Target
 
 TIMEOUT_S = 25.0
 MAX_CITATIONS = 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grader.checks.base import Context
+from grader.lab_api import Context
 
 
 def contract(ctx: Context) -> list[dict[str, Any]]:

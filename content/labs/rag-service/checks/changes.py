@@ -8,10 +8,7 @@ from lab_checks.asking import Reply, ask, search, tokens
 from lab_checks.corpus import Clause, Corpus, Question
 from lab_checks.dataset import Dataset, dataset
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import failed, passed
-from grader.probe.response import Response
-from grader.result import Measured, Measurement, Rule
+from grader.lab_api import Check, Context, Measured, Measurement, Params, Response, Rule, failed, passed
 
 DEPTH = 10
 

@@ -10,12 +10,7 @@ from lab_checks import gateway
 from lab_checks.asking import Reply, ask_all
 from lab_checks.corpus import Corpus, Question, generate
 
-from grader.checks.base import Context
-from grader.checks.outcome import counted, every, failed
-from grader.checks.retrieval import Bm25, fuse
-from grader.result import Measurement
-from grader.sidecars.model_gateway.embedding import Embedder
-from grader.sidecars.model_gateway.reader import Reader
+from grader.lab_api import Bm25, Context, Embedder, Measurement, Reader, counted, every, failed, fuse
 
 KEY = "rag-service"
 QUESTIONS, REPLACED_SHARE, PLAIN, UNANSWERABLE = 50, 0.25, 18, 18

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from lab_checks.dataset import dataset
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.response import Response
-from grader.result import Measurement
+from grader.lab_api import Check, Context, Measurement, Params, Response, counted, every, failed, passed
 
 UNIT = "searches"
 DEFAULT = 5

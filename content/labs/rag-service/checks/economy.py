@@ -9,10 +9,7 @@ from lab_checks.asking import Reply, ask_all
 from lab_checks.corpus import Question
 from lab_checks.dataset import Dataset, Oracle, dataset, oracle, replies
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import failed, passed
-from grader.checks.retrieval import measured_share
-from grader.result import Measured, Measurement, Rule, Series
+from grader.lab_api import Check, Context, Measured, Measurement, Params, Rule, Series, failed, measured_share, passed
 
 
 class TokenParams(Params):

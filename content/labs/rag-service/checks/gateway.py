@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from grader.checks.base import Context
+from grader.lab_api import Context
 
 NAME = "models"
 MAX_ROWS = 50_000

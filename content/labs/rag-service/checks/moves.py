@@ -9,10 +9,7 @@ from lab_checks.corpus import Clause, Corpus, Question
 from lab_checks.dataset import dataset
 from lab_checks.fields import Field
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.response import Response
-from grader.result import Measurement
+from grader.lab_api import Check, Context, Measurement, Params, Response, counted, every, failed, passed
 
 DEPTH = 5
 UNIT = "replaced documents"

@@ -8,11 +8,22 @@ from lab_checks.asking import Reply, ask_all, holds, search, tokens
 from lab_checks.corpus import Corpus, Question
 from lab_checks.dataset import Dataset, Oracle, dataset, oracle, replies
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import failed, passed
-from grader.checks.retrieval import Quality, evaluate, measured_share, recall_series, wilson
-from grader.probe.response import Response
-from grader.result import Measured, Measurement, Rule
+from grader.lab_api import (
+    Check,
+    Context,
+    Measured,
+    Measurement,
+    Params,
+    Quality,
+    Response,
+    Rule,
+    evaluate,
+    failed,
+    measured_share,
+    passed,
+    recall_series,
+    wilson,
+)
 
 DEPTH = 10
 

@@ -10,11 +10,7 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.corpus import Corpus, numbers
 
-from grader.checks.base import Context, PartyFailed
-from grader.checks.outcome import counted, every, failed
-from grader.probe.http import Target
-from grader.probe.response import Response
-from grader.result import Measurement
+from grader.lab_api import Context, Measurement, PartyFailed, Response, Target, counted, every, failed
 
 K = 10
 BATCH, AT_ONCE = 200, 2

@@ -6,7 +6,7 @@ from typing import Any
 
 from lab_checks import corpus
 
-from grader.checks.base import Context
+from grader.lab_api import Context
 
 
 def contract(ctx: Context) -> list[dict[str, Any]]:

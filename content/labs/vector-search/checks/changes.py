@@ -8,10 +8,7 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.asking import Found, K, Loaded, loaded, query, search, write
 
-from grader.checks.base import Check, Context, Params
-from grader.checks.outcome import counted, every, failed, passed
-from grader.probe.response import Response
-from grader.result import Measurement
+from grader.lab_api import Check, Context, Measurement, Params, Response, counted, every, failed, passed
 
 UNIT = "changes seen"
 NEAR = 0.3

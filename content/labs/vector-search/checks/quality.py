@@ -9,9 +9,7 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.asking import Days, Found, K, Loaded, loaded, searched
 
-from grader.checks.base import Check, Context
-from grader.checks.outcome import counted, failed, passed
-from grader.result import Measured, Measurement, Outcome, Rule, Series
+from grader.lab_api import Check, Context, Measured, Measurement, Outcome, Rule, Series, counted, failed, passed
 
 QUERIES, LEAST = 60, 0.95
 WINDOW_DAYS, WIDE_DAYS = 25, 500

@@ -15,13 +15,28 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.asking import BATCH, TIMEOUT_S, K, Loaded, ids_of, loaded, query, search
 
-from grader.checks.base import Check, Context, Params, PartyFailed
-from grader.checks.outcome import failed, passed, undecided
-from grader.checks.plots import seconds_histogram
-from grader.load.compare import Plan, compare
-from grader.load.ratio import ratio_measured, ratio_rule
-from grader.load.targeter import Answer, Request, is_unanswered, json_request
-from grader.result import Measured, Measurement, Outcome, Rule
+from grader.lab_api import (
+    Answer,
+    Check,
+    Context,
+    Measured,
+    Measurement,
+    Outcome,
+    Params,
+    PartyFailed,
+    Plan,
+    Request,
+    Rule,
+    compare,
+    failed,
+    is_unanswered,
+    json_request,
+    passed,
+    ratio_measured,
+    ratio_rule,
+    seconds_histogram,
+    undecided,
+)
 
 UTILISATION, LEAST = 0.2, 0.9
 PHASES, MOST_PHASES, PHASE_SEARCHES, PHASE_S = 5, 10, 20, 3.0

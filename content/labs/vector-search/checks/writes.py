@@ -10,10 +10,7 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.asking import Found, Loaded, loaded, query, search, write
 
-from grader.checks.base import Check, Context
-from grader.checks.outcome import counted, failed, passed
-from grader.probe.response import Response
-from grader.result import Measured, Measurement, Rule
+from grader.lab_api import Check, Context, Measured, Measurement, Response, Rule, counted, failed, passed
 
 OF_RAW = 0.5
 WRITERS, WRITES_S = 3, 1.2

@@ -15,9 +15,8 @@ from typing import Any, cast
 
 import httptools
 
-from grader.http import is_chunked
-from grader.probe import head
-from grader.probe.response import Response
+from grader.http import head, is_chunked
+from grader.http.response import Response
 
 MAX_BODY = 1 << 20
 MAX_HEADERS = 32 << 10
