@@ -1,4 +1,4 @@
-"""From criteria to a score and a verdict. Pure arithmetic; GRADING.md, 'Outcomes'."""
+"""From criteria to a score and a verdict. Pure arithmetic; docs/grading.md, 'Outcomes'."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Closed-loop throughput: so many clients, each of which sends its next request when the last one was answered.
 
-The one exception to the open loop (GRADING.md, 'Noise'): it asks how much a system gets done, not how long anybody
+The one exception to the open loop (docs/grading.md, 'Noise'): it asks how much a system gets done, not how long anybody
 waits. Two systems are compared in short alternating slices.
 """
 

@@ -1,6 +1,6 @@
 """The latency of two sides as a ratio, decided by the sequential rule from windows of one alternating stream.
 
-Source: GRADING.md, 'Noise' and 'The rule for a ratio'. Single requests alternate between the sides, so whatever
+Source: docs/grading.md, 'Noise' and 'The rule for a ratio'. Single requests alternate between the sides, so whatever
 disturbs the machine disturbs both. Each window of the stream gives one log ratio; ``grader.load.ratio`` decides.
 """
 
@@ -26,7 +26,7 @@ VOID_SHARE = 0.2
 """More void windows than this: the generator did not keep time, and nothing can be said."""
 LATE_SHARE = 0.2
 """A request that the generator itself sent late is left out, on whichever side it fell; a window with more of them than
-this is void. (At 50 requests a window the p99 of GRADING.md would be its one latest request.)"""
+this is void. (At 50 requests a window a p99 would be its one latest request.)"""
 ENOUGH = 10
 """So many windows before the share of void ones means anything."""
 Statistic = Literal["p50", "p95", "mean"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from grader.load.histogram import Histogram
 
 LATE_S = 0.005
-"""A measurement is void when the client's own scheduling error is larger than this at p99 (GRADING.md)."""
+"""A measurement is void when the client's own scheduling error is larger than this at p99 (docs/grading.md, 'Load')."""
 Points = list[tuple[float, float]]
 
 

@@ -1,6 +1,6 @@
 """The sequential rule for a ratio of learner to baseline, measured side by side in one run.
 
-Source: GRADING.md, 'The rule for a ratio'. Each window (or pair of alternating requests) gives one log ratio. At
+Source: docs/grading.md, 'The rule for a ratio'. Each window (or pair of alternating requests) gives one log ratio. At
 the looks n = 14, 20, 28, 40, 60 the interval for the median is [x(k+1), x(n-k)] of the sorted values with
 k = 0, 1, 4, 8, 16 (error about 2e-4 a side and look). Decided when it lies wholly 3 % beyond the threshold.
 """

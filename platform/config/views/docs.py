@@ -17,6 +17,8 @@ from webui.text_render import markdown
 DOCUMENTS = {
     "learner": "For learners",
     "projects": "How your project is built and run",
+    "grading": "How a verdict comes about",
+    "glossary": "Glossary",
     "lab-author": "For lab authors",
     "operator": "Running Seatrial",
     "security": "Security",

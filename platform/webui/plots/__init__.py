@@ -1,4 +1,4 @@
-"""Plots as server-rendered SVG that reflows: pure functions from data to markup. NOTES.md of the design has the law.
+"""Plots as server-rendered SVG that reflows: pure functions from data to markup.
 
 x is in percent and y in pixels, so text and dots keep their size at any width. Paths live in a stretched inner svg.
 """
