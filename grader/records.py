@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -21,8 +21,9 @@ from pydantic import ValidationError
 from grader import __version__
 from grader.cheats import PREFIX, Cheat
 from grader.errors import SpecError
+from grader.meaning import meanings
 from grader.result import Frozen
-from grader.spec import LabContent, LabSpec, load_expectation, submission_files, tree_digest
+from grader.spec import LabContent, LabSpec, SourceFile, load_expectation, submission_files, tree_digest
 from grader.spec.content import RECORD
 
 if TYPE_CHECKING:
@@ -137,20 +138,27 @@ def unbroken(lab: LabContent) -> list[str]:
 
 
 def key_of(lab: LabContent, name: str, cheats: Sequence[Cheat]) -> str:
-    """sha256 hex over what decides the verdict of one submission: spec, checks, contract, baseline, its own files."""
+    """sha256 hex over what decides the verdict of one submission: spec, checks, contract, baseline, its own files.
+
+    Python files count by what they do, so a line that is broken elsewhere costs no proof.
+    """
     total = hashlib.sha256(json.dumps(_decisive(lab.spec), sort_keys=True).encode())
     judging = {path: file for path, file in lab.files.items() if path.parts[0] in ("checks", "baseline")}
-    total.update(tree_digest(judging).encode() + _contract(lab))
+    total.update(tree_digest(meanings(judging, docstrings=False)).encode() + _contract(lab))
     cheat = next((c for c in cheats if PREFIX + c.name == name), None)
     if cheat is not None:
-        total.update(tree_digest(cheat.files).encode() + cheat.spec.model_dump_json().encode())
-        total.update(tree_digest(submission_files(lab, "reference")).encode())
+        total.update(_does(cheat.files) + cheat.spec.model_dump_json().encode())
+        total.update(_does(submission_files(lab, "reference")))
         return total.hexdigest()
-    total.update(tree_digest(submission_files(lab, name)).encode())
+    total.update(_does(submission_files(lab, name)))
     if name != "starter":
         expected = load_expectation(lab, name).model_dump(mode="json", exclude={"because", "edits"})
         total.update(json.dumps(expected, sort_keys=True).encode())
     return total.hexdigest()
+
+
+def _does(files: Mapping[PurePosixPath, SourceFile]) -> bytes:
+    return tree_digest(meanings(files, docstrings=True)).encode()
 
 
 def _contract(lab: LabContent) -> bytes:

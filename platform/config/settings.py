@@ -131,7 +131,7 @@ ACCOUNT_FORMS = {
     "change_password": "accounts.forms.ChangePasswordForm",
 }
 SEATRIAL_PACKAGES = packages()
-SEATRIAL_PUBLISH = envstr("SEATRIAL_PUBLISH", "all")
+SEATRIAL_PUBLISH = envstr("SEATRIAL_PUBLISH", "proven")
 if SEATRIAL_PUBLISH not in ("all", "proven"):
     raise ImproperlyConfigured("SEATRIAL_PUBLISH must be all or proven.")
 SEATRIAL_UPLOADS_AN_HOUR = envint("SEATRIAL_UPLOADS_AN_HOUR", 60, low=1, high=100_000)

@@ -21,13 +21,9 @@ from grader.result import Outcome
 from grader.spec import load_expectation, load_lab, submission_files
 
 LABS = {path.parent.name: load_lab(path.parent) for path in sorted((ROOT / "content" / "labs").glob("*/lab.yaml"))}
-
-
-PROVEN = [
-    name
-    for name, lab in LABS.items()
-    if records.standing(ROOT / "content" / "labs" / name, lab, load_cheats(ROOT / "content")).whole
-]
+CHEATS = load_cheats(ROOT / "content")
+STANDINGS = {name: records.standing(ROOT / "content" / "labs" / name, lab, CHEATS) for name, lab in LABS.items()}
+PROVEN = [name for name, standing in STANDINGS.items() if standing.whole]
 
 
 def drawn(names: list[str]) -> list[str]:
@@ -73,6 +69,13 @@ def test_the_brief_the_hints_and_the_rubric_fit_together(lab: str) -> None:
     hints = {path.name.split("-")[0] for path in content.under("hints")}
     assert {str(c.hint) for c in content.spec.rubric.criteria if c.hint} <= hints
     assert all(file.data.startswith(b"# ") for file in content.under("hints").values())
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_what_we_ship_is_proven_on_record(lab: str) -> None:
+    """Otherwise a site publishes nothing of it, and says nothing to learners."""
+    standing = STANDINGS[lab]
+    assert standing.whole, f"run `./seatrial lab verify {lab}`: {standing.changed + standing.missing}"
 
 
 @pytest.mark.docker

@@ -134,6 +134,7 @@ class Production:
             "SEATRIAL_BASE_URL": "http://localhost",
             "SEATRIAL_HOME": str(folder / "home"),
             "SEATRIAL_CONTENT": str(content),
+            "SEATRIAL_PUBLISH": "all",
         }
 
     def manage(self, *arguments: str) -> str:

@@ -27,7 +27,7 @@ class Up:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("SEATRIAL_", "DJANGO_"))}
         with self.log.open("w") as out:
             self.process = subprocess.Popen(
-                command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**clean, **env}, start_new_session=True
+                command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**clean, "SEATRIAL_PUBLISH": "all", **env}, start_new_session=True
             )
 
     @property

@@ -67,8 +67,8 @@ def replace(folder: Path, name: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def _append(path: Path) -> None:
-    path.write_text(path.read_text() + "# changed\n")
+def _append(path: Path, line: str = "# changed") -> None:
+    path.write_text(path.read_text() + f"{line}\n")
 
 
 def _touch(folder: Path, where: str) -> None:
@@ -87,7 +87,8 @@ CHANGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "the brief": (lambda f: _append(f / "README.md"), []),
     "a title": (lambda f: replace(f, "lab.yaml", "title: A new lab", "title: Another"), []),
     "the starter": (lambda f: _touch(f, "starter"), ["starter"]),
-    "a check": (lambda f: _append(f / "checks" / "cases.py"), NAMES),
+    "a check": (lambda f: _append(f / "checks" / "cases.py", "changed = 1"), NAMES),
+    "a comment in a check": (lambda f: _append(f / "checks" / "cases.py"), []),
     "a weight": (_weights, NAMES),
     "a limit": (lambda f: replace(f, "lab.yaml", "memory_mb: 256", "memory_mb: 300"), NAMES),
     "a schema of the contract": (lambda f: replace(f, "openapi.yaml", "{type: string}", "{type: [string]}"), NAMES),
@@ -95,7 +96,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "the contract's words": (lambda f: replace(f, "openapi.yaml", "The text, reversed", "The text backwards"), []),
     "an example": (lambda f: replace(f, "openapi.yaml", *EXAMPLE), []),
     "the reference": (lambda f: _touch(f, "submissions/reference"), ["reference", "wrong_upper", "cheat_nap"]),
-    "a cheat": (lambda f: _append(f.parents[1] / "cheats" / "nap" / "sitecustomize.py"), ["cheat_nap"]),
+    "a cheat": (lambda f: _append(f.parents[1] / "cheats" / "nap" / "sitecustomize.py", "changed = 1"), ["cheat_nap"]),
 }
 
 

@@ -1,0 +1,56 @@
+"""What a Python file does, without how it is laid out: two files that differ in line breaks and comments mean the same."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from grader.spec import SourceFile
+
+
+def meanings(files: Mapping[PurePosixPath, SourceFile], docstrings: bool) -> dict[PurePosixPath, SourceFile]:
+    """The same files with each Python file replaced by its meaning.
+
+    ``docstrings``: whether they count. Frameworks show those of a service; nothing reads those of a check.
+    """
+    return {
+        path: SourceFile(meaning(file.data, docstrings), file.executable) if path.suffix == ".py" else file
+        for path, file in files.items()
+    }
+
+
+def meaning(source: bytes, docstrings: bool = True) -> bytes:
+    """The syntax tree as text; the bytes as they are when they can't be parsed.
+
+    Written out by hand: ``ast.dump`` tells other things in each version of Python, and a key must not.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return source
+    if not docstrings:
+        _without_docstrings(tree)
+    return _told(tree).encode()
+
+
+def _without_docstrings(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [part for part in node.body if not _only_text(part)]
+
+
+def _only_text(node: ast.stmt) -> bool:
+    """A docstring, or the text below an attribute that explains it."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _told(node: object) -> str:
+    """Empty fields are left out: newer versions of Python add some."""
+    if isinstance(node, list):
+        return "[" + " ".join(map(_told, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return f"{type(node).__name__}:{node!r}"
+    fields = ((name, getattr(node, name, None)) for name in node._fields)
+    told = (f" {name}={_told(value)}" for name, value in fields if value is not None and value != [])
+    return f"({type(node).__name__}{''.join(told)})"
