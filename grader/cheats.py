@@ -1,6 +1,7 @@
 """The library of cheats: files laid over a submission of any lab, which must gain nothing by them.
 
-``content/cheats/<name>/`` holds ``cheat.yaml`` and the files. They come to /opt/cheat in the image, which is the first
+``content/cheats/<name>/`` holds ``cheat.yaml`` and the files. They come to /opt/cheat in the image,
+which is the first
 place where Python looks for modules: ``sitecustomize.py`` runs before the service does.
 """
 
@@ -14,15 +15,24 @@ from typing import Literal
 from grader.errors import SpecError
 from grader.job import Snapshot
 from grader.result import Frozen
-from grader.spec import Expectation, LabContent, SourceFile, load_expectation, parse, read_folder, tree_digest
+from grader.spec import (
+    Expectation,
+    LabContent,
+    SourceFile,
+    load_expectation,
+    parse,
+    read_folder,
+    tree_digest,
+)
 
 PREFIX = "cheat_"
 RECIPE = b"\nCOPY cheat /opt/cheat\nENV PYTHONPATH=/opt/cheat\n"
 
 
 class CheatSpec(Frozen):
-    """``cheat.yaml``. ``over``: a wrong submission, which must still fail on what it breaks, or the reference, which
-    must not pass any more."""
+    """``cheat.yaml``. ``over``: a wrong submission, which must still fail on what it breaks, or the
+    reference, which must not pass any more.
+    """
 
     because: str
     over: Literal["wrong", "reference"]
@@ -52,7 +62,9 @@ class Cheat:
     def expectation(self, lab: LabContent, base: str) -> Expectation:
         """What must come out; more may fail."""
         fails = load_expectation(lab, base).fails if self.spec.over == "wrong" else []
-        return Expectation(verdict="failed", because=f"{self.spec.because} (over {base})", fails=fails)
+        return Expectation(
+            verdict="failed", because=f"{self.spec.because} (over {base})", fails=fails
+        )
 
 
 def load_cheats(content: Path) -> list[Cheat]:
@@ -60,8 +72,12 @@ def load_cheats(content: Path) -> list[Cheat]:
     found = []
     for path in sorted((content / "cheats").glob("*/cheat.yaml")):
         spec = parse(CheatSpec, path.read_text("utf-8"), str(path))
-        files = {p: f for p, f in read_folder(path.parent).items() if p != PurePosixPath("cheat.yaml")}
+        files = {
+            p: f for p, f in read_folder(path.parent).items() if p != PurePosixPath("cheat.yaml")
+        }
         if not files:
-            raise SpecError(f"{path.parent}: a cheat has files", "Put a sitecustomize.py beside cheat.yaml.")
+            raise SpecError(
+                f"{path.parent}: a cheat has files", "Put a sitecustomize.py beside cheat.yaml."
+            )
         found.append(Cheat(path.parent.name, spec, files))
     return found

@@ -1,4 +1,6 @@
-"""How the result of a proof departs from what was expected: a submission's, a starter's, a cheat's."""
+"""How the result of a proof departs from what was expected: a submission's, a starter's, a
+cheat's.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from grader.spec import Expectation
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """One of them in words. ``undecided``: nothing wrong was said; the machine was too busy to tell."""
+    """One of them in words.
+
+    ``undecided``: nothing wrong was said; the machine was too busy to tell.
+    """
 
     text: str
     undecided: bool = False
@@ -43,7 +48,9 @@ def of_starter(result: RunResult) -> list[Departure]:
 def of_cheat(expectation: Expectation, result: RunResult) -> list[Departure]:
     """What the cheat gained: nothing, if it is to hold. More may fail than is expected."""
     found = _of_verdict(Verdict.FAILED.value, result)
-    if result.verdict is Verdict.FAILED and not any(r.outcome is Outcome.FAILED for r in result.criteria):
+    if result.verdict is Verdict.FAILED and not any(
+        r.outcome is Outcome.FAILED for r in result.criteria
+    ):
         found.append(Departure("failed without a failed criterion"))
     found += [
         Departure(f"{r.criterion} passed, expected failed")

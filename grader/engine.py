@@ -35,16 +35,23 @@ ASK_EVERY_S = 0.5
 
 
 def run(job: GradingJob, sandbox: Sandbox, *, installation: str) -> Generator[Event, None, None]:
-    """Grade one job. The last event is always RunFinished; closing the generator tears everything down.
+    """Grade one job.
 
-    Raises EngineUnavailable only when the engine does not answer before anything was started, so that the caller
-    can keep the run in its queue.
+    The last event is always RunFinished; closing the generator tears everything down.
+
+    Raises EngineUnavailable only when the engine does not answer before anything was started, so
+    that the caller can keep the run in its queue.
     """
     return _Run(job, _checked(job, sandbox), installation).events()
 
 
-def run_to_end(job: GradingJob, sandbox: Sandbox, *, installation: str, on_event: Callable[[Event], None]) -> RunResult:
-    """Run one job and hand every event on. Whatever interrupts it (Ctrl-C too), the pod is torn down first."""
+def run_to_end(
+    job: GradingJob, sandbox: Sandbox, *, installation: str, on_event: Callable[[Event], None]
+) -> RunResult:
+    """Run one job and hand every event on.
+
+    Whatever interrupts it (Ctrl-C too), the pod is torn down first.
+    """
     events = _Run(job, _checked(job, sandbox), installation).events()
     try:
         for event in events:
@@ -57,7 +64,10 @@ def run_to_end(job: GradingJob, sandbox: Sandbox, *, installation: str, on_event
 
 
 def _checked(job: GradingJob, sandbox: Sandbox) -> Sandbox:
-    """The sandbox, once the engine answers and holds every image that the run needs. Raises EngineUnavailable."""
+    """The sandbox, once the engine answers and holds every image that the run needs.
+
+    Raises EngineUnavailable.
+    """
     sandbox.check()
     for name in images_of(job.lab.spec):
         sandbox.image(name)
@@ -70,7 +80,9 @@ class _Run:
     def __init__(self, job: GradingJob, sandbox: Sandbox, installation: str) -> None:
         self.job, self.sandbox = job, sandbox
         limits = job.lab.spec.limits
-        expires = int(time.time()) + limits.build_s * 2 + limits.ready_s + limits.run_s + LEASE_MARGIN_S
+        expires = (
+            int(time.time()) + limits.build_s * 2 + limits.ready_s + limits.run_s + LEASE_MARGIN_S
+        )
         self.labels = RunLabels(job.run_id, job.fence, installation, expires)
         self.stop = threading.Event()
         self.began = time.monotonic()
@@ -84,7 +96,9 @@ class _Run:
         self.engine_lost = False
 
     def cancelled(self) -> bool:
-        """Asked often; the caller's own answer may cost a query and is asked for at most twice a second."""
+        """Asked often; the caller's own answer may cost a query and is asked for at most twice a
+        second.
+        """
         if time.monotonic() > self.ask_again:
             self.ask_again = time.monotonic() + ASK_EVERY_S
             self.was_cancelled = self.job.cancelled()
@@ -106,7 +120,10 @@ class _Run:
             yield from self._deploy_and_grade(deployment)
             verdict = verdict_of(self.job.lab.spec.rubric, self.results, chosen=bool(self.job.only))
             if verdict is Verdict.ERRORED:
-                reason, advice = not_judged(self.results), "This is our fault; it costs no attempt. Grade again."
+                reason, advice = (
+                    not_judged(self.results),
+                    "This is our fault; it costs no attempt. Grade again.",
+                )
         except LearnerError as error:
             verdict, reason, advice = Verdict.NOT_GRADABLE, error.message, error.advice
             self.engine_lost = self._engine_is_away()
@@ -115,8 +132,13 @@ class _Run:
         except EngineUnavailable as error:
             reason, self.engine_lost = error.message, True
         except SeatrialError as error:
-            reason, advice = error.message, error.advice or "This is our fault; it costs no attempt. Grade again."
-        except Exception as error:  # a defect of ours must still end in a verdict and a clean engine
+            reason, advice = (
+                error.message,
+                error.advice or "This is our fault; it costs no attempt. Grade again.",
+            )
+        except (
+            Exception
+        ) as error:  # a defect of ours must still end in a verdict and a clean engine
             LOG.exception("run %s failed in itself", self.job.run_id)
             reason = f"Seatrial itself failed: {type(error).__name__}: {error}"
             advice = "This is our fault; it costs no attempt. Grade again."
@@ -126,7 +148,9 @@ class _Run:
             if verdict is not Verdict.CANCELLED and (self.engine_lost or deployment.engine_lost()):
                 self.engine_lost, verdict = True, Verdict.ERRORED
                 reason = f"The container engine went away during the run. {reason}".strip()
-                advice = "This is our fault; it costs no attempt. Grade again once the engine answers."
+                advice = (
+                    "This is our fault; it costs no attempt. Grade again once the engine answers."
+                )
             self.stop.set()
             began = time.monotonic()
             deployment.destroy()
@@ -136,20 +160,31 @@ class _Run:
         yield from self._last_words(app_log, deployment, reason, teardown_s)
         yield RunFinished(result=self._result(verdict, reason, advice))
 
-    def _last_words(self, app_log: str, deployment: Deployment, reason: str, teardown_s: float) -> Iterator[Event]:
+    def _last_words(
+        self, app_log: str, deployment: Deployment, reason: str, teardown_s: float
+    ) -> Iterator[Event]:
         if self.failed_phase is not None:
             phase, began = self.failed_phase
-            yield PhaseFinished(phase=phase, ok=False, seconds=round(time.monotonic() - began, 3), message=reason)
+            yield PhaseFinished(
+                phase=phase, ok=False, seconds=round(time.monotonic() - began, 3), message=reason
+            )
         yield PhaseStarted(phase="teardown")
         yield PhaseFinished(phase="teardown", ok=True, seconds=round(teardown_s, 3))
         for line in app_log.splitlines()[-200:]:
             yield LogLine(source="app", text=line[:1000])
         if app_log:
-            yield EvidenceCollected(name="app.log", media_type="text/plain", visibility="private", content=app_log)
+            yield EvidenceCollected(
+                name="app.log", media_type="text/plain", visibility="private", content=app_log
+            )
         if self.build_log:
             text = "\n".join(self.build_log)
-            yield EvidenceCollected(name="build.log", media_type="text/plain", visibility="private", content=text)
-        for name, content in (("usage.json", deployment.usage_json), (HISTOGRAMS, self.histograms.text())):
+            yield EvidenceCollected(
+                name="build.log", media_type="text/plain", visibility="private", content=text
+            )
+        for name, content in (
+            ("usage.json", deployment.usage_json),
+            (HISTOGRAMS, self.histograms.text()),
+        ):
             if content:
                 yield EvidenceCollected(
                     name=name, media_type="application/json", visibility="reviewer", content=content
@@ -180,7 +215,9 @@ class _Run:
         assert self.failed_phase is not None
         phase, began = self.failed_phase
         self.failed_phase = None
-        return PhaseFinished(phase=phase, ok=True, seconds=round(time.monotonic() - began, 3), message=message)
+        return PhaseFinished(
+            phase=phase, ok=True, seconds=round(time.monotonic() - began, 3), message=message
+        )
 
     def _build(self) -> Generator[Event, None, None]:
         yield self._phase("build")

@@ -1,4 +1,7 @@
-"""Typed errors. Each says what happened and what to do; whose fault it is follows from the class."""
+"""Typed errors.
+
+Each says what happened and what to do; whose fault it is follows from the class.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class DockerfileRefused(LearnerError):
 
 
 class BuildFailed(LearnerError):
-    """The build of the learner's image failed, hung, or broke a bound. ``tail``: the last lines of its output."""
+    """The build of the learner's image failed, hung, or broke a bound.
+
+    ``tail``: the last lines of its output.
+    """
 
     def __init__(self, message: str, advice: str = "", tail: tuple[str, ...] = ()) -> None:
         super().__init__(message, advice)

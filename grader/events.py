@@ -26,7 +26,10 @@ class PhaseFinished(Frozen):
 
 
 class LogLine(Frozen):
-    """A line of build output, of a service, or of Seatrial itself. ``text`` is untrusted and bounded."""
+    """A line of build output, of a service, or of Seatrial itself.
+
+    ``text`` is untrusted and bounded.
+    """
 
     type: Literal["log"] = "log"
     source: Literal["build", "app", "sidecar", "seatrial"]
@@ -62,7 +65,13 @@ class RunFinished(Frozen):
 
 
 Event = Annotated[
-    PhaseStarted | PhaseFinished | LogLine | CheckStarted | CheckFinished | EvidenceCollected | RunFinished,
+    PhaseStarted
+    | PhaseFinished
+    | LogLine
+    | CheckStarted
+    | CheckFinished
+    | EvidenceCollected
+    | RunFinished,
     Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,4 +1,6 @@
-"""What a run leaves besides its results: all samples of its load, as histograms that can be read back and merged."""
+"""What a run leaves besides its results: all samples of its load, as histograms that can be read
+back and merged.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ HISTOGRAMS = "histograms.json"
 
 
 class Histograms:
-    """Collects what results carry in ``Series.whole``. Results are kept small: pages draw the samples shown."""
+    """Collects what results carry in ``Series.whole``.
+
+    Results are kept small: pages draw the samples shown.
+    """
 
     def __init__(self) -> None:
         self._found: list[dict[str, Any]] = []
@@ -22,13 +27,17 @@ class Histograms:
             return result
         for series in result.series:
             if series.whole:
-                self._found.append({"criterion": result.criterion, "title": series.title, "sides": series.whole})
+                self._found.append(
+                    {"criterion": result.criterion, "title": series.title, "sides": series.whole}
+                )
         return result.model_copy(
             update={"series": [series.model_copy(update={"whole": {}}) for series in result.series]}
         )
 
     def text(self) -> str:
-        """The content of ``histograms.json``: a list of {criterion, title, sides: {app, baseline}}; "" for none.
+        """The content of ``histograms.json``: a list of {criterion, title, sides: {app, baseline}};
+
+        "" for none.
 
         Each side is what ``Histogram.read`` takes (grader/load/histogram.py).
         """

@@ -11,10 +11,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def follow(work: Callable[[Callable[[T], None]], R], stop: threading.Event) -> Generator[T, None, R]:
-    """Run ``work(emit)`` in a thread, yield what it emits as it comes, and return (or raise) what it returns.
+def follow(
+    work: Callable[[Callable[[T], None]], R], stop: threading.Event
+) -> Generator[T, None, R]:
+    """Run ``work(emit)`` in a thread, yield what it emits as it comes, and return (or raise) what
+    it returns.
 
-    When the generator is closed early, ``stop`` is set and the thread is waited for: ``work`` must look at it.
+    When the generator is closed early, ``stop`` is set and the thread is waited for: ``work`` must
+    look at it.
     """
     lines: queue.SimpleQueue[tuple[bool, T | None]] = queue.SimpleQueue()
     outcome: list[R] = []

@@ -15,7 +15,10 @@ def never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A checked source tree. ``files`` maps relative POSIX paths to contents; ``digest`` is sha256 hex over both."""
+    """A checked source tree.
+
+    ``files`` maps relative POSIX paths to contents; ``digest`` is sha256 hex over both.
+    """
 
     files: Mapping[PurePosixPath, SourceFile]
     digest: str
@@ -25,7 +28,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class GradingJob:
-    """One run. ``seed`` decides all hidden data; ``run_id`` and ``fence`` label everything it starts."""
+    """One run.
+
+    ``seed`` decides all hidden data; ``run_id`` and ``fence`` label everything it starts.
+    """
 
     lab: LabContent
     snapshot: Snapshot
@@ -33,6 +39,9 @@ class GradingJob:
     run_id: str
     fence: int = 1
     cancelled: Callable[[], bool] = field(default=never)
-    """Asked between steps and at least once a second while waiting; True ends the run with ``cancelled``."""
+    """Asked between steps and at least once a second while waiting;
+
+    True ends the run with ``cancelled``.
+    """
     only: frozenset[str] = frozenset()
     """Grade only these criteria (a learner's tool); empty means all."""

@@ -1,6 +1,9 @@
-"""All that a lab's checks may import. Published lab versions never change, so no name is ever taken away from here.
+"""All that a lab's checks may import.
 
-``API`` is the version of this surface: it grows by one when the meaning of a name changes for labs that come later.
+Published lab versions never change, so no name is ever taken away from here.
+
+``API`` is the version of this surface: it grows by one when the meaning of a name changes for labs
+that come later.
 The names are looked up when they are asked for: a lab loads no more than it uses.
 """
 
@@ -183,7 +186,9 @@ _PLACES = {name: module for module, names in WHERE.items() for name in names}
 def __getattr__(name: str) -> Any:
     """The object of this name, from where it lives."""
     if name not in _PLACES:
-        raise AttributeError(f"lab_api has no {name!r}; docs/lab-author.md says what a lab may import")
+        raise AttributeError(
+            f"lab_api has no {name!r}; docs/lab-author.md says what a lab may import"
+        )
     return getattr(import_module(_PLACES[name]), name)
 
 

@@ -1,4 +1,6 @@
-"""What a Python file does, without how it is laid out: two files that differ in line breaks and comments mean the same."""
+"""What a Python file does, without how it is laid out: two files that differ in line breaks and
+comments mean the same.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,18 @@ from pathlib import PurePosixPath
 from grader.spec import SourceFile
 
 
-def meanings(files: Mapping[PurePosixPath, SourceFile], docstrings: bool) -> dict[PurePosixPath, SourceFile]:
+def meanings(
+    files: Mapping[PurePosixPath, SourceFile], docstrings: bool
+) -> dict[PurePosixPath, SourceFile]:
     """The same files with each Python file replaced by its meaning.
 
-    ``docstrings``: whether they count. Frameworks show those of a service; nothing reads those of a check.
+    ``docstrings``: whether they count. Frameworks show those of a service; nothing reads those of a
+    check.
     """
     return {
-        path: SourceFile(meaning(file.data, docstrings), file.executable) if path.suffix == ".py" else file
+        path: SourceFile(meaning(file.data, docstrings), file.executable)
+        if path.suffix == ".py"
+        else file
         for path, file in files.items()
     }
 
@@ -23,26 +30,36 @@ def meanings(files: Mapping[PurePosixPath, SourceFile], docstrings: bool) -> dic
 def meaning(source: bytes, docstrings: bool = True) -> bytes:
     """The syntax tree as text; the bytes as they are when they can't be parsed.
 
-    Written out by hand: ``ast.dump`` tells other things in each version of Python, and a key must not.
+    Written out by hand: ``ast.dump`` tells other things in each version of Python, and a key must
+    not.
     """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return source
-    if not docstrings:
-        _without_docstrings(tree)
+    _docstrings(tree, docstrings)
     return _told(tree).encode()
 
 
-def _without_docstrings(tree: ast.Module) -> None:
+def _docstrings(tree: ast.Module, keep: bool) -> None:
+    """Leave them out, or keep their words, wherever their lines break."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if not keep:
             node.body = [part for part in node.body if not _only_text(part)]
+        for part in filter(_only_text, node.body):
+            text = part.value  # type: ignore[attr-defined]
+            text.value = " ".join(text.value.split())
 
 
 def _only_text(node: ast.stmt) -> bool:
     """A docstring, or the text below an attribute that explains it."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _told(node: object) -> str:
@@ -52,5 +69,7 @@ def _told(node: object) -> str:
     if not isinstance(node, ast.AST):
         return f"{type(node).__name__}:{node!r}"
     fields = ((name, getattr(node, name, None)) for name in node._fields)
-    told = (f" {name}={_told(value)}" for name, value in fields if value is not None and value != [])
+    told = (
+        f" {name}={_told(value)}" for name, value in fields if value is not None and value != []
+    )
     return f"({type(node).__name__}{''.join(told)})"

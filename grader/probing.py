@@ -1,4 +1,6 @@
-"""The engine's end of the line to the probe: readiness, results, and the control that checks ask for."""
+"""The engine's end of the line to the probe: readiness, results, and the control that checks ask
+for.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +35,17 @@ SILENCE_MARGIN_S = 30.0
 class Probing:
     """Drives the probe through one run."""
 
-    def __init__(self, job: GradingJob, deployment: Deployment, cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self, job: GradingJob, deployment: Deployment, cancelled: Callable[[], bool]
+    ) -> None:
         self.job, self.deployment, self.cancelled = job, deployment, cancelled
         self.limits = job.lab.spec.limits
 
     def wait_ready(self) -> float:
-        """Seconds until the service was ready. Raises NotReady with the reason that the probe found."""
+        """Seconds until the service was ready.
+
+        Raises NotReady with the reason that the probe found.
+        """
         self.deployment.probe.send(self._start())
         deadline = time.monotonic() + self.limits.ready_s + SILENCE_MARGIN_S
         while True:
@@ -53,7 +60,10 @@ class Probing:
                 self._obey(message)
 
     def events(self) -> Iterator[Event]:
-        """Events of the rubric until the probe is done. Raises SandboxError when it falls silent."""
+        """Events of the rubric until the probe is done.
+
+        Raises SandboxError when it falls silent.
+        """
         deadline = time.monotonic() + self.limits.run_s + SILENCE_MARGIN_S
         while True:
             left = deadline - time.monotonic()
@@ -74,10 +84,19 @@ class Probing:
                 yield LogLine(source="seatrial", text=message.text)
 
     def _kept(self, broke: CheckBroke) -> Event:
-        """The traceback of a check of ours: in the worker's log for whoever runs this, and with the run."""
-        LOG.error("run %s: a check of %s failed in itself\n%s", self.job.run_id, broke.criterion, broke.trace)
+        """The traceback of a check of ours: in the worker's log for whoever runs this, and with the
+        run.
+        """
+        LOG.error(
+            "run %s: a check of %s failed in itself\n%s",
+            self.job.run_id,
+            broke.criterion,
+            broke.trace,
+        )
         name = f"fault-{broke.criterion}.log"
-        return EvidenceCollected(name=name, media_type="text/plain", visibility="private", content=broke.trace)
+        return EvidenceCollected(
+            name=name, media_type="text/plain", visibility="private", content=broke.trace
+        )
 
     def _start(self) -> Start:
         lab, spec = self.job.lab, self.job.lab.spec
@@ -90,7 +109,11 @@ class Probing:
         return Start(
             spec=spec,
             seed=self.job.seed,
-            ports={spec.service.name: spec.service.port, **spec.app_ports, **{p.name: p.port for p in parties}},
+            ports={
+                spec.service.name: spec.service.port,
+                **spec.app_ports,
+                **{p.name: p.port for p in parties},
+            },
             files=files,
             baseline_key=self.deployment.baseline_key,
             only=sorted(self.job.only),

@@ -1,4 +1,6 @@
-"""Proving a lab: its reference must pass, each wrong submission must fail on exactly what it breaks."""
+"""Proving a lab: its reference must pass, each wrong submission must fail on exactly what it
+breaks.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Proof:
     result: RunResult
     departures: list[Departure]
     first: RunResult | None = None
-    """An earlier result that left open what was expected, which is why the submission was graded once more."""
+    """An earlier result that left open what was expected, which is why the submission was graded
+    once more.
+    """
 
     @property
     def holds(self) -> bool:
@@ -59,7 +63,10 @@ class Proof:
         if self.first is None:
             return said
         left_open = [r.criterion for r in self.first.criteria if r.outcome is Outcome.INCONCLUSIVE]
-        return f"{said} (graded again: {', '.join(left_open)} was inconclusive with seed {self.first.seed})"
+        return (
+            f"{said} (graded again: {', '.join(left_open)} was inconclusive with seed "
+            f"{self.first.seed})"
+        )
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -123,16 +130,25 @@ def prove_cheat(
     def grade(seed: str) -> Proof:
         job = _job(lab, snapshot, cheat.name, seed, cancelled)
         result = run_to_end(job, sandbox, installation=INSTALLATION, on_event=on_event)
-        return Proof(lab.spec.id, f"{PREFIX}{cheat.name}", expectation, result, of_cheat(expectation, result))
+        return Proof(
+            lab.spec.id, f"{PREFIX}{cheat.name}", expectation, result, of_cheat(expectation, result)
+        )
 
     return _told(grade, first_seed, new_seed)
 
 
 def _told(grade: Callable[[str], Proof], seed: str, new_seed: Callable[[], str]) -> Proof:
-    """Grade once more, as a learner may, when the machine was too busy to tell. A wrong verdict stands (ADR 18)."""
+    """Grade once more, as a learner may, when the machine was too busy to tell.
+
+    A wrong verdict stands (ADR 18).
+    """
     proof = grade(seed)
     return replace(grade(new_seed()), first=proof.result) if proof.undecided else proof
 
 
-def _job(lab: LabContent, snapshot: Snapshot, name: str, seed: str, cancelled: Callable[[], bool]) -> GradingJob:
-    return GradingJob(lab, snapshot, seed, run_id=f"prove-{name}-{time.time_ns():x}", cancelled=cancelled)
+def _job(
+    lab: LabContent, snapshot: Snapshot, name: str, seed: str, cancelled: Callable[[], bool]
+) -> GradingJob:
+    return GradingJob(
+        lab, snapshot, seed, run_id=f"prove-{name}-{time.time_ns():x}", cancelled=cancelled
+    )

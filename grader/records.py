@@ -1,7 +1,10 @@
-"""Records of proofs: which submission of a lab was graded as expected, for which state of its files.
+"""Records of proofs: which submission of a lab was graded as expected, for which state of its
+files.
 
-``proof.json`` stands beside lab.yaml and is committed with it; it is no part of the lab's digest. A record holds for a
-key over everything that decides that one verdict, so a change of a hint or of another submission leaves it standing.
+``proof.json`` stands beside lab.yaml and is committed with it; it is no part of the lab's digest. A
+record holds for a
+key over everything that decides that one verdict, so a change of a hint or of another submission
+leaves it standing.
 """
 
 from __future__ import annotations
@@ -23,7 +26,14 @@ from grader.cheats import PREFIX, Cheat
 from grader.errors import SpecError
 from grader.meaning import meanings
 from grader.result import Frozen
-from grader.spec import LabContent, LabSpec, SourceFile, load_expectation, submission_files, tree_digest
+from grader.spec import (
+    LabContent,
+    LabSpec,
+    SourceFile,
+    load_expectation,
+    submission_files,
+    tree_digest,
+)
 from grader.spec.content import RECORD
 
 if TYPE_CHECKING:
@@ -75,7 +85,10 @@ class Standing:
 
 
 def read(folder: Path) -> Record:
-    """The record of a lab folder; empty without one. Raises SpecError for one that can't be read."""
+    """The record of a lab folder; empty without one.
+
+    Raises SpecError for one that can't be read.
+    """
     path = folder / RECORD
     try:
         return Record.model_validate_json(path.read_bytes())
@@ -138,12 +151,15 @@ def unbroken(lab: LabContent) -> list[str]:
 
 
 def key_of(lab: LabContent, name: str, cheats: Sequence[Cheat]) -> str:
-    """sha256 hex over what decides the verdict of one submission: spec, checks, contract, baseline, its own files.
+    """sha256 hex over what decides the verdict of one submission: spec, checks, contract, baseline,
+    its own files.
 
     Python files count by what they do, so a line that is broken elsewhere costs no proof.
     """
     total = hashlib.sha256(json.dumps(_decisive(lab.spec), sort_keys=True).encode())
-    judging = {path: file for path, file in lab.files.items() if path.parts[0] in ("checks", "baseline")}
+    judging = {
+        path: file for path, file in lab.files.items() if path.parts[0] in ("checks", "baseline")
+    }
     total.update(tree_digest(meanings(judging, docstrings=False)).encode() + _contract(lab))
     cheat = next((c for c in cheats if PREFIX + c.name == name), None)
     if cheat is not None:
@@ -162,7 +178,9 @@ def _does(files: Mapping[PurePosixPath, SourceFile]) -> bytes:
 
 
 def _contract(lab: LabContent) -> bytes:
-    """The lab's OpenAPI document without its words and examples; as it stands when it can't be read."""
+    """The lab's OpenAPI document without its words and examples; as it stands when it can't be
+    read.
+    """
     data = lab.files[PurePosixPath(lab.spec.contract)].data
     try:
         return json.dumps(_shapes(yaml.safe_load(data)), sort_keys=True).encode()
@@ -171,7 +189,10 @@ def _contract(lab: LabContent) -> bytes:
 
 
 def _shapes(node: object, names: bool = False) -> object:
-    """Without what only people read. ``names``: the keys are an author's own names, such as those of properties."""
+    """Without what only people read.
+
+    ``names``: the keys are an author's own names, such as those of properties.
+    """
     if isinstance(node, list):
         return [_shapes(item) for item in node]
     if not isinstance(node, dict):

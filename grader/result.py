@@ -1,4 +1,7 @@
-"""What a check measured and what a run decided. Plain frozen data; no rendering, no scoring of pages."""
+"""What a check measured and what a run decided.
+
+Plain frozen data; no rendering, no scoring of pages.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,9 @@ class Frozen(BaseModel):
 
 
 class Told(Frozen):
-    """Base of what may hold texts and data that a learner's code wrote: always fit to be sent and stored."""
+    """Base of what may hold texts and data that a learner's code wrote: always fit to be sent and
+    stored.
+    """
 
     @model_validator(mode="before")
     @classmethod
@@ -70,7 +75,9 @@ class Rule(Told):
 
     op: Literal["at_least", "at_most", "all", "none", "exact"]
     threshold: Number = None
-    unit: str = Field("", description="'ratio' (times the baseline), 's', 'ms', '%', 'requests', ...")
+    unit: str = Field(
+        "", description="'ratio' (times the baseline), 's', 'ms', '%', 'requests', ..."
+    )
     text: str = Field(description="The rule in words, e.g. 'at least 1.40 x baseline'")
 
 
@@ -86,7 +93,10 @@ class Measured(Told):
 
 
 class Exchange(Told):
-    """One HTTP request and what came back, bounded, as seen on the wire. Bodies are untrusted text."""
+    """One HTTP request and what came back, bounded, as seen on the wire.
+
+    Bodies are untrusted text.
+    """
 
     party: str = "app"
     method: str
@@ -101,7 +111,9 @@ class Exchange(Told):
     started_s: float = Field(0.0, description="seconds since the probe started")
     first_byte_ms: float | None = None
     total_ms: float | None = None
-    log: str = Field("", description="what the learner's service printed in that time; never graded")
+    log: str = Field(
+        "", description="what the learner's service printed in that time; never graded"
+    )
 
 
 class Mark(Told):
@@ -114,7 +126,10 @@ class Mark(Told):
 
 
 class Series(Told):
-    """Data of one plot. ``histogram``: raw samples per side; ``timeline``: (seconds, value) points."""
+    """Data of one plot.
+
+    ``histogram``: raw samples per side; ``timeline``: (seconds, value) points.
+    """
 
     kind: Literal["histogram", "timeline", "bars"]
     title: str
@@ -123,7 +138,11 @@ class Series(Told):
     baseline: Points = []
     threshold: Number = None
     whole: dict[str, dict[str, Any]] = Field(
-        {}, description="all samples of each side as an exported histogram; the engine moves them to the evidence"
+        {},
+        description=(
+            "all samples of each side as an exported histogram; the engine moves them to the "
+            "evidence"
+        ),
     )
     marks: list[Mark] = []
     summary: str = Field("", description="the conclusion in one sentence: the text equivalent")
@@ -141,12 +160,22 @@ class Measurement(Told):
     series: list[Series] = []
     data: Data = {}
     unanswered: bool = Field(
-        False, description="Failed by a request of a comparison that got no answer: measured once more before it counts"
+        False,
+        description=(
+            "Failed by a request of a comparison that got no answer: measured once more before it "
+            "counts"
+        ),
     )
     availability: bool = Field(
-        False, description="Failed by not being there in time: inconclusive where the machine had no processor to give"
+        False,
+        description=(
+            "Failed by not being there in time: inconclusive where the machine had no processor to "
+            "give"
+        ),
     )
-    our_fault: bool = Field(False, description="The check failed in itself: nothing is said about the service")
+    our_fault: bool = Field(
+        False, description="The check failed in itself: nothing is said about the service"
+    )
 
 
 class CheckResult(Told):
@@ -167,7 +196,9 @@ class CheckResult(Told):
     series: list[Series] = []
     data: Data = {}
     seconds: float = 0.0
-    our_fault: bool = Field(False, description="The check failed in itself: nothing is said about the service")
+    our_fault: bool = Field(
+        False, description="The check failed in itself: nothing is said about the service"
+    )
 
 
 class RunResult(Told):
@@ -184,4 +215,6 @@ class RunResult(Told):
     criteria: list[CheckResult] = []
     image_digest: str = ""
     seconds: float = 0.0
-    engine_lost: bool = Field(False, description="the engine or its pod went away in mid-run: to be tried again")
+    engine_lost: bool = Field(
+        False, description="the engine or its pod went away in mid-run: to be tried again"
+    )

@@ -1,8 +1,11 @@
-"""Slots: how many runs may share this machine, and who is next. Two cores a run keep ratios sound on a busy machine.
+"""Slots: how many runs may share this machine, and who is next.
 
-A slot is a lock on a file, so it goes with the process that holds it, also after kill -9. Whoever waits has a ticket, a
-file that names the time of its arrival; the oldest living ticket is next. Terminal, worker and benches take the same
-ones; ``SEATRIAL_SLOT_DIR`` names another folder than the temporary one (ADR 21).
+Two cores a run keep ratios sound on a busy machine.
+
+A slot is a lock on a file, so it goes with the process that holds it, also after kill -9. Whoever
+waits has a ticket, a file that names the time of its arrival; the oldest living ticket is next.
+Terminal, worker and benches take the same ones; ``SEATRIAL_SLOT_DIR`` names another folder than the
+temporary one (ADR 21).
 """
 
 from __future__ import annotations
@@ -34,7 +37,10 @@ _TICKET = re.compile(r"(\d{20})-(site|terminal)-([\w-]{1,80})")
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A place in line. ``arrived`` is Unix time in ns; ``who`` is site or terminal; ``key`` tells two of them apart."""
+    """A place in line.
+
+    ``arrived`` is Unix time in ns; ``who`` is site or terminal; ``key`` tells two of them apart.
+    """
 
     arrived: int
     who: str
@@ -59,17 +65,23 @@ def slot_count() -> int:
 
 
 def new_ticket(who: str = "terminal", arrived: float | None = None, key: str = "") -> Ticket:
-    """A ticket for now, or for an earlier ``arrived`` (Unix seconds). It is in line only while it is held or kept.
+    """A ticket for now, or for an earlier ``arrived`` (Unix seconds).
+
+    It is in line only while it is held or kept.
 
     Now is never before anybody who is in line already, whatever was done to the clock meanwhile.
     """
     now = max([time.time_ns(), *(ticket.arrived + 1 for ticket in waiting())])
     at = now if arrived is None else min(int(arrived * 1e9), now)
-    return Ticket(max(0, at), who, re.sub(r"[^\w-]", "-", key)[:80] or f"{os.getpid()}-{secrets.token_hex(4)}")
+    return Ticket(
+        max(0, at), who, re.sub(r"[^\w-]", "-", key)[:80] or f"{os.getpid()}-{secrets.token_hex(4)}"
+    )
 
 
 def keep(ticket: Ticket) -> None:
-    """Leave a ticket in line for a moment without holding it: its owner is about to come back for it."""
+    """Leave a ticket in line for a moment without holding it: its owner is about to come back for
+    it.
+    """
     with _line() as folder:
         path = folder / ticket.name
         path.write_text("kept")
@@ -109,8 +121,8 @@ def slot(
     cancelled: Callable[[], bool] = never,
     give_up: Callable[[], bool] = never,
 ) -> Iterator[bool]:
-    """Wait in line for a slot; the value says whether there is one, which is False after ``give_up``, and when somebody
-    else holds the same ticket.
+    """Wait in line for a slot; the value says whether there is one, which is False after
+    ``give_up``, and when somebody else holds the same ticket.
 
     ``say`` gets a line whenever the place in line changed. Raises RunCancelled when ``cancelled``.
     """
@@ -123,14 +135,19 @@ def slot(
 
 
 @contextmanager
-def machine_slot(say: Callable[[str], None], cancelled: Callable[[], bool] = never) -> Iterator[None]:
+def machine_slot(
+    say: Callable[[str], None], cancelled: Callable[[], bool] = never
+) -> Iterator[None]:
     """Wait for a slot behind all who came earlier. Raises RunCancelled."""
     with slot(new_ticket(), say, cancelled):
         yield
 
 
 def _wait(
-    ticket: Ticket, say: Callable[[str], None], cancelled: Callable[[], bool], give_up: Callable[[], bool]
+    ticket: Ticket,
+    say: Callable[[str], None],
+    cancelled: Callable[[], bool],
+    give_up: Callable[[], bool],
 ) -> IO[str] | None:
     told = -1
     with _line() as folder:
@@ -168,7 +185,9 @@ def _renew(file: IO[str]) -> None:
 
 
 def _place(folder: Path, ticket: Ticket) -> int:
-    """How many in front are awake: others pass a stopped process (Ctrl-Z), which keeps its place in line."""
+    """How many in front are awake: others pass a stopped process (Ctrl-Z), which keeps its place in
+    line.
+    """
     names = [other.name for other in _living(folder)]
     return sum(_is_awake(folder / name) for name in names[: names.index(ticket.name)])
 
@@ -188,7 +207,8 @@ def _told(place: int) -> str:
 
 
 def _hold(folder: Path, ticket: Ticket) -> IO[str] | None:
-    """The ticket's file, locked by this process: it leaves the line when the process ends, however it ends.
+    """The ticket's file, locked by this process: it leaves the line when the process ends, however
+    it ends.
 
     None when another process holds the same ticket.
     """
@@ -201,7 +221,10 @@ def _hold(folder: Path, ticket: Ticket) -> IO[str] | None:
 
 
 def _take(ticket: Ticket, place: int) -> IO[str] | None:
-    """A free slot, unless those in front need all that are free. Called by one process at a time."""
+    """A free slot, unless those in front need all that are free.
+
+    Called by one process at a time.
+    """
     free: list[IO[str]] = []
     try:
         for path in _paths():

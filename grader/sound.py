@@ -1,7 +1,9 @@
-"""Makes what others wrote fit to be sent as a line of JSON: a result must never be lost to an odd text in it.
+"""Makes what others wrote fit to be sent as a line of JSON: a result must never be lost to an odd
+text in it.
 
-Python's strings hold what UTF-8 can't (lone surrogates, which JSON may name), its integers have no bound, and data
-can be nested until every recursive function fails. A learner's answer may hold all of these.
+Python's strings hold what UTF-8 can't (lone surrogates, which JSON may name), its integers have no
+bound, and data can be nested until every recursive function fails. A learner's answer may hold all
+of these.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ MAX_BITS = 1024
 
 
 def sound_text(text: str) -> str:
-    """The same text; what UTF-8 can't hold is written as an escape (``\\ud800``), and a very long text is cut."""
+    """The same text; what UTF-8 can't hold is written as an escape (``\\ud800``), and a very long
+    text is cut.
+    """
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT] + "…"
     if text.isascii():
@@ -26,7 +30,9 @@ def sound_text(text: str) -> str:
 
 
 def sound(value: Any, depth: int = 0) -> Any:
-    """The same data with sound texts, integers of at most ``MAX_BITS``, and no nesting beyond ``MAX_DEPTH``."""
+    """The same data with sound texts, integers of at most ``MAX_BITS``, and no nesting beyond
+    ``MAX_DEPTH``.
+    """
     if isinstance(value, str):
         return sound_text(value)
     if isinstance(value, bytes):
@@ -45,7 +51,10 @@ def sound(value: Any, depth: int = 0) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """The same data with infinities and NaN as words: JSON has no numbers for them. Nested at most ``MAX_DEPTH``."""
+    """The same data with infinities and NaN as words:
+
+    JSON has no numbers for them. Nested at most ``MAX_DEPTH``.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):

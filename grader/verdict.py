@@ -16,10 +16,14 @@ def score_of(rubric: Rubric, results: Sequence[CheckResult]) -> float:
 
 
 def verdict_of(rubric: Rubric, results: Sequence[CheckResult], *, chosen: bool = False) -> Verdict:
-    """Passed: every gate and enough points. Inconclusive only where the undecided could still change that.
+    """Passed: every gate and enough points.
 
-    Errored instead of inconclusive where a fault of ours is among what is undecided: somebody has to mend it.
-    ``chosen``: only some criteria were asked for, so no score can say anything; passed is then all of them.
+    Inconclusive only where the undecided could still change that.
+
+    Errored instead of inconclusive where a fault of ours is among what is undecided: somebody has
+    to mend it.
+    ``chosen``: only some criteria were asked for, so no score can say anything; passed is then all
+    of them.
     """
     if chosen:
         return _verdict_of_chosen(results)

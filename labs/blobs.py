@@ -1,4 +1,7 @@
-"""Content-addressed files below SEATRIAL_HOME/blobs. A blob is never changed; its name is its sha256."""
+"""Content-addressed files below SEATRIAL_HOME/blobs.
+
+A blob is never changed; its name is its sha256.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,9 @@ def get(digest: str) -> bytes:
     try:
         data = _path(digest).read_bytes()
     except FileNotFoundError:
-        raise BlobMissing(f"Blob {digest} is gone. Restore the folder 'blobs' from a backup.") from None
+        raise BlobMissing(
+            f"Blob {digest} is gone. Restore the folder 'blobs' from a backup."
+        ) from None
     if hashlib.sha256(data).hexdigest() != digest:
         raise BlobMissing(f"Blob {digest} is damaged. Restore the folder 'blobs' from a backup.")
     return data
@@ -62,7 +67,11 @@ def sweep(named: set[str]) -> int:
     removed = 0
     folder = Path(settings.SEATRIAL_HOME) / "blobs"
     for entry in os.scandir(folder) if folder.is_dir() else ():
-        if DIGEST.match(entry.name) and entry.name not in named and time.time() - entry.stat().st_mtime > YOUNG_S:
+        if (
+            DIGEST.match(entry.name)
+            and entry.name not in named
+            and time.time() - entry.stat().st_mtime > YOUNG_S
+        ):
             os.unlink(entry.path)
             removed += 1
     return removed

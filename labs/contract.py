@@ -1,4 +1,7 @@
-"""A lab's OpenAPI document as rows that a page can show. The document is the author's; it is still bounded."""
+"""A lab's OpenAPI document as rows that a page can show.
+
+The document is the author's; it is still bounded.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ MAX_DEPTH = 6
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A body to look at: the author's example, or one made from the schema. ``note``: what was left out of it."""
+    """A body to look at: the author's example, or one made from the schema.
+
+    ``note``: what was left out of it.
+    """
 
     kind: str
     text: str
@@ -24,7 +30,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route with samples of its request, and rows of (status, words, samples) for its responses."""
+    """One route with samples of its request, and rows of (status, words, samples) for its
+    responses.
+    """
 
     method: str
     path: str
@@ -83,7 +91,10 @@ def _samples_of(api: dict[str, Any], holder: dict[str, Any]) -> tuple[Sample, ..
     content = holder.get("content")
     if not isinstance(content, dict):
         return ()
-    return tuple(_sample(api, str(kind), media if isinstance(media, dict) else {}) for kind, media in content.items())
+    return tuple(
+        _sample(api, str(kind), media if isinstance(media, dict) else {})
+        for kind, media in content.items()
+    )
 
 
 def _sample(api: dict[str, Any], kind: str, media: dict[str, Any]) -> Sample:
@@ -114,10 +125,15 @@ def _from_schema(api: dict[str, Any], raw: Any, depth: int) -> Any:
         if isinstance(schema.get(key), list) and schema[key]:
             return _from_schema(api, schema[key][0], depth + 1)
     if "properties" in schema:
-        return {str(name): _from_schema(api, sub, depth + 1) for name, sub in schema["properties"].items()}
+        return {
+            str(name): _from_schema(api, sub, depth + 1)
+            for name, sub in schema["properties"].items()
+        }
     kind = schema.get("type")
     kind = kind[0] if isinstance(kind, list) and kind else kind
     if kind == "array":
         item = _from_schema(api, schema.get("items"), depth + 1)
         return [] if item is None else [item]
-    return {"string": "…", "integer": 0, "number": 0.0, "boolean": True, "object": {}}.get(str(kind))
+    return {"string": "…", "integer": 0, "number": 0.0, "boolean": True, "object": {}}.get(
+        str(kind)
+    )

@@ -1,4 +1,6 @@
-"""What is worked out once from a lab version and kept for the life of the process: versions never change."""
+"""What is worked out once from a lab version and kept for the life of the process: versions never
+change.
+"""
 
 from __future__ import annotations
 

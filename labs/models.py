@@ -1,4 +1,7 @@
-"""Labs, their immutable versions, skills and tracks. Rows come from content/ by ``lab_sync``, never from a form."""
+"""Labs, their immutable versions, skills and tracks.
+
+Rows come from content/ by ``lab_sync``, never from a form.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +47,18 @@ class Skill(models.Model):
 
 
 class Track(models.Model):
-    """A path through labs. ``labs`` holds slugs in order; one that is not installed is shown as planned."""
+    """A path through labs.
+
+    ``labs`` holds slugs in order; one that is not installed is shown as planned.
+    """
 
     slug = models.SlugField(primary_key=True, max_length=48)
     title = models.CharField(max_length=120)
     text = models.TextField(blank=True)
     labs = models.JSONField(default=list)
-    planned = models.JSONField(default=dict, help_text="titles of labs that are not written yet, by slug")
+    planned = models.JSONField(
+        default=dict, help_text="titles of labs that are not written yet, by slug"
+    )
     position = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -61,13 +69,22 @@ class Track(models.Model):
 
 
 class Lab(models.Model):
-    """A lab's stable identity. ``current`` is the version that new submissions are graded against."""
+    """A lab's stable identity.
+
+    ``current`` is the version that new submissions are graded against.
+    """
 
     slug = models.SlugField(primary_key=True, max_length=48)
     number = models.PositiveIntegerField()
-    current = models.ForeignKey("LabVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    retired = models.BooleanField(default=False, help_text="Not in the content folder any more: no new submissions.")
-    standing = models.CharField(max_length=60, blank=True, help_text="how far the current version was proven, in words")
+    current = models.ForeignKey(
+        "LabVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    retired = models.BooleanField(
+        default=False, help_text="Not in the content folder any more: no new submissions."
+    )
+    standing = models.CharField(
+        max_length=60, blank=True, help_text="how far the current version was proven, in words"
+    )
 
     class Meta:
         ordering = ["number", "slug"]
@@ -91,7 +108,9 @@ class Lab(models.Model):
 
 
 class Draft(models.Model):
-    """What the content folder holds and the last sync did not publish, because its proofs are not all on record."""
+    """What the content folder holds and the last sync did not publish, because its proofs are not
+    all on record.
+    """
 
     slug = models.SlugField(primary_key=True, max_length=48)
     label = models.CharField(max_length=32)
@@ -112,7 +131,9 @@ class LabVersion(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     label = models.CharField(max_length=32)
     spec = models.JSONField()
-    archive = models.CharField(max_length=64, help_text="sha256 of the blob with every file of the folder")
+    archive = models.CharField(
+        max_length=64, help_text="sha256 of the blob with every file of the folder"
+    )
     published_at = models.DateTimeField(auto_now_add=True)
 
     objects = ImmutableQuerySet.as_manager()
@@ -134,7 +155,9 @@ class LabVersion(models.Model):
 
     @cached_property
     def spec_model(self) -> LabSpec:
-        """The spec, read once per process: a version never changes, so its digest is enough to know it again."""
+        """The spec, read once per process: a version never changes, so its digest is enough to know
+        it again.
+        """
         return kept("spec", self.digest, lambda: LabSpec.model_validate(self.spec))
 
     @cached_property

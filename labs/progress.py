@@ -1,4 +1,7 @@
-"""How a person stands in the labs. ``submissions`` provides the answer, so that labs import nothing above them."""
+"""How a person stands in the labs.
+
+``submissions`` provides the answer, so that labs import nothing above them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from typing import Any, Protocol
 class RunRow:
     """One run as lists show it.
 
-    ``name``: "attempt 3" or "try". ``outcome``: a badge's word. ``against``: what it was held to fail.
+    ``name``: "attempt 3" or "try". ``outcome``: a badge's word. ``against``: what it was held to
+    fail.
     """
 
     pk: int

@@ -1,4 +1,7 @@
-"""From content/ to rows. A changed folder becomes a new version; an old version is never touched."""
+"""From content/ to rows.
+
+A changed folder becomes a new version; an old version is never touched.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ from labs.models import Draft, Lab, LabVersion, Skill, Track
 
 @dataclass
 class Report:
-    """What a sync did: slugs with version labels, and the errors, one text per broken file or folder."""
+    """What a sync did: slugs with version labels, and the errors, one text per broken file or
+    folder.
+    """
 
     published: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
@@ -32,8 +37,8 @@ class Report:
 def publish(content: LabContent) -> bool:
     """Publish one lab as it is. Returns False when exactly this was the current version already.
 
-    A folder that went back to an older state makes that older version current again. Raises SpecError when the version
-    label was published with other contents.
+    A folder that went back to an older state makes that older version current again. Raises
+    SpecError when the version label was published with other contents.
     """
     spec = content.spec
     with transaction.atomic():
@@ -45,7 +50,11 @@ def publish(content: LabContent) -> bool:
             _refuse_used_label(lab, spec)
             archive = blobs.put(dump(Snapshot(content.files, content.digest)))
             version = LabVersion.objects.create(
-                lab=lab, digest=content.digest, label=spec.version, spec=spec.model_dump(mode="json"), archive=archive
+                lab=lab,
+                digest=content.digest,
+                label=spec.version,
+                spec=spec.model_dump(mode="json"),
+                archive=archive,
             )
         lab.number, lab.current, lab.retired = spec.number, version, False
         lab.save()
@@ -56,13 +65,18 @@ def _refuse_used_label(lab: Lab, spec: LabSpec) -> None:
     """A label names one version for ever: "1.0.0" on a verdict has to say what was graded."""
     if lab.versions.filter(label=spec.version).exists():
         raise SpecError(
-            f"{spec.id}/lab.yaml: version: {spec.version} of {spec.id} was published before with other contents.",
+            (
+                f"{spec.id}/lab.yaml: version: {spec.version} of {spec.id} was published before with "
+                "other contents."
+            ),
             "Raise `version` in lab.yaml, then sync again.",
         )
 
 
 def sync(content_dir: Path, *, proven_only: bool = False) -> Report:
-    """Bring the database to the state of ``content_dir``. One broken lab doesn't keep the others back.
+    """Bring the database to the state of ``content_dir``.
+
+    One broken lab doesn't keep the others back.
 
     ``proven_only``: a lab whose proofs are not all on record stays as it was published last.
     """
@@ -76,7 +90,9 @@ def sync(content_dir: Path, *, proven_only: bool = False) -> Report:
     for content in labs.good:
         seen.add(content.spec.id)
         try:
-            proofs = records.standing(content_dir / "labs" / content.spec.id, content, load_cheats(content_dir))
+            proofs = records.standing(
+                content_dir / "labs" / content.spec.id, content, load_cheats(content_dir)
+            )
             if not proofs.whole:
                 report.drafts.append(f"{content.spec.id} {content.spec.version}: {proofs.words}")
                 if proven_only:
@@ -86,10 +102,16 @@ def sync(content_dir: Path, *, proven_only: bool = False) -> Report:
             Draft.objects.filter(slug=content.spec.id).delete()
             Lab.objects.filter(slug=content.spec.id).update(standing=proofs.words)
         except (SpecError, OSError) as error:
-            said = f"{error.message} {error.advice}" if isinstance(error, SpecError) else f"{content.spec.id}: {error}"
+            said = (
+                f"{error.message} {error.advice}"
+                if isinstance(error, SpecError)
+                else f"{content.spec.id}: {error}"
+            )
             report.errors.append(said)
             continue
-        (report.published if changed else report.unchanged).append(f"{content.spec.id} {content.spec.version}")
+        (report.published if changed else report.unchanged).append(
+            f"{content.spec.id} {content.spec.version}"
+        )
     Draft.objects.exclude(slug__in=seen).delete()
     for lab in Lab.objects.filter(retired=False).exclude(slug__in=seen):
         lab.retired = True
@@ -99,9 +121,13 @@ def sync(content_dir: Path, *, proven_only: bool = False) -> Report:
 
 
 def _hold_back(content: LabContent, proofs: records.Standing) -> None:
-    """Keep an unproven state for instructors to see; when it was published before, say so of the version that is."""
+    """Keep an unproven state for instructors to see; when it was published before, say so of the
+    version that is.
+    """
     spec = content.spec
-    if Lab.objects.filter(slug=spec.id, current__digest=content.digest).update(standing=proofs.words):
+    if Lab.objects.filter(slug=spec.id, current__digest=content.digest).update(
+        standing=proofs.words
+    ):
         Draft.objects.filter(slug=spec.id).delete()
         return
     told = {"label": spec.version, "digest": content.digest, "standing": proofs.words}

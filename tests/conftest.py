@@ -1,4 +1,6 @@
-"""Fixtures for all tests: three people, and settings that touch nothing outside a temporary folder."""
+"""Fixtures for all tests: three people, and settings that touch nothing outside a temporary
+folder.
+"""
 
 from __future__ import annotations
 
@@ -10,32 +12,49 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# Before Django reads its settings: no test may see the data of a developer's own site.
+# Before Django reads its settings: no test may see the data of a developer's own site. So
+# pyproject.toml names no DJANGO_SETTINGS_MODULE: pytest-django would read it before this file.
 _home = tempfile.mkdtemp(prefix="seatrial-test-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["SEATRIAL_HOME"] = _home
 os.environ["SEATRIAL_SLOT_DIR"] = _home
-# A lab that somebody works on is no reason for the pages' tests to fail: test_proofs.py asks for the records.
+# A lab that somebody works on is no reason for the pages' tests to fail: test_proofs.py asks for
+# the records.
 os.environ["SEATRIAL_PUBLISH"] = "all"
 os.environ["SEATRIAL_SECRET_KEY"] = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
-for _name in ("DATABASE_URL", "SEATRIAL_BROKER_URL", "SEATRIAL_PRODUCTION", "SEATRIAL_DEBUG", "SEATRIAL_BASE_URL"):
+for _name in (
+    "DATABASE_URL",
+    "SEATRIAL_BROKER_URL",
+    "SEATRIAL_PRODUCTION",
+    "SEATRIAL_DEBUG",
+    "SEATRIAL_BASE_URL",
+):
     os.environ.pop(_name, None)
 # Playwright's synchronous API runs an event loop in the thread that also uses the ORM.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
+import django  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings as hypothesis_settings  # noqa: E402
 
 if TYPE_CHECKING:
     from accounts.models import User
 
+django.setup()
+
 PASSWORD = "a-long-enough-word-9"
 
 
 @pytest.fixture(autouse=True)
 def test_settings(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fast hashes, no rate limits between tests, a home of its own. Only where a test uses Django's settings."""
-    if not {"db", "transactional_db", "client", "settings", "live_server"} & set(request.fixturenames):
+    """Fast hashes, no rate limits between tests, a home of its own.
+
+    Only where a test uses Django's settings.
+    """
+    if not {"db", "transactional_db", "client", "settings", "live_server"} & set(
+        request.fixturenames
+    ):
         yield
         return
     settings: Any = request.getfixturevalue("settings")
@@ -59,7 +78,9 @@ def test_settings(request: pytest.FixtureRequest) -> Iterator[None]:
 def _person(handle: str, name: str, role: str) -> User:
     from accounts.models import User
 
-    return User.objects.create_user(handle, f"{handle}@example.org", PASSWORD, display_name=name, role=role)
+    return User.objects.create_user(
+        handle, f"{handle}@example.org", PASSWORD, display_name=name, role=role
+    )
 
 
 @pytest.fixture
@@ -80,7 +101,9 @@ def rita(db: None) -> User:
     return _person("rita", "Rita Levi", "reviewer")
 
 
-def _result(criterion: str, title: str, outcome: str, points: float, most: float, **more: Any) -> dict[str, Any]:
+def _result(
+    criterion: str, title: str, outcome: str, points: float, most: float, **more: Any
+) -> dict[str, Any]:
     return {
         "criterion": criterion,
         "check": "test",
@@ -96,11 +119,16 @@ def _result(criterion: str, title: str, outcome: str, points: float, most: float
 
 def _samples(median: float, spread: float, n: int = 120) -> list[float]:
     """A fixed bell of values, skewed to the right as latencies are."""
-    return [round(median * (1 + spread * ((i * 37 % n) / n - 0.4) ** 3 * 8 + 0.02 * (i % 7)), 4) for i in range(n)]
+    return [
+        round(median * (1 + spread * ((i * 37 % n) / n - 0.4) ** 3 * 8 + 0.02 * (i % 7)), 4)
+        for i in range(n)
+    ]
 
 
 def sample_results(passed: bool = True) -> list[dict[str, Any]]:
-    """Four criteria as the grader reports them: a gate, a ratio with a plot, a percentage, a failed one."""
+    """Four criteria as the grader reports them: a gate, a ratio with a plot, a percentage, a failed
+    one.
+    """
     ratio = {
         "value": 1.52,
         "low": 1.46,
@@ -128,7 +156,11 @@ def sample_results(passed: bool = True) -> list[dict[str, Any]]:
         "marks": [{"start_s": 28, "end_s": 33, "text": "service restarted"}],
         "summary": "The system stays above 85 % through the restart.",
     }
-    answered = {"value": 97.4 if passed else 61.0, "unit": "%", "text": f"{97.4 if passed else 61.0} % of 600 requests"}
+    answered = {
+        "value": 97.4 if passed else 61.0,
+        "unit": "%",
+        "text": f"{97.4 if passed else 61.0} % of 600 requests",
+    }
     return [
         _result("contract", "Contract", "passed", 20, 20, gate=True, rule={"op": "all", "text": "all"},
                 measured={"value": 61, "text": "61 of 61 requests as specified"}),
@@ -173,14 +205,18 @@ def lab(db: None) -> Any:
     Skill.objects.create(slug="token-streaming", title="Token streaming")
     Skill.objects.create(slug="batching", title="Batching and caching")
     lab = Lab.objects.create(slug="llm-serving", number=1)
-    lab.current = LabVersion.objects.create(lab=lab, digest="3f9a" * 16, label="1.4.0", spec=LAB_SPEC, archive="0" * 64)
+    lab.current = LabVersion.objects.create(
+        lab=lab, digest="3f9a" * 16, label="1.4.0", spec=LAB_SPEC, archive="0" * 64
+    )
     lab.save()
     return lab
 
 
 @pytest.fixture
 def graded(lab: Any) -> Any:
-    """Call ``graded(user, verdict="passed")`` for a finished run with results; each call is a new attempt."""
+    """Call ``graded(user, verdict="passed")`` for a finished run with results; each call is a new
+    attempt.
+    """
     from datetime import timedelta
 
     from django.utils import timezone
@@ -190,7 +226,12 @@ def graded(lab: Any) -> Any:
     def make(user: User, verdict: str = "passed", **changes: Any) -> GradingRun:
         number = Submission.objects.filter(user=user, lab=lab).count() + 1
         submission = Submission.objects.create(
-            user=user, lab=lab, lab_version=lab.current, number=number, digest="ab12" * 16, blob="0" * 64
+            user=user,
+            lab=lab,
+            lab_version=lab.current,
+            number=number,
+            digest="ab12" * 16,
+            blob="0" * 64,
         )
         results = sample_results(verdict == "passed")
         now = timezone.now()
@@ -204,10 +245,16 @@ def graded(lab: Any) -> Any:
             "started_at": now - timedelta(seconds=141),
             "finished_at": now,
         }
-        run = GradingRun.objects.create(submission=submission, lab_version=lab.current, **(fields | changes))
+        run = GradingRun.objects.create(
+            submission=submission, lab_version=lab.current, **(fields | changes)
+        )
         for r in results:
             CheckResult.objects.create(
-                run=run, criterion=r["criterion"], outcome=r["outcome"], points=r["points"], payload=r
+                run=run,
+                criterion=r["criterion"],
+                outcome=r["outcome"],
+                points=r["points"],
+                payload=r,
             )
         return run
 
@@ -232,7 +279,10 @@ def published() -> Any:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Any:
-    """Our sandbox on the real engine, with our images made if any is missing. For tests marked ``docker``."""
+    """Our sandbox on the real engine, with our images made if any is missing.
+
+    For tests marked ``docker``.
+    """
     from grader import images
     from grader.engines.docker.sandbox import DockerSandbox
 
@@ -242,6 +292,7 @@ def sandbox() -> Any:
     return found
 
 
-# The same examples in every run: what a test says must not depend on luck. Nothing is written into the checkout.
+# The same examples in every run: what a test says must not depend on luck. Nothing is written into
+# the checkout.
 hypothesis_settings.register_profile("same", derandomize=True, database=None, deadline=None)
 hypothesis_settings.load_profile("same")

@@ -1,6 +1,9 @@
-"""The child process that reads an untrusted archive: ``python -m grader.archive.child PATH LIMITS``.
+"""The child process that reads an untrusted archive:
 
-Writes one tag byte and a payload to standard output: ``S``, what was left out as a line of JSON, and a snapshot; or
+``python -m grader.archive.child PATH LIMITS``.
+
+Writes one tag byte and a payload to standard output: ``S``, what was left out as a line of JSON,
+and a snapshot; or
 ``R`` and a refusal as JSON.
 """
 

@@ -1,4 +1,7 @@
-"""Collects the files of a snapshot under every bound of an upload. Names are judged here, in one place."""
+"""Collects the files of a snapshot under every bound of an upload.
+
+Names are judged here, in one place.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +22,41 @@ JOINER = "\N{ZERO WIDTH JOINER}"
 
 
 def checked_path(name: str, limits: ArchiveLimits) -> PurePosixPath | None:
-    """The relative path that ``name`` stands for, or None for nothing. Raises ArchiveRefused for anything doubtful."""
+    """The relative path that ``name`` stands for, or None for nothing.
+
+    Raises ArchiveRefused for anything doubtful.
+    """
     shown = name.encode("ascii", "backslashreplace").decode()[:80]
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        raise ArchiveRefused(f"The name {shown!r} is not text.", "Rename the file to plain letters.") from None
+        raise ArchiveRefused(
+            f"The name {shown!r} is not text.", "Rename the file to plain letters."
+        ) from None
     if size > limits.name:
-        raise ArchiveRefused(f"A name is longer than {limits.name} bytes: {shown!r}.", "Use shorter folders and names.")
-    if "\\" in name or any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") for c in name.replace(JOINER, "")):
-        raise ArchiveRefused(f"The name {shown!r} holds a backslash or a control character.", "Rename the file.")
+        raise ArchiveRefused(
+            f"A name is longer than {limits.name} bytes: {shown!r}.",
+            "Use shorter folders and names.",
+        )
+    if "\\" in name or any(
+        unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") for c in name.replace(JOINER, "")
+    ):
+        raise ArchiveRefused(
+            f"The name {shown!r} holds a backslash or a control character.", "Rename the file."
+        )
     if name.startswith("/") or (len(name) > 1 and name[1] == ":"):
-        raise ArchiveRefused(f"The path {shown!r} is absolute.", "Pack the folder with relative paths.")
+        raise ArchiveRefused(
+            f"The path {shown!r} is absolute.", "Pack the folder with relative paths."
+        )
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise ArchiveRefused(f"The path {shown!r} leads out of the folder.", "Pack the folder itself, without '..'.")
+        raise ArchiveRefused(
+            f"The path {shown!r} leads out of the folder.", "Pack the folder itself, without '..'."
+        )
     if len(parts) > limits.depth:
-        raise ArchiveRefused(f"Folders are nested more than {limits.depth} deep.", "Flatten the project.")
+        raise ArchiveRefused(
+            f"Folders are nested more than {limits.depth} deep.", "Flatten the project."
+        )
     return PurePosixPath(*parts) if parts else None
 
 
@@ -61,7 +82,9 @@ class Collector:
         self._refused: dict[PurePosixPath, ArchiveRefused] = {}
 
     def refuse(self, path: PurePosixPath, error: ArchiveRefused) -> None:
-        """Remember what can't be taken: inside a virtual environment, which is left out, it does not matter."""
+        """Remember what can't be taken: inside a virtual environment, which is left out, it does
+        not matter.
+        """
         if not junk(path):
             self._refused.setdefault(path, error)
 
@@ -79,7 +102,8 @@ class Collector:
             raise too_large(self.limits)
         if len(self._files) >= self.limits.files:
             raise ArchiveRefused(
-                f"There are more than {self.limits.files} files.", "Leave out data, caches and virtual environments."
+                f"There are more than {self.limits.files} files.",
+                "Leave out data, caches and virtual environments.",
             )
         key = _key(path)
         folders = {_key(parent) for parent in path.parents if parent.parts}
@@ -93,29 +117,50 @@ class Collector:
         self._files[path] = SourceFile(data, executable)
 
     def snapshot(self) -> Snapshot:
-        """What was taken, without a single folder around it. Raises ArchiveRefused when there is no Dockerfile."""
+        """What was taken, without a single folder around it.
+
+        Raises ArchiveRefused when there is no Dockerfile.
+        """
         files = self._without_environments()
         if not files:
-            raise ArchiveRefused("The archive is empty.", "Pack your project folder, with its Dockerfile.")
+            raise ArchiveRefused(
+                "The archive is empty.", "Pack your project folder, with its Dockerfile."
+            )
         tops = {path.parts[0] for path in files}
-        if DOCKERFILE not in files and len(tops) == 1 and all(len(path.parts) > 1 for path in files):
+        if (
+            DOCKERFILE not in files
+            and len(tops) == 1
+            and all(len(path.parts) > 1 for path in files)
+        ):
             files = {PurePosixPath(*path.parts[1:]): file for path, file in files.items()}
         if DOCKERFILE not in files:
             fault = missing(files)
             raise ArchiveRefused(fault.text, fault.advice)
-        left = tuple(f"{name} ({count} file{'s' if count > 1 else ''})" for name, count in sorted(self._left.items()))
+        left = tuple(
+            f"{name} ({count} file{'s' if count > 1 else ''})"
+            for name, count in sorted(self._left.items())
+        )
         return Snapshot(files, tree_digest(files), left)
 
     def _without_environments(self) -> dict[PurePosixPath, SourceFile]:
-        """What was taken outside virtual environments. Raises ArchiveRefused for what could not be taken there."""
-        roots = [path.parent for path in self._files if path.name == VENV_MARK and path.parent.parts]
+        """What was taken outside virtual environments.
+
+        Raises ArchiveRefused for what could not be taken there.
+        """
+        roots = [
+            path.parent for path in self._files if path.name == VENV_MARK and path.parent.parts
+        ]
         for root in roots:
             inside = sum(root in path.parents for path in self._files)
             self._left[f"{root}/"] = inside
         for path, error in self._refused.items():
             if not any(root in path.parents for root in roots):
                 raise error
-        return {p: file for p, file in self._files.items() if not any(root in p.parents for root in roots)}
+        return {
+            p: file
+            for p, file in self._files.items()
+            if not any(root in p.parents for root in roots)
+        }
 
 
 def _key(path: PurePosixPath) -> str:
@@ -124,5 +169,6 @@ def _key(path: PurePosixPath) -> str:
 
 def too_large(limits: ArchiveLimits) -> ArchiveRefused:
     return ArchiveRefused(
-        f"Unpacked, it is larger than {limits.unpacked >> 20} MB.", "Leave out data, models and virtual environments."
+        f"Unpacked, it is larger than {limits.unpacked >> 20} MB.",
+        "Leave out data, models and virtual environments.",
     )

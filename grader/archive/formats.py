@@ -1,4 +1,7 @@
-"""Reading zip and tar.gz members as a stream, into a Collector. Runs only in the bounded child process."""
+"""Reading zip and tar.gz members as a stream, into a Collector.
+
+Runs only in the bounded child process.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from grader.job import Snapshot
 
 CHUNK = 1 << 16
 HEADERS_FACTOR = 2
-"""A tar's headers and padding come on top of its files; beyond this the archive is mostly not files."""
+"""A tar's headers and padding come on top of its files; beyond this the archive is mostly not
+files.
+"""
 MADE_ON_WINDOWS = 0
 EXTENDED = {
     tarfile.XHDTYPE,
@@ -26,7 +31,9 @@ EXTENDED = {
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 }
-CORRUPT = ArchiveRefused("The archive is damaged or cut short.", "Pack it again and check that it opens.")
+CORRUPT = ArchiveRefused(
+    "The archive is damaged or cut short.", "Pack it again and check that it opens."
+)
 
 
 def read(path: Path, collector: Collector) -> Snapshot:
@@ -41,16 +48,21 @@ def read(path: Path, collector: Collector) -> Snapshot:
         elif head[257:262] == b"ustar":
             _read_tar(file, collector)
         elif not head:
-            raise ArchiveRefused("The file is empty.", "Choose a .zip or .tar.gz of your project folder.")
+            raise ArchiveRefused(
+                "The file is empty.", "Choose a .zip or .tar.gz of your project folder."
+            )
         else:
             raise ArchiveRefused(
-                "This is neither a zip nor a tar.gz nor a tar.", "Pack your project folder as .zip or .tar.gz."
+                "This is neither a zip nor a tar.gz nor a tar.",
+                "Pack your project folder as .zip or .tar.gz.",
             )
     return collector.snapshot()
 
 
 class _Inflated(io.RawIOBase):
-    """Gunzips every member of a stream, and counts what comes out of the decompressor, whatever headers say."""
+    """Gunzips every member of a stream, and counts what comes out of the decompressor, whatever
+    headers say.
+    """
 
     def __init__(self, file: IO[bytes], collector: Collector) -> None:
         self._file, self._limits = file, collector.limits
@@ -140,7 +152,9 @@ def _read_zip(file: IO[bytes], collector: Collector) -> None:
             for count, info in enumerate(archive.infolist()):
                 _count(count, collector)
                 if info.flag_bits & 0x1:
-                    raise ArchiveRefused("The archive is encrypted.", "Pack it again without a password.")
+                    raise ArchiveRefused(
+                        "The archive is encrypted.", "Pack it again without a password."
+                    )
                 name = _name(info)
                 path = None if name.endswith("/") else checked_path(name, collector.limits)
                 if path is None or not collector.wants(path):
@@ -150,9 +164,18 @@ def _read_zip(file: IO[bytes], collector: Collector) -> None:
                     collector.refuse(path, _not_a_file(info.filename))
                     continue
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise ArchiveRefused("The archive uses a rare compression.", "Pack it with the default settings.")
+                    raise ArchiveRefused(
+                        "The archive uses a rare compression.", "Pack it with the default settings."
+                    )
                 collector.take(path, _unzip(archive, info, collector), bool(mode & 0o111))
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, NotImplementedError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        ValueError,
+        OverflowError,
+        NotImplementedError,
+    ):
         raise CORRUPT from None
 
 
@@ -186,5 +209,6 @@ def _count(count: int, collector: Collector) -> None:
 def _not_a_file(name: str) -> ArchiveRefused:
     shown = name.encode("ascii", "backslashreplace").decode()[:80]
     return ArchiveRefused(
-        f"{shown!r} is a link, a device or another special file.", "Only regular files and folders are allowed."
+        f"{shown!r} is a link, a device or another special file.",
+        "Only regular files and folders are allowed.",
     )

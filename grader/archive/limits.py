@@ -9,7 +9,10 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """Sizes in bytes. ``members`` counts everything in the archive, ``files`` what is kept of it."""
+    """Sizes in bytes.
+
+    ``members`` counts everything in the archive, ``files`` what is kept of it.
+    """
 
     packed: int = 10 * MIB
     unpacked: int = 50 * MIB
@@ -19,7 +22,9 @@ class ArchiveLimits:
     name: int = 200
     memory: int = 512 * MIB
     headers: int = MIB
-    """Extended headers of a tar, all together: long names and times need some hundred bytes a file."""
+    """Extended headers of a tar, all together: long names and times need some hundred bytes a
+    file.
+    """
     cpu_s: int = 20
     wall_s: float = 30.0
 

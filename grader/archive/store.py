@@ -1,4 +1,7 @@
-"""Snapshots as bytes: to cross a pipe, and to be stored under their digest. Deterministic, bounded, never pickle."""
+"""Snapshots as bytes: to cross a pipe, and to be stored under their digest.
+
+Deterministic, bounded, never pickle.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,15 @@ EPOCH = (2026, 1, 1, 0, 0, 0)
 
 
 def dump(snapshot: Snapshot) -> bytes:
-    """MAGIC, then deflated: header length (4 bytes, big endian), header (JSON rows of path, size, executable), data."""
+    """MAGIC, then deflated: header length (4 bytes, big endian), header (JSON rows of path, size,
+    executable), data.
+    """
     paths = sorted(snapshot.files, key=str)
     rows = [[str(p), len(snapshot.files[p].data), snapshot.files[p].executable] for p in paths]
     header = json.dumps(rows).encode()
-    body = b"".join([struct.pack(">I", len(header)), header, *(snapshot.files[p].data for p in paths)])
+    body = b"".join(
+        [struct.pack(">I", len(header)), header, *(snapshot.files[p].data for p in paths)]
+    )
     return MAGIC + zlib.compress(body, 6)
 
 
@@ -42,7 +49,12 @@ def parse(data: bytes) -> Snapshot:
     files: dict[PurePosixPath, SourceFile] = {}
     at = 4 + size
     for name, length, executable in json.loads(body[4:at]):
-        if not (isinstance(name, str) and isinstance(length, int) and length >= 0 and isinstance(executable, bool)):
+        if not (
+            isinstance(name, str)
+            and isinstance(length, int)
+            and length >= 0
+            and isinstance(executable, bool)
+        ):
             raise ValueError("damaged snapshot")
         files[PurePosixPath(name)] = SourceFile(body[at : at + length], executable)
         at += length

@@ -1,5 +1,6 @@
-"""The table of library checks: id -> dotted path. One line per check; third parties use the entry points
-``seatrial.checks`` (name = id, value = 'module:Class')."""
+"""The table of library checks: id -> dotted path. One line per check; third parties use the entry
+points ``seatrial.checks`` (name = id, value = 'module:Class').
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""HTTP cases: requests with what their answer must look like. Shared by the contract, functional and
-persistence checks, so that a lab writes them in one way."""
+"""HTTP cases: requests with what their answer must look like. Shared by the contract, functional
+and persistence checks, so that a lab writes them in one way.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ from grader.result import Frozen
 
 
 class Case(Frozen):
-    """One request. ``status`` is a code, or a class such as '4xx'. ``expect`` maps JSON pointers to exact values."""
+    """One request.
+
+    ``status`` is a code, or a class such as '4xx'. ``expect`` maps JSON pointers to exact values.
+    """
 
     title: str = Field("", description="what this case shows, for the message")
     method: str = "POST"
@@ -34,7 +38,9 @@ class Case(Frozen):
 
 
 def collect(ctx: Context, cases: list[Case], cases_from: str) -> list[Case]:
-    """The written cases, and those that ``cases_from`` ('module.function' of the lab) makes from the seed."""
+    """The written cases, and those that ``cases_from`` ('module.function' of the lab) makes from
+    the seed.
+    """
     if not cases_from:
         return cases
     module, _, name = cases_from.rpartition(".")
@@ -49,12 +55,19 @@ async def send(target: Target, case: Case) -> Response:
     if body is not None:
         headers.setdefault("Content-Type", "application/json")
     return await target.request(
-        case.method, case.path, json=case.json_body, body=body, headers=headers, timeout_s=case.timeout_s
+        case.method,
+        case.path,
+        json=case.json_body,
+        body=body,
+        headers=headers,
+        timeout_s=case.timeout_s,
     )
 
 
 def unavailable(response: Response) -> bool:
-    """No answer, 429 or a server error: a machine without a free processor brings these about, too."""
+    """No answer, 429 or a server error: a machine without a free processor brings these about,
+    too.
+    """
     return bool(response.error) or is_unanswered(response.status)
 
 
@@ -85,7 +98,9 @@ def loaded(case: Case) -> Request:
         return _judge(case, answer.status, answer.json)
 
     if case.raw is None and case.json_body is not None:
-        return json_request(case.method, case.path, case.json_body, headers=case.headers, validate=validate)
+        return json_request(
+            case.method, case.path, case.json_body, headers=case.headers, validate=validate
+        )
     headers = dict(case.headers)
     if case.raw is not None:
         headers.setdefault("Content-Type", "application/json")

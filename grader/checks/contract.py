@@ -1,4 +1,6 @@
-"""``contract``: every route answers with the status, content type and schema of the lab's OpenAPI document."""
+"""``contract``: every route answers with the status, content type and schema of the lab's OpenAPI
+document.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ UNIT = "requests as specified"
 
 
 class ContractParams(Params):
-    """Cases to send: written ones, and ``cases_from`` 'module.function' of the lab's checks, made from the seed."""
+    """Cases to send: written ones, and ``cases_from`` 'module.function' of the lab's checks, made
+    from the seed.
+    """
 
     cases: list[Case] = []
     cases_from: str = ""
@@ -47,11 +51,14 @@ class Contract(Check):
         if first is not None:
             case, response, wrong = first
             return failed(f"{case.name()}: {wrong}.", measured, every("requests"), ADVICE, response)
-        return passed("Every route returned its shape; bad input was refused.", measured, every("requests"))
+        return passed(
+            "Every route returned its shape; bad input was refused.", measured, every("requests")
+        )
 
 
 ADVICE = (
-    "Compare the answer below with the lab's contract. Bad input is 4xx with a JSON body, never 5xx; "
+    "Compare the answer below with the lab's contract. Bad input is 4xx with a JSON body, never "
+    "5xx; "
     "every answer has the content type that the contract names."
 )
 
@@ -61,7 +68,8 @@ def operation_of(document: dict[str, Any], method: str, path: str) -> dict[str, 
     path = path.partition("?")[0]
     for template, item in document.get("paths", {}).items():
         pattern = "".join(
-            "[^/]+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{[^}]+\})", template)
+            "[^/]+" if part.startswith("{") else re.escape(part)
+            for part in re.split(r"(\{[^}]+\})", template)
         )
         if re.fullmatch(pattern, path) and method.lower() in item:
             operation: dict[str, Any] = item[method.lower()]
@@ -70,7 +78,9 @@ def operation_of(document: dict[str, Any], method: str, path: str) -> dict[str, 
 
 
 def breach(document: dict[str, Any], case: Case, response: Response) -> str:
-    """How the answer departs from the document; empty when it doesn't, or the document says nothing of it."""
+    """How the answer departs from the document; empty when it doesn't, or the document says nothing
+    of it.
+    """
     operation = operation_of(document, case.method, case.path)
     if operation is None:
         return ""
@@ -102,7 +112,9 @@ def _resolve(document: dict[str, Any], reference: str) -> dict[str, Any]:
 
 
 def schema_breach(document: dict[str, Any], schema: dict[str, Any], instance: Any) -> str:
-    """The first place where ``instance`` departs from ``schema``; references point into ``document``."""
+    """The first place where ``instance`` departs from ``schema``; references point into
+    ``document``.
+    """
     rooted = {**schema, "components": document.get("components", {})}
     validator = jsonschema.Draft202012Validator(rooted)
     error = next(iter(validator.iter_errors(instance)), None)

@@ -33,7 +33,9 @@ class Functional(Check):
         good = len(cases) - len(wrong)
         measured = counted(good, len(cases), "cases")
         share = self.params.share
-        rule = Rule(op="at_least", threshold=share * 100, unit="%", text=f"at least {share:.0%} of cases")
+        rule = Rule(
+            op="at_least", threshold=share * 100, unit="%", text=f"at least {share:.0%} of cases"
+        )
         if good >= share * len(cases):
             return passed("The answers are right.", measured, rule)
         case, response, said = wrong[0]

@@ -1,4 +1,6 @@
-"""``graceful_stop``: on SIGTERM requests in flight are answered, then the process exits cleanly within the grace."""
+"""``graceful_stop``: on SIGTERM requests in flight are answered, then the process exits cleanly
+within the grace.
+"""
 
 from __future__ import annotations
 
@@ -49,23 +51,36 @@ class GracefulStop(Check):
         return judged
 
     @staticmethod
-    def _judge(cases: list[Case], answers: list[Response], state: dict[str, Any], grace: float) -> Measurement:
-        wrong = [(c, a, said) for c, a in zip(cases, answers, strict=True) if (said := problem(c, a))]
+    def _judge(
+        cases: list[Case], answers: list[Response], state: dict[str, Any], grace: float
+    ) -> Measurement:
+        wrong = [
+            (c, a, said) for c, a in zip(cases, answers, strict=True) if (said := problem(c, a))
+        ]
         measured = counted(len(cases) - len(wrong), len(cases), UNIT)
         if wrong:
             case, answer, said = wrong[0]
             message = f"After SIGTERM, {case.name()}: {said}."
-            return failed(message, measured, every(UNIT), ADVICE, answer, availability=bool(answer.error))
+            return failed(
+                message, measured, every(UNIT), ADVICE, answer, availability=bool(answer.error)
+            )
         stop = Stop.of("the service", state)
         text = f"exit code {stop.exit_code} after {stop.seconds:.1f} s"
         if said := stop.wrong(grace):
             value = Measured(value=stop.seconds, unit="s", text=text)
             rule = Rule(op="at_most", threshold=grace, unit="s", text=f"{RULE} within {grace:g} s")
-            return failed(f"{said[0].upper()}{said[1:]}.", value, rule, ADVICE, availability=stop.too_slow(grace))
+            return failed(
+                f"{said[0].upper()}{said[1:]}.",
+                value,
+                rule,
+                ADVICE,
+                availability=stop.too_slow(grace),
+            )
         return passed(f"All answered; {text}.", measured, every(UNIT))
 
 
 ADVICE = (
-    "Let the server be process 1's direct child and take SIGTERM: use the exec form of CMD, stop accepting, answer "
+    "Let the server be process 1's direct child and take SIGTERM: use the exec form of CMD, stop "
+    "accepting, answer "
     "what is in flight, then exit; an end by the SIGTERM itself (143) is as clean as 0."
 )

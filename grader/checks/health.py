@@ -9,11 +9,16 @@ from grader.checks.outcome import counted, every, failed, passed
 from grader.http.response import Response
 from grader.result import Measurement
 
-SAMPLE = re.compile(r"^[a-zA-Z_:][a-zA-Z0-9_:]{0,200}(\{.{0,2000}\})? +[-+]?(\d|Inf|NaN)", re.MULTILINE)
-TYPE = re.compile(
-    r"^# TYPE [a-zA-Z_:][a-zA-Z0-9_:]{0,200} (counter|gauge|histogram|summary|untyped|unknown)\s*$", re.MULTILINE
+SAMPLE = re.compile(
+    r"^[a-zA-Z_:][a-zA-Z0-9_:]{0,200}(\{.{0,2000}\})? +[-+]?(\d|Inf|NaN)", re.MULTILINE
 )
-"""A counter with labels has no sample before its first event; its declaration is all that there is to see."""
+TYPE = re.compile(
+    r"^# TYPE [a-zA-Z_:][a-zA-Z0-9_:]{0,200} (counter|gauge|histogram|summary|untyped|unknown)\s*$",
+    re.MULTILINE,
+)
+"""A counter with labels has no sample before its first event; its declaration is all that there is
+to see.
+"""
 UNIT = "routes"
 
 
@@ -39,17 +44,30 @@ class Health(Check):
         for number, (path, judge) in enumerate(looks):
             response = await ctx.app.request("GET", path, timeout_s=10)
             if wrong := judge(response):
-                return failed(f"GET {path}: {wrong}.", counted(number, len(looks), UNIT), every(UNIT), ADVICE, response)
+                return failed(
+                    f"GET {path}: {wrong}.",
+                    counted(number, len(looks), UNIT),
+                    every(UNIT),
+                    ADVICE,
+                    response,
+                )
         early = [s for s in ctx.shared["readiness"].statuses[:-1] if s != 503]
         if self.params.readyz and early:
             return failed(
-                f"While starting, GET {self.params.readyz} answered {early[0]}; only 503 says 'not yet'.",
+                (
+                    f"While starting, GET {self.params.readyz} answered {early[0]}; only 503 says 'not "
+                    "yet'."
+                ),
                 counted(len(looks) - 1, len(looks), UNIT),
                 every(UNIT),
                 "Register the readiness route before the model loads, and answer 503 until it has.",
                 ctx.shared["readiness"].last,
             )
-        return passed("Liveness, readiness and metrics answer.", counted(len(looks), len(looks), UNIT), every(UNIT))
+        return passed(
+            "Liveness, readiness and metrics answer.",
+            counted(len(looks), len(looks), UNIT),
+            every(UNIT),
+        )
 
     @staticmethod
     def _plain(response: Response) -> str:
@@ -63,10 +81,16 @@ class Health(Check):
         if not kind.startswith(("text/plain", "application/openmetrics-text")):
             return f"content type is {kind[:80]!r}, expected text/plain"
         text = response.body[:262144].decode("utf-8", "replace")
-        return "" if SAMPLE.search(text) or TYPE.search(text) else "holds no Prometheus sample and declares no metric"
+        return (
+            ""
+            if SAMPLE.search(text) or TYPE.search(text)
+            else "holds no Prometheus sample and declares no metric"
+        )
 
 
 ADVICE = (
-    "Add the route. /healthz is 200 while the process lives, /readyz is 200 when it can serve, /metrics is Prometheus "
-    "text at this very path, without a redirect (a mounted app answers 307; a route with generate_latest() does not)."
+    "Add the route. /healthz is 200 while the process lives, /readyz is 200 when it can serve, "
+    "/metrics is Prometheus "
+    "text at this very path, without a redirect (a mounted app answers 307; a route with "
+    "generate_latest() does not)."
 )

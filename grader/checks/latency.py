@@ -1,4 +1,6 @@
-"""``latency_ratio``: the service's latency as a ratio to the baseline's, requests alternating in one open loop."""
+"""``latency_ratio``: the service's latency as a ratio to the baseline's, requests alternating in
+one open loop.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,13 @@ NOTHING = decide((), 1.0, "at_most")
 
 
 class LatencyParams(Params):
-    """How to measure. ``rate_per_s`` counts both sides together; a window holds ``per_window`` requests of each side.
+    """How to measure.
 
-    Without ``rate_per_s`` the rate is chosen so that the baseline is busy for ``utilisation`` of its time, by what a
-    request costs it right now: an absolute rate means something else on every machine.
+    ``rate_per_s`` counts both sides together; a window holds ``per_window`` requests of each side.
+
+    Without ``rate_per_s`` the rate is chosen so that the baseline is busy for ``utilisation`` of
+    its time, by what a request costs it right now: an absolute rate means something else on every
+    machine.
     """
 
     cases: list[Case] = []
@@ -72,26 +77,44 @@ class LatencyRatio(Check):
         return self._say(seen)
 
     async def _wrong(self, seen: Comparison, cases: list[Case], app: Target) -> Measurement:
-        """A wrong answer under load; the same request is sent once more, to have an exchange to show."""
+        """A wrong answer under load; the same request is sent once more, to have an exchange to
+        show.
+        """
         assert seen.wrong is not None
         side, pair, said, unanswered = seen.wrong
         case = cases[pair % len(cases)]
         rule = ratio_rule(self.params.threshold, self.params.op)
         if side == 1:
-            return undecided(f"The baseline itself failed under load: {said}.", ratio_measured(seen.decision), rule)
+            return undecided(
+                f"The baseline itself failed under load: {said}.",
+                ratio_measured(seen.decision),
+                rule,
+            )
         shown = await send(app, case)
         message = f"Under load, {case.name()}: {said}."
-        return failed(message, ratio_measured(seen.decision), rule, self.params.advice, shown, unanswered=unanswered)
+        return failed(
+            message,
+            ratio_measured(seen.decision),
+            rule,
+            self.params.advice,
+            shown,
+            unanswered=unanswered,
+        )
 
     def _say(self, seen: Comparison) -> Measurement:
         measured = ratio_measured(seen.decision)
         rule = ratio_rule(self.params.threshold, self.params.op)
         if seen.client_failed or not seen.log_ratios:
             void = f"{seen.void} of {seen.windows} windows are void"
-            return undecided(f"{void}: the load generator could not keep to its schedule.", measured, rule)
+            return undecided(
+                f"{void}: the load generator could not keep to its schedule.", measured, rule
+            )
         middle = [statistics.median(side) for side in seen.values]
         what = "first token" if self.params.value == "ttft" else "answer"
-        message = f"The median {what} took {middle[0] * 1000:.1f} ms, the baseline's {middle[1] * 1000:.1f} ms."
+        message = (
+            f"The median {what} took {middle[0] * 1000:.1f} ms, the baseline's "
+            f"{middle[1] * 1000:.1f} ms."
+        )
         series = [
             seconds_histogram(
                 "Time to first token" if self.params.value == "ttft" else "Latency",
@@ -108,9 +131,11 @@ class LatencyRatio(Check):
 
 
 async def _beyond_us(rate: float) -> str:
-    """Why the load generator itself can't be trusted with this rate, here and now; empty when it can.
+    """Why the load generator itself can't be trusted with this rate, here and now; empty when it
+    can.
 
-    Its lag is watched during every measurement anyway. A high absolute rate is tried on an echo target beforehand.
+    Its lag is watched during every measurement anyway. A high absolute rate is tried on an echo
+    target beforehand.
     """
     if rate < MOST_RATE:
         return ""

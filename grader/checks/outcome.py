@@ -19,16 +19,29 @@ def every(unit: str) -> Rule:
 
 
 def passed(message: str, measured: Measured, rule: Rule, **more: Any) -> Measurement:
-    return Measurement(outcome=Outcome.PASSED, message=message, measured=measured, rule=rule, **more)
+    return Measurement(
+        outcome=Outcome.PASSED, message=message, measured=measured, rule=rule, **more
+    )
 
 
 def failed(
-    message: str, measured: Measured, rule: Rule, advice: str, response: Response | None = None, **more: Any
+    message: str,
+    measured: Measured,
+    rule: Rule,
+    advice: str,
+    response: Response | None = None,
+    **more: Any,
 ) -> Measurement:
     """A failure always tells what to do next, and shows the exchange that shows it best."""
     exchange = response.exchange() if response is not None else None
     return Measurement(
-        outcome=Outcome.FAILED, message=message, measured=measured, rule=rule, advice=advice, exchange=exchange, **more
+        outcome=Outcome.FAILED,
+        message=message,
+        measured=measured,
+        rule=rule,
+        advice=advice,
+        exchange=exchange,
+        **more,
     )
 
 
@@ -36,7 +49,11 @@ NOISY = "The machine was too noisy to tell. Grade again; this costs no attempt."
 
 
 def undecided(
-    message: str, measured: Measured, rule: Rule, series: list[Series] | None = None, advice: str = NOISY
+    message: str,
+    measured: Measured,
+    rule: Rule,
+    series: list[Series] | None = None,
+    advice: str = NOISY,
 ) -> Measurement:
     return Measurement(
         outcome=Outcome.INCONCLUSIVE,

@@ -1,4 +1,6 @@
-"""``restart_persistence``: what was acknowledged is still there after the service was killed and started again."""
+"""``restart_persistence``: what was acknowledged is still there after the service was killed and
+started again.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class RestartPersistence(Check):
         for case in writes:
             response = await send(ctx.app, case)
             if said := problem(case, response):
-                return failed(f"{case.name()}: {said}.", counted(0, len(reads), UNIT), rule, ADVICE, response)
+                return failed(
+                    f"{case.name()}: {said}.", counted(0, len(reads), UNIT), rule, ADVICE, response
+                )
         for name in ctx.replicas:
             await ctx.control("signal", name, signal="SIGKILL")
         for name in ctx.replicas:
@@ -47,7 +51,12 @@ class RestartPersistence(Check):
                 message = f"After a kill and a restart, {case.name()}: {said}."
                 return failed(message, counted(good, len(reads), UNIT), rule, ADVICE, response)
             good += 1
-        return passed("Everything acknowledged was there after a kill.", counted(good, len(reads), UNIT), rule)
+        return passed(
+            "Everything acknowledged was there after a kill.", counted(good, len(reads), UNIT), rule
+        )
 
 
-ADVICE = "Write to the database, or to /data where the lab gives one, before you answer; memory and /tmp are lost."
+ADVICE = (
+    "Write to the database, or to /data where the lab gives one, before you answer; memory and "
+    "/tmp are lost."
+)

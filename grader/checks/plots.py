@@ -18,7 +18,10 @@ def seconds_histogram(
     threshold: float | None = None,
     summary: str,
 ) -> Series:
-    """Samples in seconds: ``SHOWN`` of each side to be drawn, and all of them as histograms for the run's evidence."""
+    """Samples in seconds:
+
+    ``SHOWN`` of each side to be drawn, and all of them as histograms for the run's evidence.
+    """
     sides = {"app": app, "baseline": baseline}
     return Series(
         kind="histogram",

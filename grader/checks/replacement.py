@@ -1,4 +1,7 @@
-"""Copies that come and go under load: ``sigterm_under_load`` for one service, ``rolling_replacement`` for replicas."""
+"""Copies that come and go under load:
+
+``sigterm_under_load`` for one service, ``rolling_replacement`` for replicas.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ LAST_S = 0.05
 
 
 class ReplacementParams(Params):
-    """The load while it happens. ``calm_s``: load before the first signal, and after the last copy is back."""
+    """The load while it happens.
+
+    ``calm_s``: load before the first signal, and after the last copy is back.
+    """
 
     cases: list[Case] = []
     cases_from: str = ""
@@ -53,7 +59,9 @@ def _first_wrong(samples: Samples, until_s: float) -> str:
 
 
 class SigtermUnderLoad(Check):
-    """All that was asked before SIGTERM is answered, the exit is clean, and a new start takes the load again."""
+    """All that was asked before SIGTERM is answered, the exit is clean, and a new start takes the
+    load again.
+    """
 
     id = "sigterm_under_load"
     params_model = ReplacementParams
@@ -63,7 +71,12 @@ class SigtermUnderLoad(Check):
         p, grace = self.params, float(ctx.spec.limits.stop_grace_s)
         requests = [loaded(case) for case in collect(ctx, p.cases, p.cases_from)]
         name = ctx.replicas[0]
-        load = Background(ctx.target(name), p.rate_per_s, lambda i: requests[i % len(requests)], timeout_s=p.timeout_s)
+        load = Background(
+            ctx.target(name),
+            p.rate_per_s,
+            lambda i: requests[i % len(requests)],
+            timeout_s=p.timeout_s,
+        )
         async with load:
             faults = Faults(ctx, load.now)
             await asyncio.sleep(p.calm_s)
@@ -72,26 +85,53 @@ class SigtermUnderLoad(Check):
             again = await ready_again(ctx)
             back_s = load.now()
             await asyncio.sleep(p.calm_s)
-        return self._judge(load.samples, stop, asked_s - LAST_S, back_s if again is not None else None, faults, grace)
+        return self._judge(
+            load.samples,
+            stop,
+            asked_s - LAST_S,
+            back_s if again is not None else None,
+            faults,
+            grace,
+        )
 
     @staticmethod
     def _judge(
-        samples: Samples, stop: Stop, asked_s: float, back_s: float | None, faults: Faults, grace_s: float
+        samples: Samples,
+        stop: Stop,
+        asked_s: float,
+        back_s: float | None,
+        faults: Faults,
+        grace_s: float,
     ) -> Measurement:
         share, n = share_right(samples, 0.0, asked_s)
-        rule = Rule(op="all", unit="requests", text=f"all requests before SIGTERM; {RULE} within {grace_s:g} s")
-        text = f"{share:.1%} of {n} requests before SIGTERM, exit code {stop.exit_code} after {stop.seconds:.1f} s"
+        rule = Rule(
+            op="all",
+            unit="requests",
+            text=f"all requests before SIGTERM; {RULE} within {grace_s:g} s",
+        )
+        text = (
+            f"{share:.1%} of {n} requests before SIGTERM, exit code {stop.exit_code} after "
+            f"{stop.seconds:.1f} s"
+        )
         measured = Measured(value=round(share, 4), unit="share", n=n, text=text)
         more: dict[str, Any] = {"series": timeline(samples, faults.marks), "availability": True}
         if share < 1:
             said = _first_wrong(samples, asked_s)
-            return failed(f"A request from before SIGTERM got no right answer: {said}.", measured, rule, FINISH, **more)
+            return failed(
+                f"A request from before SIGTERM got no right answer: {said}.",
+                measured,
+                rule,
+                FINISH,
+                **more,
+            )
         if wrong := stop.wrong(grace_s):
             more["availability"] = stop.too_slow(grace_s)
             return failed(f"Under load, {wrong}.", measured, rule, FINISH, **more)
         took = recovery_s(samples, back_s) if back_s is not None else None
         if took is None:
-            return failed("After a new start the load was not answered again.", measured, rule, START, **more)
+            return failed(
+                "After a new start the load was not answered again.", measured, rule, START, **more
+            )
         message = f"Nothing was lost; right answers again {took:.1f} s after the start."
         return passed(message, measured, rule, series=more["series"])
 
@@ -133,28 +173,47 @@ class RollingReplacement(Check):
         wanted = self.params.share
         right = len(samples) - sum(bool(error) for error in samples.error)
         share = right / max(1, len(samples))
-        rule = Rule(op="at_least", threshold=wanted, unit="share", text=f"at least {wanted:g} of the requests answered")
+        rule = Rule(
+            op="at_least",
+            threshold=wanted,
+            unit="share",
+            text=f"at least {wanted:g} of the requests answered",
+        )
         text = f"{right} of {len(samples)} requests while {len(stops)} copies were replaced"
         measured = Measured(value=round(share, 4), unit="share", n=len(samples), text=text)
         more: dict[str, Any] = {"series": series, "availability": True}
         if lost:
-            return failed(f"{lost} was not ready again after its replacement.", measured, rule, START, **more)
+            return failed(
+                f"{lost} was not ready again after its replacement.", measured, rule, START, **more
+            )
         if share < wanted:
             said = _first_wrong(samples, float("inf"))
-            message = f"While copies were replaced one by one, {len(samples) - right} requests failed, e.g. {said}."
+            message = (
+                f"While copies were replaced one by one, {len(samples) - right} requests failed, "
+                f"e.g. {said}."
+            )
             return failed(message, measured, rule, DRAIN, **more)
         if wrong := next((stop for stop in stops if stop.wrong(grace_s)), None):
             more["availability"] = wrong.too_slow(grace_s)
-            return failed(f"During the replacement {wrong.wrong(grace_s)}.", measured, rule, FINISH, **more)
-        return passed("Every copy was replaced and the users did not notice.", measured, rule, series=series)
+            return failed(
+                f"During the replacement {wrong.wrong(grace_s)}.", measured, rule, FINISH, **more
+            )
+        return passed(
+            "Every copy was replaced and the users did not notice.", measured, rule, series=series
+        )
 
 
 FINISH = (
-    "On SIGTERM stop accepting, answer what is in flight, then exit. Let the server be process 1's direct child: use "
+    "On SIGTERM stop accepting, answer what is in flight, then exit. Let the server be process 1's "
+    "direct child: use "
     "the exec form of CMD, or exec in the shell."
 )
-START = "Start without help: whatever the service needs again after a stop, it has to make or fetch itself."
+START = (
+    "Start without help: whatever the service needs again after a stop, it has to make or fetch "
+    "itself."
+)
 DRAIN = (
-    "On SIGTERM let readiness say 503 and finish what is in flight before the process ends; keep no state that only "
+    "On SIGTERM let readiness say 503 and finish what is in flight before the process ends; keep "
+    "no state that only "
     "one copy has. The balancer sends nothing new to a copy that closes its port."
 )

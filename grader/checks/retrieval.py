@@ -1,6 +1,8 @@
-"""Retrieval quality: rankings to compare with (BM25, dense, fusion) and measures through ir-measures.
+"""Retrieval quality: rankings to compare with (BM25, dense, fusion) and measures through
+ir-measures.
 
-Functions only; a lab's own check brings the corpus and the questions. A ranking is a list of document ids, best first.
+Functions only; a lab's own check brings the corpus and the questions. A ranking is a list of
+document ids, best first.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ def words(text: str) -> list[str]:
 
 
 class Bm25:
-    """Okapi BM25 (k1 = 1.2, b = 0.75) over a small corpus: the naive system that labs compare with."""
+    """Okapi BM25 (k1 = 1.2, b = 0.75) over a small corpus: the naive system that labs compare
+    with.
+    """
 
     def __init__(self, documents: Mapping[str, str], k1: float = 1.2, b: float = 0.75) -> None:
         self._counts = {name: Counter(words(text)) for name, text in documents.items()}
@@ -34,7 +38,10 @@ class Bm25:
         total = len(documents)
         self._idf = {word: math.log(1 + (total - n + 0.5) / (n + 0.5)) for word, n in df.items()}
         mean = sum(sum(c.values()) for c in self._counts.values()) / max(1, total)
-        self._norm = {name: k1 * (1 - b + b * sum(c.values()) / max(mean, 1e-9)) for name, c in self._counts.items()}
+        self._norm = {
+            name: k1 * (1 - b + b * sum(c.values()) / max(mean, 1e-9))
+            for name, c in self._counts.items()
+        }
         self._k1 = k1
 
     def rank(self, query: str, depth: int = 50) -> list[str]:
@@ -43,14 +50,18 @@ class Bm25:
         scores: dict[str, float] = {}
         for name, counts in self._counts.items():
             score = sum(
-                w * counts[t] * (self._k1 + 1) / (counts[t] + self._norm[name]) for t, w in terms if t in counts
+                w * counts[t] * (self._k1 + 1) / (counts[t] + self._norm[name])
+                for t, w in terms
+                if t in counts
             )
             if score > 0:
                 scores[name] = score
         return sorted(scores, key=lambda name: (-scores[name], name))[:depth]
 
 
-def fuse(*rankings: Sequence[str], k: int = 60, weights: Sequence[float] | None = None) -> list[str]:
+def fuse(
+    *rankings: Sequence[str], k: int = 60, weights: Sequence[float] | None = None
+) -> list[str]:
     """Reciprocal rank fusion: the sum of weight / (k + rank) over all rankings."""
     scores: dict[str, float] = {}
     for ranking, weight in zip(rankings, weights or [1.0] * len(rankings), strict=True):
@@ -77,12 +88,14 @@ class Quality:
 
 
 def evaluate(
-    relevant: Mapping[str, Sequence[str]], rankings: Mapping[str, Sequence[str]], ks: Sequence[int] = (1, 3, 5, 10)
+    relevant: Mapping[str, Sequence[str]],
+    rankings: Mapping[str, Sequence[str]],
+    ks: Sequence[int] = (1, 3, 5, 10),
 ) -> Quality:
     """Measure rankings against the relevant ids of each query.
 
-    A query without a ranking, or with an empty one, counts as zero; an id that comes twice counts where it came first.
-    Raises ValueError when there is no query.
+    A query without a ranking, or with an empty one, counts as zero; an id that comes twice counts
+    where it came first. Raises ValueError when there is no query.
     """
     if not relevant:
         raise ValueError("no queries to evaluate")
@@ -96,7 +109,9 @@ def evaluate(
     for metric in ir_measures.iter_calc(measures, qrels, run):
         sums[str(metric.measure)] += float(metric.value)
     n = len(qrels)
-    return Quality(n, {k: sums[str(R @ k)] / n for k in ks}, sums[str(nDCG @ 10)] / n, sums[str(RR)] / n)
+    return Quality(
+        n, {k: sums[str(R @ k)] / n for k in ks}, sums[str(nDCG @ 10)] / n, sums[str(RR)] / n
+    )
 
 
 def wilson(successes: float, n: int, z: float = Z95) -> tuple[float, float]:
@@ -110,10 +125,15 @@ def wilson(successes: float, n: int, z: float = Z95) -> tuple[float, float]:
 
 
 def measured_share(share: float, n: int, what: str) -> Measured:
-    """A share of ``n`` trials with its 95 % interval, e.g. ``recall@5 0.93 [0.84, 0.97], n = 60``."""
+    """A share of ``n`` trials with its 95 % interval, e.g.
+
+    ``recall@5 0.93 [0.84, 0.97], n = 60``.
+    """
     low, high = wilson(share * n, n)
     text = f"{what} {share:.2f} [{low:.2f}, {high:.2f}], n = {n}"
-    return Measured(value=round(share, 4), unit="share", low=round(low, 4), high=round(high, 4), n=n, text=text)
+    return Measured(
+        value=round(share, 4), unit="share", low=round(low, 4), high=round(high, 4), n=n, text=text
+    )
 
 
 def recall_series(app: Quality, baseline: Quality, name: str, threshold: float) -> Series:

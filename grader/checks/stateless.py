@@ -12,8 +12,9 @@ UNIT = "reads through another copy"
 
 
 class StatelessParams(Params):
-    """``writes`` go to the copies in turn, past the balancer; then ``reads`` go to each of them. ``*_from``:
-    'module.function' of the lab."""
+    """``writes`` go to the copies in turn, past the balancer; then ``reads`` go to each of them.
+    ``*_from``: 'module.function' of the lab.
+    """
 
     writes: list[Case] = []
     writes_from: str = ""
@@ -39,7 +40,9 @@ class Stateless(Check):
             if said := problem(case, response):
                 message = f"{name}, asked past the balancer, {case.name()}: {said}."
                 absent = unavailable(response)
-                return failed(message, counted(0, total, UNIT), rule, ADVICE, response, availability=absent)
+                return failed(
+                    message, counted(0, total, UNIT), rule, ADVICE, response, availability=absent
+                )
         good, wrong = await self._read(ctx, reads, ctx.replicas, 0, total)
         if wrong is None and p.kill:
             first, *others = ctx.replicas
@@ -52,7 +55,9 @@ class Stateless(Check):
             if wrong is None and back is None:
                 message = f"{first} did not start again."
                 return failed(message, counted(good, total, UNIT), rule, ADVICE, availability=True)
-        return wrong or passed("Every copy knows what any of them was told.", counted(good, total, UNIT), rule)
+        return wrong or passed(
+            "Every copy knows what any of them was told.", counted(good, total, UNIT), rule
+        )
 
     @staticmethod
     async def _read(
@@ -63,14 +68,19 @@ class Stateless(Check):
             for case in reads:
                 response = await send(ctx.target(name), case)
                 if said := problem(case, response):
-                    message = f"{name} does not know what the copies were told: {case.name()}: {said}."
+                    message = (
+                        f"{name} does not know what the copies were told: {case.name()}: {said}."
+                    )
                     measured, absent = counted(good, total, UNIT), unavailable(response)
-                    return good, failed(message, measured, every(UNIT), ADVICE, response, availability=absent)
+                    return good, failed(
+                        message, measured, every(UNIT), ADVICE, response, availability=absent
+                    )
                 good += 1
         return good, None
 
 
 ADVICE = (
-    "Keep nothing in the process that another request may need: write it to the shared store before you answer, and "
+    "Keep nothing in the process that another request may need: write it to the shared store "
+    "before you answer, and "
     "read it from there."
 )

@@ -1,8 +1,9 @@
 """What a clean stop is, for every check that sends SIGTERM.
 
-A service may end by itself with 0, or die of the SIGTERM that it was sent: uvicorn, and many others, answer what is
-in flight and then raise the signal again, for which the engine shows 143 (128 + 15). Either is a clean stop *if*
-everything in flight was answered, which is for the check to see; any other code is a crash.
+A service may end by itself with 0, or die of the SIGTERM that it was sent: uvicorn, and many
+others, answer what is in flight and then raise the signal again, for which the engine shows 143
+(128 + 15). Either is a clean stop *if* everything in flight was answered, which is for the check to
+see; any other code is a crash.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Stop:
         return cls(name, state["exit_code"], float(state["seconds"]), bool(state["oom_killed"]))
 
     def too_slow(self, grace_s: float) -> bool:
-        """Killed because its grace was over, which a machine without a free processor brings about, too."""
+        """Killed because its grace was over, which a machine without a free processor brings about,
+        too.
+        """
         return self.exit_code == KILLED and not self.oom_killed and self.seconds >= grace_s
 
     def wrong(self, grace_s: float) -> str:
@@ -41,4 +44,7 @@ class Stop:
             return f"{self.name} used more memory than its limit and was killed"
         if self.too_slow(grace_s):
             return f"{self.name} did not heed SIGTERM and was killed after {grace_s:g} s"
-        return f"after SIGTERM {self.name} exited with code {self.exit_code}, expected {' or '.join(map(str, CLEAN))}"
+        return (
+            f"after SIGTERM {self.name} exited with code {self.exit_code}, expected "
+            f"{' or '.join(map(str, CLEAN))}"
+        )

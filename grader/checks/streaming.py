@@ -19,14 +19,24 @@ from grader.result import Measured, Measurement, Rule, Series
 
 
 class StreamingParams(Params):
-    """``text`` and ``tokens`` are JSON pointers into an event: a piece of text, and the tokens of the whole answer."""
+    """``text`` and ``tokens`` are JSON pointers into an event: a piece of text, and the tokens of
+    the whole answer.
+    """
 
     cases: list[Case] = []
     cases_from: str = ""
-    first_share: float = Field(0.35, gt=0, le=1, description="the first piece arrives within this share of the time")
-    own_share: float = Field(0.8, gt=0, le=1, description="share of the tokens that arrive in a piece of their own")
-    half_share: float = Field(0.7, gt=0, le=1, description="half of the pieces arrive within this share of their time")
-    stretch: float = Field(2.0, ge=1, description="the whole answer takes at most so many times as long as it has to")
+    first_share: float = Field(
+        0.35, gt=0, le=1, description="the first piece arrives within this share of the time"
+    )
+    own_share: float = Field(
+        0.8, gt=0, le=1, description="share of the tokens that arrive in a piece of their own"
+    )
+    half_share: float = Field(
+        0.7, gt=0, le=1, description="half of the pieces arrive within this share of their time"
+    )
+    stretch: float = Field(
+        2.0, ge=1, description="the whole answer takes at most so many times as long as it has to"
+    )
     min_tokens: int = Field(16, ge=4, description="shorter answers are not judged")
     text: str = "/choices/0/delta/content"
     tokens: str = "/usage/completion_tokens"
@@ -35,7 +45,9 @@ class StreamingParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One streamed answer: arrival times in seconds from the send, the whole text, and what it says it used."""
+    """One streamed answer: arrival times in seconds from the send, the whole text, and what it says
+    it used.
+    """
 
     text: str
     arrivals: list[float]
@@ -45,9 +57,15 @@ class Stream:
 
     @property
     def half_share(self) -> float:
-        """When half of the pieces were there, as a share of the time from the first to the last one."""
+        """When half of the pieces were there, as a share of the time from the first to the last
+        one.
+        """
         first, last = self.arrivals[0], self.arrivals[-1]
-        return (self.arrivals[len(self.arrivals) // 2] - first) / (last - first) if last > first else 1.0
+        return (
+            (self.arrivals[len(self.arrivals) // 2] - first) / (last - first)
+            if last > first
+            else 1.0
+        )
 
     @property
     def gaps(self) -> list[float]:
@@ -56,7 +74,9 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A stream with the seconds that its answer has to take by another clock than its own; infinity: unknown."""
+    """A stream with the seconds that its answer has to take by another clock than its own;
+    infinity: unknown.
+    """
 
     stream: Stream
     response: Response
@@ -64,7 +84,9 @@ class Judged:
 
     @property
     def first_share(self) -> float:
-        """Of the shorter of both times: who collects an answer and then takes his time over it gains nothing."""
+        """Of the shorter of both times: who collects an answer and then takes his time over it
+        gains nothing.
+        """
         return self.stream.arrivals[0] / min(self.stream.total_s, self.needed_s)
 
     @property
@@ -73,7 +95,10 @@ class Judged:
 
 
 def read_stream(response: Response, params: StreamingParams) -> Stream:
-    """Events as a stream. Pieces that arrive together count as one arrival; other events are passed over."""
+    """Events as a stream.
+
+    Pieces that arrive together count as one arrival; other events are passed over.
+    """
     text, tokens, last = "", 0, ""
     arrivals: list[float] = []
     for at, data in response.events():
@@ -99,7 +124,9 @@ def _parsed(data: str) -> Any:
 
 
 class Streaming(Check):
-    """A lab's subclass may know how long an answer has to take (``needed_s``), and whether its text is right."""
+    """A lab's subclass may know how long an answer has to take (``needed_s``), and whether its text
+    is right.
+    """
 
     id = "streaming"
     params_model = StreamingParams
@@ -108,7 +135,9 @@ class Streaming(Check):
     """Whose time ``needed_s`` is, for the message: "the baseline"."""
 
     async def needed_s(self, ctx: Context, case: Case, stream: Stream) -> float | str:  # noqa: ARG002
-        """Seconds that somebody else needs for the same answer, infinity when nobody knows, or what is wrong."""
+        """Seconds that somebody else needs for the same answer, infinity when nobody knows, or what
+        is wrong.
+        """
         return float("inf")
 
     async def run(self, ctx: Context) -> Measurement:
@@ -119,13 +148,19 @@ class Streaming(Check):
             wrong = problem(case, response) or self._form(stream)
             needed_s = wrong or await self.needed_s(ctx, case, stream)
             if isinstance(needed_s, str):
-                measured = Measured(value=0, n=len(streams), text=f"stopped after {len(streams)} streams")
-                return failed(f"{case.name()}: {needed_s}.", measured, self._rule(), FORM_ADVICE, response)
+                measured = Measured(
+                    value=0, n=len(streams), text=f"stopped after {len(streams)} streams"
+                )
+                return failed(
+                    f"{case.name()}: {needed_s}.", measured, self._rule(), FORM_ADVICE, response
+                )
             if stream.tokens >= self.params.min_tokens:
                 streams.append(Judged(stream, response, needed_s))
         if not streams:
             measured = Measured(value=0, n=0, text="no stream long enough")
-            message = f"No answer was {self.params.min_tokens} tokens long, although more were asked for."
+            message = (
+                f"No answer was {self.params.min_tokens} tokens long, although more were asked for."
+            )
             return failed(message, measured, self._rule(), FORM_ADVICE)
         return self._judge(streams)
 
@@ -139,8 +174,13 @@ class Streaming(Check):
 
     def _rule(self) -> Rule:
         p = self.params
-        text = f"first at most {p.first_share:.2f} of the time; own pieces at least {p.own_share:.0%}, half of them by "
-        text += f"{p.half_share:.2f}" + (f"; at most {p.stretch:.1f} × {self.needed_by}" if self.needed_by else "")
+        text = (
+            f"first at most {p.first_share:.2f} of the time; own pieces at least "
+            f"{p.own_share:.0%}, half of them by "
+        )
+        text += f"{p.half_share:.2f}" + (
+            f"; at most {p.stretch:.1f} × {self.needed_by}" if self.needed_by else ""
+        )
         return Rule(op="at_most", threshold=p.first_share, unit="share", text=text)
 
     def _judge(self, streams: list[Judged]) -> Measurement:
@@ -149,17 +189,28 @@ class Streaming(Check):
         half = statistics.median(stream.half_share for stream in read)
         stretch = statistics.median(judged.stretch for judged in streams)
         own = sum(min(len(s.arrivals), s.tokens) for s in read) / sum(s.tokens for s in read)
-        text = f"first at {share:.2f} of the time, {own:.0%} in own pieces, half by {half:.2f}, n = {len(read)}"
+        text = (
+            f"first at {share:.2f} of the time, {own:.0%} in own pieces, half by {half:.2f}, n = "
+            f"{len(read)}"
+        )
         measured = Measured(value=share, unit="share", n=len(read), text=text)
         message = (
-            f"The first piece of text came after {share:.0%} of an answer's time, half of the pieces after {half:.0%} "
+            f"The first piece of text came after {share:.0%} of an answer's time, half of the "
+            f"pieces after {half:.0%} "
             f"of theirs; {own:.0%} of the tokens arrived in a piece of their own."
         )
         if self.needed_by:
-            message += f" The whole answer took {stretch:.1f} times as long as {self.needed_by} needed."
+            message += (
+                f" The whole answer took {stretch:.1f} times as long as {self.needed_by} needed."
+            )
         series = _plots(read, message)
         rule, p = self._rule(), self.params
-        within = share <= p.first_share and half <= p.half_share and own >= p.own_share and stretch <= p.stretch
+        within = (
+            share <= p.first_share
+            and half <= p.half_share
+            and own >= p.own_share
+            and stretch <= p.stretch
+        )
         if within:
             return passed(message, measured, rule, series=series)
         worst = max(streams, key=lambda judged: judged.first_share)
@@ -175,9 +226,14 @@ def _plots(streams: list[Stream], summary: str) -> list[Series]:
     ]
 
 
-FORM_ADVICE = "Send text/event-stream: a 'data: {...}' event for each piece of text, one with the usage, the end mark."
+FORM_ADVICE = (
+    "Send text/event-stream: a 'data: {...}' event for each piece of text, one with the usage, the "
+    "end mark."
+)
 ADVICE = (
-    "Send every token when the model has made it. Look for a place that collects the answer first: a join over the "
-    "generator, a synchronous call in the event loop, or a buffer on the way out. Pauses between the pieces of "
+    "Send every token when the model has made it. Look for a place that collects the answer first: "
+    "a join over the "
+    "generator, a synchronous call in the event loop, or a buffer on the way out. Pauses between "
+    "the pieces of "
     "an answer that is there already don't make it a stream."
 )

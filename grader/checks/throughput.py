@@ -1,4 +1,6 @@
-"""``throughput_ratio``: closed-loop throughput as a ratio to the baseline's, in alternating slices."""
+"""``throughput_ratio``: closed-loop throughput as a ratio to the baseline's, in alternating
+slices.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from grader.result import Measurement, Outcome
 
 
 class ThroughputParams(Params):
-    """``clients`` send one request after the other for ``slice_s`` on one side, then on the other."""
+    """``clients`` send one request after the other for ``slice_s`` on one side, then on the
+    other.
+    """
 
     cases: list[Case] = []
     cases_from: str = ""
@@ -32,9 +36,14 @@ class ThroughputParams(Params):
 
 
 class Rates:
-    """Right answers per second of both sides, slice by slice. ``wrong``: the side, and what failed on it first."""
+    """Right answers per second of both sides, slice by slice.
 
-    def __init__(self, app: ClosedLoop, baseline: ClosedLoop, requests: list[Request], slice_s: float) -> None:
+    ``wrong``: the side, and what failed on it first.
+    """
+
+    def __init__(
+        self, app: ClosedLoop, baseline: ClosedLoop, requests: list[Request], slice_s: float
+    ) -> None:
         self.loops, self.requests, self.slice_s = (app, baseline), requests, slice_s
         self.rates: tuple[list[float], list[float]] = ([], [])
         self.sent = 0
@@ -80,10 +89,16 @@ class ThroughputRatio(Check):
         if rates.wrong is not None:
             return await self._wrong(rates.wrong, cases, decision, ctx)
         if not rates.rates[0]:
-            message = f"The time of {self.params.budget_s:g} s was over before both sides had a slice that counts."
+            message = (
+                f"The time of {self.params.budget_s:g} s was over before both sides had a slice "
+                "that counts."
+            )
             return undecided(message, ratio_measured(decision), rule)
         mine, theirs = (statistics.fmean(side) for side in rates.rates)
-        message = f"{mine:.1f} answers a second at {self.params.clients} clients; the baseline gave {theirs:.1f}."
+        message = (
+            f"{mine:.1f} answers a second at {self.params.clients} clients; the baseline gave "
+            f"{theirs:.1f}."
+        )
         if decision.outcome is Outcome.PASSED:
             return passed(message, ratio_measured(decision), rule)
         if decision.outcome is Outcome.FAILED:
@@ -93,7 +108,9 @@ class ThroughputRatio(Check):
     async def _wrong(
         self, wrong: tuple[int, Wrong], cases: list[Case], decision: Decision, ctx: Context
     ) -> Measurement:
-        """A wrong answer under load; the same request is sent once more, to have an exchange to show."""
+        """A wrong answer under load; the same request is sent once more, to have an exchange to
+        show.
+        """
         side, (number, said, unanswered) = wrong
         rule, measured = ratio_rule(self.params.threshold, self.params.op), ratio_measured(decision)
         if side == 1:

@@ -9,8 +9,12 @@ from grader.checks.base import Context
 from grader.http.client import Target
 
 
-async def ready_again(ctx: Context, limit_s: float | None = None, target: Target | None = None) -> float | None:
-    """Seconds until the ready path answered 200; None when it didn't within ``limit_s`` (the lab's limit).
+async def ready_again(
+    ctx: Context, limit_s: float | None = None, target: Target | None = None
+) -> float | None:
+    """Seconds until the ready path answered 200;
+
+    None when it didn't within ``limit_s`` (the lab's limit).
 
     ``target``: the service, or one copy of it past the balancer.
     """

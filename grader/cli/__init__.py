@@ -1,1 +1,4 @@
-"""The terminal: grade a folder, list, prove and make labs, look at the engine. ``python -m grader.cli``."""
+"""The terminal: grade a folder, list, prove and make labs, look at the engine.
+
+``python -m grader.cli``.
+"""

@@ -36,14 +36,21 @@ def run(arguments: argparse.Namespace, content: Path, console: Console) -> int:
     lab = find_lab(content, arguments.lab)
     known = {c.id for c in lab.spec.rubric.criteria}
     if unknown := set(arguments.only) - known:
-        raise SpecError(f"No criterion {', '.join(sorted(unknown))}.", f"This lab has: {', '.join(sorted(known))}.")
+        raise SpecError(
+            f"No criterion {', '.join(sorted(unknown))}.",
+            f"This lab has: {', '.join(sorted(known))}.",
+        )
     path: Path = arguments.path
     if not path.exists():
-        raise SpecError(f"{path}: no such file or folder.", "Name a project folder, a .zip or a .tar.gz.")
+        raise SpecError(
+            f"{path}: no such file or folder.", "Name a project folder, a .zip or a .tar.gz."
+        )
     if not arguments.json and not _can_build(_packed(path), lab.spec.bases, console):
         return EXIT[Verdict.NOT_GRADABLE]
     sandbox = open_sandbox(console)
-    console.print(f"{lab.spec.title} ({lab.spec.id} {lab.spec.version}, {lab.digest[:12]})", markup=False)
+    console.print(
+        f"{lab.spec.title} ({lab.spec.id} {lab.spec.version}, {lab.digest[:12]})", markup=False
+    )
     run_id = f"cli-{secrets.token_hex(6)}"
     with machine_slot(lambda line: console.print(line, style="bright_black")):
         # Packed only now: what was mended while this waited is what is graded.
@@ -90,11 +97,15 @@ def explain(result: RunResult, console: Console) -> None:
             e = r.exchange
             answer = e.error or f"{e.status} {e.response_body[:200]!r}"
             console.print(
-                f"  {e.method} {e.path} {e.request_body[:200]} -> {answer}", style="bright_black", markup=False
+                f"  {e.method} {e.path} {e.request_body[:200]} -> {answer}",
+                style="bright_black",
+                markup=False,
             )
     if result.reason:
         console.print(f"\n{result.reason}\n{result.advice}", markup=False)
-    line = f"\n{result.verdict.value.replace('_', ' ')}, {result.score:g} of 100, seed {result.seed}"
+    line = (
+        f"\n{result.verdict.value.replace('_', ' ')}, {result.score:g} of 100, seed {result.seed}"
+    )
     console.print(line, style="bold", markup=False)
 
 

@@ -19,8 +19,13 @@ from grader.spec import LabContent, Labs, LabSpec, load_lab, load_labs
 
 
 def add_commands(commands: Any) -> None:
-    """Register ``lab list|verify|new|schema``; ``lab sync`` belongs to the site and is handled by the script."""
-    group = commands.add_parser("lab", help="list, prove and make labs").add_subparsers(dest="lab", required=True)
+    """Register ``lab list|verify|new|schema``;
+
+    ``lab sync`` belongs to the site and is handled by the script.
+    """
+    group = commands.add_parser("lab", help="list, prove and make labs").add_subparsers(
+        dest="lab", required=True
+    )
     listing = group.add_parser("list", help="the labs of this checkout")
     listing.add_argument("--json", action="store_true", help="as JSON on standard output")
     listing.set_defaults(run=_list)
@@ -47,7 +52,9 @@ def _list(arguments: argparse.Namespace, content: Path, _: Console) -> int:
                 "digest": c.digest,
                 "level": c.spec.level,
                 "skills": c.spec.skills,
-                "criteria": [{"id": r.id, "weight": r.weight, "gate": r.gate} for r in c.spec.rubric.criteria],
+                "criteria": [
+                    {"id": r.id, "weight": r.weight, "gate": r.gate} for r in c.spec.rubric.criteria
+                ],
                 "submissions": c.submissions(),
                 "state": _standing(content, c).words,
                 "unbroken": records.unbroken(c),
@@ -97,4 +104,7 @@ def _schema(_: argparse.Namespace, __: Path, ___: Console) -> int:
 
 
 def _sync(_: argparse.Namespace, __: Path, ___: Console) -> int:
-    raise SpecError("`lab sync` writes to the site's database.", "Call it through the script: ./seatrial lab sync")
+    raise SpecError(
+        "`lab sync` writes to the site's database.",
+        "Call it through the script: ./seatrial lab sync",
+    )

@@ -28,9 +28,13 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("grade", help="grade a project folder or archive, without the site")
     one.add_argument("lab", help="id of the lab, e.g. rag-service")
     one.add_argument("path", type=Path, help="project folder, .zip or .tar.gz with a Dockerfile")
-    one.add_argument("--json", type=Path, metavar="FILE", help="write the result here, '-' for standard output")
+    one.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the result here, '-' for standard output"
+    )
     one.add_argument("--seed", help="repeat a run: the seed that stands on its result")
-    one.add_argument("--only", action="append", default=[], metavar="CRITERION", help="grade only this criterion")
+    one.add_argument(
+        "--only", action="append", default=[], metavar="CRITERION", help="grade only this criterion"
+    )
     one.set_defaults(run=grade.run)
     lab.add_commands(commands)
     doctor = commands.add_parser("doctor", help="check the container engine and print what is open")
@@ -45,8 +49,9 @@ def _doctor(_: argparse.Namespace, __: Path, ___: Console) -> int:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    """Ends the command once, politely. A second signal must not cut the tearing down short: Ctrl-C reaches the whole
-    process group, and the launcher passes it on besides."""
+    """Ends the command once, politely. A second signal must not cut the tearing down short: Ctrl-C
+    reaches the whole process group, and the launcher passes it on besides.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

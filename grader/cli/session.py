@@ -1,4 +1,6 @@
-"""What every grading command needs: an engine with our images, and one run with its events on the terminal."""
+"""What every grading command needs: an engine with our images, and one run with its events on the
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,19 @@ def new_seed() -> str:
 
 
 def open_sandbox(console: Console) -> Sandbox:
-    """The local engine, with our images made if any is missing or stale. Raises EngineUnavailable."""
+    """The local engine, with our images made if any is missing or stale.
+
+    Raises EngineUnavailable.
+    """
     from grader import images
     from grader.engines.docker.sandbox import DockerSandbox
 
     sandbox = DockerSandbox(installation=INSTALLATION)
     sandbox.check()
     sandbox.sweep(is_alive=lambda _run, _fence: True)  # what expired runs left; ours has only begun
-    images.ensure(sandbox.client, lambda line: console.print(line, style="bright_black", markup=False))
+    images.ensure(
+        sandbox.client, lambda line: console.print(line, style="bright_black", markup=False)
+    )
     return sandbox
 
 
@@ -60,14 +67,25 @@ class Reporter:
             say(f"  {event.phase} …", style="bright_black")
         elif isinstance(event, PhaseFinished):
             word = "done" if event.ok else "failed"
-            say(f"  {event.phase} {word} in {event.seconds:.1f} s {event.message}", style="bright_black", markup=False)
-        elif isinstance(event, LogLine) and (event.source != "build" or self.build_log) and event.source != "app":
+            say(
+                f"  {event.phase} {word} in {event.seconds:.1f} s {event.message}",
+                style="bright_black",
+                markup=False,
+            )
+        elif (
+            isinstance(event, LogLine)
+            and (event.source != "build" or self.build_log)
+            and event.source != "app"
+        ):
             say(f"    {event.text}", style="bright_black", markup=False)
         elif isinstance(event, CheckFinished):
             r = event.result
             value = r.measured.text if r.measured else ""
             say(
-                f"  {r.criterion:<18} [{STYLE[r.outcome]}]{r.outcome.value:<12}[/] {r.points:>4g} / {r.max_points:<4g}",
+                (
+                    f"  {r.criterion:<18} [{STYLE[r.outcome]}]{r.outcome.value:<12}[/] {r.points:>4g} "
+                    f"/ {r.max_points:<4g}"
+                ),
                 end="",
             )
             say(f" {value}", markup=False)

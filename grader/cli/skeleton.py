@@ -13,9 +13,14 @@ TEMPLATE = Path(__file__).parent / "template"
 
 
 def create(labs: Path, lab_id: str) -> Path:
-    """Make ``labs/lab_id`` and return it. Raises SpecError for a bad id or a folder that is there already."""
+    """Make ``labs/lab_id`` and return it.
+
+    Raises SpecError for a bad id or a folder that is there already.
+    """
     if not re.fullmatch(SLUG, lab_id):
-        raise SpecError(f"{lab_id!r} is no lab id.", "Use lower-case letters, digits and hyphens, e.g. my-lab.")
+        raise SpecError(
+            f"{lab_id!r} is no lab id.", "Use lower-case letters, digits and hyphens, e.g. my-lab."
+        )
     folder = labs / lab_id
     if folder.exists():
         raise SpecError(f"{folder} exists already.", "Choose another id; ids never change hands.")

@@ -1,4 +1,6 @@
-"""``seatrial lab verify``: proves one lab, or all of them, with as many runs at once as the machine has slots."""
+"""``seatrial lab verify``: proves one lab, or all of them, with as many runs at once as the machine
+has slots.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,20 @@ WIDTH = 160
 
 def add_command(group: Any) -> None:
     verify = group.add_parser(
-        "verify", help="grade the reference, every wrong submission and every cheat on the real engine"
+        "verify",
+        help="grade the reference, every wrong submission and every cheat on the real engine",
     )
     verify.add_argument("lab", nargs="?", help="id of the lab")
     verify.add_argument("--all", action="store_true", help="every lab")
-    verify.add_argument("--seed", help="one seed for every submission (default: a new one for each)")
-    verify.add_argument("--only", action="append", default=[], metavar="NAME", help="only this submission")
-    verify.add_argument("--json", type=Path, metavar="FILE", help="write the proofs here, after each of them")
+    verify.add_argument(
+        "--seed", help="one seed for every submission (default: a new one for each)"
+    )
+    verify.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="only this submission"
+    )
+    verify.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the proofs here, after each of them"
+    )
     verify.set_defaults(run=run)
 
 
@@ -46,7 +55,9 @@ def run(arguments: argparse.Namespace, content: Path, console: Console) -> int:
     proving = Proving(open_sandbox(console), arguments.seed, console)
     proofs: dict[int, Proof] = {}
     cheats = load_cheats(content)
-    with closing(proving.all(tasks)) as found:  # an interrupt has to reach it before anybody says that all is gone
+    with closing(
+        proving.all(tasks)
+    ) as found:  # an interrupt has to reach it before anybody says that all is gone
         for number, proof in found:
             proofs[number] = proof
             task = tasks[number]
@@ -96,7 +107,10 @@ def _tasks(arguments: argparse.Namespace, content: Path) -> Iterator[Task]:
 
 
 class Proving:
-    """Proves tasks on one engine. Whatever ends it (Ctrl-C too) ends the runs that go on and takes them down."""
+    """Proves tasks on one engine.
+
+    Whatever ends it (Ctrl-C too) ends the runs that go on and takes them down.
+    """
 
     def __init__(self, sandbox: Sandbox, seed: str | None, console: Console) -> None:
         self._sandbox, self._seed, self._console = sandbox, seed, console
@@ -105,7 +119,9 @@ class Proving:
     def all(self, tasks: list[Task]) -> Generator[tuple[int, Proof], None, None]:
         """(place of the task, its proof), each as soon as it is there."""
         with ThreadPoolExecutor(max_workers=slot_count()) as pool:
-            work: dict[Future[Proof], int] = {pool.submit(self._one, task): n for n, task in enumerate(tasks)}
+            work: dict[Future[Proof], int] = {
+                pool.submit(self._one, task): n for n, task in enumerate(tasks)
+            }
             try:
                 for future in as_completed(work):
                     yield work[future], future.result()
@@ -115,13 +131,17 @@ class Proving:
                 raise
 
     def _one(self, task: Task) -> Proof:
-        """Alone it prints as it goes; beside others, once it is done, so that lines of two runs never mix."""
+        """Alone it prints as it goes; beside others, once it is done, so that lines of two runs
+        never mix.
+        """
         console = self._console
         if slot_count() > 1:
             console.print(f"{task} …", style="bright_black")
             console = Console(file=io.StringIO(), width=WIDTH, highlight=False)
         console.print(str(task), style="bold")
-        with machine_slot(lambda line: console.print(line, style="bright_black"), self._stop.is_set):
+        with machine_slot(
+            lambda line: console.print(line, style="bright_black"), self._stop.is_set
+        ):
             proof = self._proof(task, Reporter(console, build_log=False))
         console.print(f"  {proof.summary()}", markup=False)
         if isinstance(console.file, io.StringIO):
@@ -142,7 +162,10 @@ class Proving:
 def _table(proofs: list[Proof]) -> Table:
     hold, again = sum(p.holds for p in proofs), sum(p.first is not None for p in proofs)
     undecided = sum(p.undecided for p in proofs)
-    caption = f"{hold} of {len(proofs)} hold; {undecided} inconclusive; {again} graded again after an inconclusive run"
+    caption = (
+        f"{hold} of {len(proofs)} hold; {undecided} inconclusive; {again} graded again after an "
+        "inconclusive run"
+    )
     columns = ("Lab", "Submission", "Expected", "Got", "Score", "Seconds", "Seed", "Holds")
     table = Table(*columns, caption=caption, caption_justify="left")
     for p in proofs:

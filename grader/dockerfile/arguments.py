@@ -23,7 +23,10 @@ _PATH = re.compile(r"/[A-Za-z0-9_./@+-]{0,200}")
 
 
 def split_flags(rest: str) -> tuple[list[tuple[str, str | None]], str]:
-    """The flags at the beginning, and what stands behind them. A flag without ``=`` has the value None."""
+    """The flags at the beginning, and what stands behind them.
+
+    A flag without ``=`` has the value None.
+    """
     flags: list[tuple[str, str | None]] = []
     while rest.startswith("--"):
         word, *behind = re.split(r"[ \t]+", rest, maxsplit=1)
@@ -43,7 +46,11 @@ def exec_form(keyword: str, rest: str) -> list[str]:
         listed = json.loads(rest)
     except (ValueError, RecursionError):
         listed = None
-    if not isinstance(listed, list) or not listed or not all(isinstance(word, str) for word in listed):
+    if (
+        not isinstance(listed, list)
+        or not listed
+        or not all(isinstance(word, str) for word in listed)
+    ):
         what = f"the exec form of {keyword} is not a JSON list of strings"
         raise Refusal(what, f'Write {keyword} ["program", "argument"] with double quotes.')
     if any(_UNSPEAKABLE.search(word) for word in listed):
@@ -77,7 +84,9 @@ def env(rest: str) -> str:
     for pair in pairs:
         name, equals, _ = pair.partition("=")
         if not equals or not _ENV_NAME.fullmatch(name):
-            advice = 'Write ENV NAME=value for each; a value with spaces stands in quotes: NAME="a b".'
+            advice = (
+                'Write ENV NAME=value for each; a value with spaces stands in quotes: NAME="a b".'
+            )
             raise Refusal(f"ENV {pair[:40]!r} is not NAME=value", advice)
     return " ".join(pairs)
 
@@ -89,7 +98,9 @@ def arg(rest: str) -> list[tuple[str, str | None]]:
     for word in _words("ARG", rest):
         name, equals, value = word.partition("=")
         if not re.fullmatch(NAME, name):
-            raise Refusal(f"ARG {word[:40]!r} is not NAME or NAME=default", "Write ARG NAME=default.")
+            raise Refusal(
+                f"ARG {word[:40]!r} is not NAME or NAME=default", "Write ARG NAME=default."
+            )
         found.append((name, value if equals else None))
     if not found:
         raise Refusal("ARG names nothing", "Write ARG NAME=default.")
@@ -103,7 +114,11 @@ def unquoted(value: str) -> str:
 
 def quoted(value: str) -> str:
     """A value that holds no variable and no backslash, as ARG takes it."""
-    return value if re.fullmatch(r"[A-Za-z0-9_./:@+-]*", value) else '"' + value.replace('"', '\\"') + '"'
+    return (
+        value
+        if re.fullmatch(r"[A-Za-z0-9_./:@+-]*", value)
+        else '"' + value.replace('"', '\\"') + '"'
+    )
 
 
 def expose(rest: str) -> None:
@@ -113,7 +128,10 @@ def expose(rest: str) -> None:
         match = _PORT.fullmatch(port)
         sound = match and int(match[1]) <= int(match[2] or match[1]) <= MAX_PORT
         if "$" not in port and not sound:
-            raise Refusal(f"EXPOSE {port[:40]} is not a port", "Write EXPOSE 8080; it changes nothing, $PORT decides.")
+            raise Refusal(
+                f"EXPOSE {port[:40]} is not a port",
+                "Write EXPOSE 8080; it changes nothing, $PORT decides.",
+            )
     if not ports:
         raise Refusal("EXPOSE names no port", "Remove it: $PORT decides.")
 
@@ -134,10 +152,17 @@ def workdir(rest: str) -> str:
 
 
 def shell_or_exec(keyword: str, rest: str) -> str:
-    """CMD and ENTRYPOINT. A line that begins with a bracket has to be JSON: the shell would run it otherwise."""
+    """CMD and ENTRYPOINT.
+
+    A line that begins with a bracket has to be JSON: the shell would run it otherwise.
+    """
     if rest.startswith("["):
         # An empty list takes back what the base image says.
-        return "[]" if rest[1:-1].strip(" \t") == "" and rest[-1] == "]" else as_json(exec_form(keyword, rest))
+        return (
+            "[]"
+            if rest[1:-1].strip(" \t") == "" and rest[-1] == "]"
+            else as_json(exec_form(keyword, rest))
+        )
     if not rest:
         raise Refusal(f"{keyword} names no command", f'Write {keyword} ["program", "argument"].')
     return rest
@@ -145,7 +170,9 @@ def shell_or_exec(keyword: str, rest: str) -> str:
 
 def owner(value: str | None) -> str:
     if value is None or not _OWNER.fullmatch(value):
-        raise Refusal(f"--chown={str(value)[:40]} is not allowed", "Write --chown=USER or --chown=UID:GID.")
+        raise Refusal(
+            f"--chown={str(value)[:40]} is not allowed", "Write --chown=USER or --chown=UID:GID."
+        )
     sound_variables(value)
     return value
 
@@ -163,7 +190,9 @@ def volume_paths(rest: str) -> list[str]:
     for path in paths:
         clean = path.strip("\"'")
         if not _PATH.fullmatch(clean) or clean.strip("/") == "" or ".." in clean.split("/"):
-            raise Refusal(f"VOLUME {path[:60]!r} is not an absolute folder", "Write VOLUME /folder.")
+            raise Refusal(
+                f"VOLUME {path[:60]!r} is not an absolute folder", "Write VOLUME /folder."
+            )
     if not paths or len(paths) > 8:
         raise Refusal("VOLUME takes one to eight folders", "Write VOLUME /folder.")
     return [path.strip("\"'") for path in paths]
@@ -174,9 +203,14 @@ def paths(keyword: str, rest: str) -> list[str]:
     sound_variables(rest)
     listed = exec_form(keyword, rest) if rest.startswith("[") else _words(keyword, rest)
     if any(char in word for word in listed if not word.startswith("<<") for char in "\"'\\"):
-        raise Refusal(f"{keyword} has a quote or a backslash in a path", f'Write {keyword} ["a b", "/c"] for spaces.')
+        raise Refusal(
+            f"{keyword} has a quote or a backslash in a path",
+            f'Write {keyword} ["a b", "/c"] for spaces.',
+        )
     if len(listed) < 2 or not all(listed):
-        raise Refusal(f"{keyword} needs a source and a destination", f"Write {keyword} source destination.")
+        raise Refusal(
+            f"{keyword} needs a source and a destination", f"Write {keyword} source destination."
+        )
     return listed
 
 

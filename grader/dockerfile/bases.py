@@ -20,13 +20,19 @@ PATTERNS = (
     "*/distroless/static*",
     "*/distroless/base*",
 )
-"""What an operator who sets nothing allows beside our own images. ``SEATRIAL_BASES`` takes their place."""
+"""What an operator who sets nothing allows beside our own images.
+
+``SEATRIAL_BASES`` takes their place.
+"""
 ADVISED = "python:3.13-slim, debian:trixie-slim, node:22-slim"
 MUSL = (
-    "Alpine has musl instead of glibc, so most wheels of AI packages do not fit. Use the same image with -slim, "
+    "Alpine has musl instead of glibc, so most wheels of AI packages do not fit. Use the same "
+    "image with -slim, "
     "such as python:3.13-slim."
 )
-_NAME = re.compile(r"[a-z0-9][a-z0-9._/-]{0,120}(:[0-9]{1,5}/[a-z0-9._/-]{1,120})?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,80})?")
+_NAME = re.compile(
+    r"[a-z0-9][a-z0-9._/-]{0,120}(:[0-9]{1,5}/[a-z0-9._/-]{1,120})?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,80})?"
+)
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 
 
@@ -73,7 +79,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What stands behind a name: an image id, or why there is none. ``note`` is for the build log."""
+    """What stands behind a name: an image id, or why there is none.
+
+    ``note`` is for the build log.
+    """
 
     id: str | None
     note: str = ""
@@ -81,9 +90,14 @@ class Found:
 
 
 class Allowed:
-    """Our own images by name, and public ones by pattern. ``find`` gets a public name and is asked once for each."""
+    """Our own images by name, and public ones by pattern.
 
-    def __init__(self, own: Mapping[str, str], patterns: Iterable[str], find: Callable[[str], Found]) -> None:
+    ``find`` gets a public name and is asked once for each.
+    """
+
+    def __init__(
+        self, own: Mapping[str, str], patterns: Iterable[str], find: Callable[[str], Found]
+    ) -> None:
         self._own, self._patterns, self._find = dict(own), tuple(patterns), find
         self._found: dict[str, Found] = {}
 
@@ -107,7 +121,11 @@ class Allowed:
         if found and found.advice:
             return found.advice
         own = " or ".join(sorted(self._own))
-        return f"Use {own}, or one of {', '.join(self._patterns)}." if self._patterns else f"Use {own}."
+        return (
+            f"Use {own}, or one of {', '.join(self._patterns)}."
+            if self._patterns
+            else f"Use {own}."
+        )
 
     def notes(self) -> list[str]:
         return [found.note for found in self._found.values() if found.note]
@@ -116,7 +134,8 @@ class Allowed:
 def public_name(name: str) -> str | None:
     """The name as patterns see it: with a tag, without a digest and without the default registry.
 
-    ``python`` and ``HOST/library/python`` are ``python:latest``. None for what is no name of an image.
+    ``python`` and ``HOST/library/python`` are ``python:latest``. None for what is no name of an
+    image.
     """
     bare = _DIGEST.sub("", name)
     if not _NAME.fullmatch(bare) or ".." in bare or "//" in bare:
@@ -128,7 +147,10 @@ def public_name(name: str) -> str | None:
 
 
 def allowed(public: str, patterns: Iterable[str]) -> bool:
-    """Whether a pattern fits a name. ``latest`` fits wherever some tag of that image does; Alpine nowhere."""
+    """Whether a pattern fits a name.
+
+    ``latest`` fits wherever some tag of that image does; Alpine nowhere.
+    """
     if "alpine" in public:
         return False
     image, _, tag = public.rpartition(":")
@@ -142,7 +164,10 @@ def allowed(public: str, patterns: Iterable[str]) -> bool:
 
 
 def operators_patterns() -> tuple[str, ...]:
-    """What the operator set in ``SEATRIAL_BASES``, with spaces between; ``none`` leaves our own images alone."""
+    """What the operator set in ``SEATRIAL_BASES``, with spaces between;
+
+    ``none`` leaves our own images alone.
+    """
     given = os.environ.get("SEATRIAL_BASES", "").split()
     return () if given == ["none"] else tuple(given) or PATTERNS
 
@@ -153,4 +178,6 @@ def as_bases(images: Bases | Mapping[str, str]) -> Bases:
 
 def by_name_alone(own: Iterable[str]) -> Allowed:
     """For a look at a Dockerfile without an engine: every allowed name stands for something."""
-    return Allowed(dict.fromkeys(own, "sha256:0"), operators_patterns(), lambda _name: Found("sha256:0"))
+    return Allowed(
+        dict.fromkeys(own, "sha256:0"), operators_patterns(), lambda _name: Found("sha256:0")
+    )

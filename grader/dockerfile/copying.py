@@ -27,10 +27,19 @@ def copy(state: State, line: Instruction) -> None:
     *sources, target = listed
     if line.keyword == "ADD":
         _only_local(sources)
-    if len(sources) > 1 and not target.endswith(("/", "/.")) and target != "." and "$" not in target:
-        raise Refusal(f"{line.keyword} of several files needs a folder", f"Write {target[:60]}/ at its end.")
+    if (
+        len(sources) > 1
+        and not target.endswith(("/", "/."))
+        and target != "."
+        and "$" not in target
+    ):
+        raise Refusal(
+            f"{line.keyword} of several files needs a folder", f"Write {target[:60]}/ at its end."
+        )
     if target.startswith("<<"):
-        raise Refusal(f"{line.keyword} has no destination", f"Write {line.keyword} source destination.")
+        raise Refusal(
+            f"{line.keyword} has no destination", f"Write {line.keyword} source destination."
+        )
     if "from" in wanted:
         wanted["from"], taken = _from_elsewhere(state, wanted, sources)
     else:
@@ -60,7 +69,10 @@ def _flags(state: State, line: Instruction, flags: list[tuple[str, str | None]])
 
 
 def in_project(source: str) -> str:
-    """A source as a path from the root of the project; empty for the whole of it. Raises Refusal."""
+    """A source as a path from the root of the project; empty for the whole of it.
+
+    Raises Refusal.
+    """
     parts: list[str] = []
     for part in source.split("/"):
         if part == "..":
@@ -78,7 +90,9 @@ def in_project(source: str) -> str:
     return "/".join(parts)
 
 
-def _from_project(state: State, line: Instruction, sources: list[str], mode: str | None) -> list[str]:
+def _from_project(
+    state: State, line: Instruction, sources: list[str], mode: str | None
+) -> list[str]:
     """What the daemon has to take for ``sources``."""
     folder, heredocs = PROJECT, iter(line.heredocs)
     named = [source if source.startswith("<<") else in_project(source) for source in sources]
@@ -86,11 +100,16 @@ def _from_project(state: State, line: Instruction, sources: list[str], mode: str
     state.copied.append(Copied(line.line, line.keyword, plain))
     if mode is not None and plain:
         if any("$" in source for source in plain):
-            raise Refusal("--chmod with a variable in a source is not allowed", "Name the files, or RUN chmod.")
+            raise Refusal(
+                "--chmod with a variable in a source is not allowed",
+                "Name the files, or RUN chmod.",
+            )
         folder = f"{OURS}/mode-{len(state.modes)}"
         state.modes.append(ModeCopy(folder, int(mode, 8), plain))
     return [
-        _written(state, next(heredocs, None), mode) if source.startswith("<<") else f"{folder}/{source}".rstrip("/")
+        _written(state, next(heredocs, None), mode)
+        if source.startswith("<<")
+        else f"{folder}/{source}".rstrip("/")
         for source in named
     ]
 
@@ -100,7 +119,9 @@ def _written(state: State, heredoc: Heredoc | None, mode: str | None) -> str:
     if heredoc is None:
         raise Refusal("the heredoc has no text", "Write its lines below the instruction.")
     if not heredoc.quoted and ("$" in heredoc.body or "\\" in heredoc.body):
-        advice = f"Quote the word after << so that the text is taken as it stands: <<'{heredoc.name}'."
+        advice = (
+            f"Quote the word after << so that the text is taken as it stands: <<'{heredoc.name}'."
+        )
         raise Refusal("variables inside a heredoc of COPY are not expanded here", advice)
     if heredoc.name.strip(".") == "":
         raise Refusal(f"{heredoc.name!r} can't be the name of a heredoc", "Use a word such as EOF.")
@@ -109,11 +130,15 @@ def _written(state: State, heredoc: Heredoc | None, mode: str | None) -> str:
     return path
 
 
-def _from_elsewhere(state: State, wanted: dict[str, str], sources: list[str]) -> tuple[str, list[str]]:
+def _from_elsewhere(
+    state: State, wanted: dict[str, str], sources: list[str]
+) -> tuple[str, list[str]]:
     """The stage or image to copy from. A mode is set in a stage of ours on top of it, as root."""
     if "chmod" not in wanted:
         return wanted["from"], sources
-    if any(char in source for source in sources for char in "*?[$") or any(".." in s.split("/") for s in sources):
+    if any(char in source for source in sources for char in "*?[$") or any(
+        ".." in s.split("/") for s in sources
+    ):
         advice = "Name the files, or set the mode in the stage they come from."
         raise Refusal("COPY --from with --chmod takes no patterns and no variables", advice)
     paths = ["/" + source.lstrip("/") for source in sources]

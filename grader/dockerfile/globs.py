@@ -1,4 +1,6 @@
-"""Patterns of paths as Go's ``filepath.Match`` reads them, one segment at a time, in linear time."""
+"""Patterns of paths as Go's ``filepath.Match`` reads them, one segment at a time, in linear
+time.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,10 @@ MAX_SEGMENTS = 20
 
 
 class Ignore:
-    """Patterns of one file, compiled once. Each name of the tree is held against each pattern once."""
+    """Patterns of one file, compiled once.
+
+    Each name of the tree is held against each pattern once.
+    """
 
     def __init__(self, data: bytes) -> None:
         if len(data) > MAX_BYTES:  # half a pattern could match everything
@@ -55,7 +58,8 @@ MATCHED = -1
 class _Pattern:
     """An automaton over segments; ``**`` stands for any number of them.
 
-    A state is a set of positions as the bits of a number: linear in the pattern for each name, whatever the pattern.
+    A state is a set of positions as the bits of a number: linear in the pattern for each name,
+    whatever the pattern.
     """
 
     def __init__(self, segments: tuple[str, ...]) -> None:
@@ -87,7 +91,10 @@ class _Pattern:
 def keep(
     paths: Iterable[PurePosixPath], data: bytes | None, look: Callable[[], None] = lambda: None
 ) -> list[PurePosixPath]:
-    """The paths that are not ignored; all of them when there is no file. ``look`` is called for each path."""
+    """The paths that are not ignored; all of them when there is no file.
+
+    ``look`` is called for each path.
+    """
     if data is None:
         return list(paths)
     ignore, kept = Ignore(data), []

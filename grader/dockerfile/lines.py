@@ -46,7 +46,10 @@ class Lexed:
 
 
 def lex(data: bytes) -> Lexed:
-    """All instructions of a file, and what is wrong with its characters and lines. Linear in the size of the file."""
+    """All instructions of a file, and what is wrong with its characters and lines.
+
+    Linear in the size of the file.
+    """
     out = Lexed()
     if len(data) > MAX_BYTES:
         what = f"it is larger than {MAX_BYTES >> 10} KiB"
@@ -69,13 +72,19 @@ def _directives(lines: list[str], out: Lexed) -> None:
         if not line.lstrip(" \t").startswith("#") or not equals or not _DIRECTIVE.fullmatch(name):
             return
         if name == "escape" and value != "\\":
-            out.faults.append(Fault(number, "the escape directive is not allowed", "Remove it; use the backslash."))
+            out.faults.append(
+                Fault(
+                    number, "the escape directive is not allowed", "Remove it; use the backslash."
+                )
+            )
         elif name in ("syntax", "check"):
             out.directives.append((number, name))
 
 
 def _one(lines: list[str], at: int, out: Lexed) -> int:
-    """Read the instruction that begins at this line, if one does; return where the next may begin."""
+    """Read the instruction that begins at this line, if one does; return where the next may
+    begin.
+    """
     if not lines[at].strip(" \t") or lines[at].lstrip(" \t").startswith("#"):
         return at + 1
     started, open_end = at, True
@@ -95,7 +104,9 @@ def _one(lines: list[str], at: int, out: Lexed) -> int:
         break
     text = "".join(parts).strip(" \t")
     if open_end:
-        fault = Fault(started + 1, "it ends in the middle of a continuation", "Remove the last backslash.")
+        fault = Fault(
+            started + 1, "it ends in the middle of a continuation", "Remove the last backslash."
+        )
         out.faults.append(fault)
         return at
     return _finish(lines, at, started + 1, text, out)
@@ -105,7 +116,9 @@ def _finish(lines: list[str], at: int, number: int, text: str, out: Lexed) -> in
     match = _KEYWORD.fullmatch(text)
     if match is None:
         if text:
-            out.faults.append(Fault(number, f"{text[:40]!r} is not an instruction", "Write KEYWORD arguments."))
+            out.faults.append(
+                Fault(number, f"{text[:40]!r} is not an instruction", "Write KEYWORD arguments.")
+            )
         return at
     keyword, rest = match[1].upper(), (match[2] or "").strip(" \t")
     heredocs = []
@@ -117,7 +130,10 @@ def _finish(lines: list[str], at: int, number: int, text: str, out: Lexed) -> in
 
 
 def words(text: str) -> list[str]:
-    """Words separated by white space outside of quotes, with their quotes and escapes. Raises ValueError."""
+    """Words separated by white space outside of quotes, with their quotes and escapes.
+
+    Raises ValueError.
+    """
     found, word, quote, at = [], "", "", 0
     while at < len(text):
         char = text[at]
@@ -148,7 +164,9 @@ def _heredocs(rest: str, number: int, out: Lexed) -> list[re.Match[str]]:
     try:
         found = words(rest)
     except ValueError:
-        out.faults.append(Fault(number, "a quote is not closed", "Close it, or put the script into a file."))
+        out.faults.append(
+            Fault(number, "a quote is not closed", "Close it, or put the script into a file.")
+        )
         return []
     if odd := [word for word in found if _ALIKE.match(word) and not _HEREDOC.fullmatch(word)]:
         advice = "Write <<NAME with a space behind it, and the name alone on the last line."
@@ -156,7 +174,9 @@ def _heredocs(rest: str, number: int, out: Lexed) -> list[re.Match[str]]:
     return [match for word in found if (match := _HEREDOC.fullmatch(word))]
 
 
-def _body(lines: list[str], at: int, number: int, match: re.Match[str], out: Lexed) -> tuple[int, Heredoc]:
+def _body(
+    lines: list[str], at: int, number: int, match: re.Match[str], out: Lexed
+) -> tuple[int, Heredoc]:
     strip, raw = match[2] == "-", match[3]
     name = raw.strip("\"'")
     kept: list[str] = []
@@ -167,19 +187,29 @@ def _body(lines: list[str], at: int, number: int, match: re.Match[str], out: Lex
             return at, Heredoc(name, raw != name, "".join(f"{text}\n" for text in kept))
         if _fine(line, at, out):
             kept.append(line)
-    fault = Fault(number, f"the heredoc {name[:30]!r} has no end", f"End it with a line that holds {name[:30]} alone.")
+    fault = Fault(
+        number,
+        f"the heredoc {name[:30]!r} has no end",
+        f"End it with a line that holds {name[:30]} alone.",
+    )
     out.faults.append(fault)
     return at, Heredoc(name, raw != name, "")
 
 
 def _fine(line: str, number: int, out: Lexed) -> bool:
-    """Whether all characters of an instruction are visible ones; a fault is noted for the first that is not."""
+    """Whether all characters of an instruction are visible ones; a fault is noted for the first
+    that is not.
+    """
     if line.isascii() and line.replace("\t", "").isprintable():
         return True
     for char in line:
         if char not in "\t " and (not char.isprintable() or unicodedata.category(char)[0] in "ZC"):
             what = f"it holds the character U+{ord(char):04X}"
-            out.faults.append(Fault(number, what, "Retype the line; copied text often holds invisible characters."))
+            out.faults.append(
+                Fault(
+                    number, what, "Retype the line; copied text often holds invisible characters."
+                )
+            )
             return False
         if char == "\ufffd":
             what = "it holds the character U+FFFD: the file is not UTF-8"

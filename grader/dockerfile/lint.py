@@ -1,4 +1,6 @@
-"""All that is wrong with a project before anything is built: its Dockerfile, and the files that it names."""
+"""All that is wrong with a project before anything is built: its Dockerfile, and the files that it
+names.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def check(files: Mapping[PurePosixPath, bytes], bases: Bases) -> None:
 
 
 def lint(files: Mapping[PurePosixPath, bytes], bases: Bases) -> list[Fault]:
-    """Every fault that can be seen without a build, by line. ``files``: the project as it was handed in."""
+    """Every fault that can be seen without a build, by line.
+
+    ``files``: the project as it was handed in.
+    """
     data = files.get(NAME)
     if data is None:
         return [missing(files)]
@@ -43,28 +48,58 @@ def lint(files: Mapping[PurePosixPath, bytes], bases: Bases) -> list[Fault]:
 def missing(files: Iterable[PurePosixPath]) -> Fault:
     """There is no Dockerfile at the root: what there is instead."""
     what = "There is no Dockerfile at the root of the project"
-    alike = [p for p in files if p.name.lower() in ALIKE or p.name.lower().startswith("dockerfile.")]
+    alike = [
+        p for p in files if p.name.lower() in ALIKE or p.name.lower().startswith("dockerfile.")
+    ]
     if alike:
-        found = min(alike, key=lambda path: (len(path.parts), path.name.lower() not in ALIKE, str(path)))
-        advice = f"There is one at {str(found)!r}. Put a file named Dockerfile at the top of the project."
+        found = min(
+            alike, key=lambda path: (len(path.parts), path.name.lower() not in ALIKE, str(path))
+        )
+        advice = (
+            f"There is one at {str(found)!r}. Put a file named Dockerfile at the top of the "
+            "project."
+        )
         return Fault(0, what, advice, about="")
     if any(p.name in COMPOSE for p in files):
-        advice = "Compose files are not read; databases come from the lab. Write a Dockerfile for your service alone."
+        advice = (
+            "Compose files are not read; databases come from the lab. Write a Dockerfile for your "
+            "service alone."
+        )
         return Fault(0, what, advice, about="")
-    return Fault(0, what, "Pack the project's folder itself, with its Dockerfile, as the starter does.", about="")
+    return Fault(
+        0,
+        what,
+        "Pack the project's folder itself, with its Dockerfile, as the starter does.",
+        about="",
+    )
 
 
-def _sources(copied: Copied, kept: list[PurePosixPath], files: Mapping[PurePosixPath, bytes]) -> list[Fault]:
+def _sources(
+    copied: Copied, kept: list[PurePosixPath], files: Mapping[PurePosixPath, bytes]
+) -> list[Fault]:
     """What one COPY, ADD or bind mount names and the project lacks, and what ADD would unpack."""
     if any("$" in source for source in copied.sources):
         return []
     taken = {source: _taken(source, kept) for source in copied.sources}
-    faults = [_absent(copied, s, files) for s, paths in taken.items() if not paths and not _PATTERN & set(s)]
-    if taken and not faults and not any(taken.values()):  # a pattern may match nothing beside others
+    faults = [
+        _absent(copied, s, files)
+        for s, paths in taken.items()
+        if not paths and not _PATTERN & set(s)
+    ]
+    if (
+        taken and not faults and not any(taken.values())
+    ):  # a pattern may match nothing beside others
         faults = [_absent(copied, next(iter(taken)), files)]
     if copied.keyword == "ADD":
         for source, paths in taken.items():
-            found = next((p for p in paths if len(p.parts) == source.count("/") + 1 and is_archive(files[p])), None)
+            found = next(
+                (
+                    p
+                    for p in paths
+                    if len(p.parts) == source.count("/") + 1 and is_archive(files[p])
+                ),
+                None,
+            )
             if found:
                 faults.append(Fault(copied.line, f"ADD would unpack {str(found)[:60]!r}", UNPACK))
     return faults
@@ -84,7 +119,13 @@ def _absent(copied: Copied, source: str, files: Iterable[PurePosixPath]) -> Faul
     if PurePosixPath(source) in files:
         advice = "It is listed in .dockerignore: take it out there."
     elif near:
-        advice = f"There is {near!r}. Paths count from the root of the project; capital letters matter."
+        advice = (
+            f"There is {near!r}. Paths count from the root of the project; capital letters matter."
+        )
     else:
         advice = "Paths count from the root of the project. Is the file in the archive?"
-    return Fault(copied.line, f"{copied.keyword} {source[:80]!r}: there is no such file in the project", advice)
+    return Fault(
+        copied.line,
+        f"{copied.keyword} {source[:80]!r}: there is no such file in the project",
+        advice,
+    )

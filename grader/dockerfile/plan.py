@@ -36,7 +36,9 @@ class Refusal(Exception):
 
 
 def refused(faults: list[Fault]) -> DockerfileRefused:
-    """The error for all faults at once: a line of its message for each, with what to do about it."""
+    """The error for all faults at once: a line of its message for each, with what to do about
+    it.
+    """
     if len(faults) == 1:
         return DockerfileRefused(faults[0].text, faults[0].advice)
     told = [f"{fault.text} {fault.advice}" for fault in faults[:MAX_FAULTS]]

@@ -27,7 +27,9 @@ REFUSED = {"ONBUILD": "Write the instruction itself."}
 ALLOWED = "FROM, RUN, COPY, ADD, WORKDIR, ENV, ARG, USER, EXPOSE, CMD, ENTRYPOINT, SHELL, VOLUME"
 
 
-def canonical(data: bytes, bases: Bases, labels: Mapping[str, str], prelude: Sequence[str] = ()) -> Plan:
+def canonical(
+    data: bytes, bases: Bases, labels: Mapping[str, str], prelude: Sequence[str] = ()
+) -> Plan:
     """Check and rewrite a Dockerfile. Raises DockerfileRefused with every fault and its line.
 
     ``labels`` and the instructions of ``prelude`` are written behind each FROM.
@@ -68,12 +70,17 @@ def read(
             broken_from = broken_from or line.keyword == "FROM"
     if not state.stages and not broken_from and not any(fault.line for fault in faults):
         names = bases.names()
-        faults.append(Fault(0, "it has no FROM", f"Begin with FROM {names[0] if names else 'an image'}."))
+        faults.append(
+            Fault(0, "it has no FROM", f"Begin with FROM {names[0] if names else 'an image'}.")
+        )
     return state, sorted(faults, key=lambda fault: fault.line)
 
 
 def _one(state: State, line: Instruction, broken_from: bool) -> bool:
-    """Read one instruction. Returns whether a FROM above could not be read: what follows is not to blame for that."""
+    """Read one instruction.
+
+    Returns whether a FROM above could not be read: what follows is not to blame for that.
+    """
     keyword = line.keyword
     if keyword in IGNORED:
         state.note(line.line, IGNORED[keyword])
@@ -88,7 +95,9 @@ def _one(state: State, line: Instruction, broken_from: bool) -> bool:
         raise Refusal(f"{keyword[:20]} is not an instruction", f"Allowed: {ALLOWED}.")
     elif not state.stages:
         if not broken_from:
-            raise Refusal(f"{keyword} stands before FROM", "Begin with FROM; only ARG may stand before it.")
+            raise Refusal(
+                f"{keyword} stands before FROM", "Begin with FROM; only ARG may stand before it."
+            )
     else:
         _INSTRUCTIONS[keyword](state, line)
     return broken_from
@@ -100,7 +109,9 @@ def _from(state: State, line: Instruction) -> None:
         _platform(state, line.line, name, value)
     words = rest.split()
     if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
-        raise Refusal("FROM takes an image and, at most, AS name", "Write FROM image or FROM image AS name.")
+        raise Refusal(
+            "FROM takes an image and, at most, AS name", "Write FROM image or FROM image AS name."
+        )
     if len(state.stages) >= MAX_STAGES:
         raise Refusal(f"it has more than {MAX_STAGES} stages", "Join stages.")
     image = expand(words[0], {**automatic(), **state.arguments})
@@ -118,15 +129,24 @@ def _from(state: State, line: Instruction) -> None:
         if held is None:
             raise Refusal(f"there is no base image {image[:80]!r} here", state.bases.refusal(image))
         source = held
-    state.emit(f"FROM {source} AS {stage.alias}", f"FROM {image}" + (f" AS {words[2]}" if name else ""))
+    state.emit(
+        f"FROM {source} AS {stage.alias}", f"FROM {image}" + (f" AS {words[2]}" if name else "")
+    )
     state.emit(state.label())
     for instruction in state.prelude:
         state.emit(instruction)
 
 
 def _name(state: State, name: str) -> None:
-    if not _STAGE.fullmatch(name) or any(other.name == name for other in state.stages[:-1]) or name == "scratch":
-        raise Refusal(f"{name[:40]!r} can't be the name of a stage", "Use a new name of letters, digits, - and _.")
+    if (
+        not _STAGE.fullmatch(name)
+        or any(other.name == name for other in state.stages[:-1])
+        or name == "scratch"
+    ):
+        raise Refusal(
+            f"{name[:40]!r} can't be the name of a stage",
+            "Use a new name of letters, digits, - and _.",
+        )
 
 
 def _platform(state: State, line: int, name: str, value: str | None) -> None:
@@ -134,23 +154,35 @@ def _platform(state: State, line: int, name: str, value: str | None) -> None:
         raise Refusal(f"FROM --{name[:30]} is not allowed", "Allowed: --platform.")
     wanted, own = expand(value or "", {**automatic(), **state.arguments}), host_platform()
     if wanted not in (own, "linux"):
-        raise Refusal(f"--platform={wanted[:40]} is not this machine's", f"Builds run on {own}; leave the flag out.")
+        raise Refusal(
+            f"--platform={wanted[:40]} is not this machine's",
+            f"Builds run on {own}; leave the flag out.",
+        )
     state.note(line, "FROM --platform is ignored: it names this machine")
 
 
 def _global_argument(state: State, rest: str) -> None:
     for name, value in arguments.arg(rest):
         if value is not None:
-            state.arguments[name] = expand(arguments.unquoted(value), {**automatic(), **state.arguments})
+            state.arguments[name] = expand(
+                arguments.unquoted(value), {**automatic(), **state.arguments}
+            )
         elif name not in automatic():
             state.arguments.setdefault(name, "")
 
 
 def _argument(state: State, line: Instruction) -> None:
-    """An ARG of a stage. Without a default it takes that of an ARG before the first FROM, or BuildKit's own."""
+    """An ARG of a stage.
+
+    Without a default it takes that of an ARG before the first FROM, or BuildKit's own.
+    """
     known = {**automatic(), **state.arguments}
     for name, value in arguments.arg(line.rest):
-        given = value if value is not None else (arguments.quoted(known[name]) if name in known else None)
+        given = (
+            value
+            if value is not None
+            else (arguments.quoted(known[name]) if name in known else None)
+        )
         text = f"ARG {name}" + ("" if given is None else f"={given}")
         state.emit(text, text)
 
@@ -167,7 +199,11 @@ def _shell(state: State, line: Instruction) -> None:
 
 def _command(state: State, line: Instruction) -> None:
     text = arguments.shell_or_exec(line.keyword, line.rest)
-    words = tuple(arguments.exec_form(line.keyword, text)) if text.startswith("[") and text != "[]" else ()
+    words = (
+        tuple(arguments.exec_form(line.keyword, text))
+        if text.startswith("[") and text != "[]"
+        else ()
+    )
     state.commands.append(Command(line.line, line.keyword, words, "" if words else text))
     state.emit(f"{line.keyword} {text}", f"{line.keyword} {line.rest}")
 

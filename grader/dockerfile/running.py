@@ -35,7 +35,10 @@ def run(state: State, line: Instruction) -> None:
 
 
 def _command(state: State, line: Instruction, rest: str) -> str:
-    """What stands behind RUN. A list wherever a parser could see more in the line than a command."""
+    """What stands behind RUN.
+
+    A list wherever a parser could see more in the line than a command.
+    """
     shell = state.stage.shell
     if line.heredocs:
         return arguments.as_json(_script(rest, line.heredocs, shell))
@@ -58,17 +61,25 @@ def _mount(state: State, value: str, line: Instruction) -> None:
     elif kind == "bind":
         _bind(state, options, line)
     else:
-        raise Refusal(f"RUN --mount=type={kind[:20]} is not allowed", "Allowed: cache, tmpfs and bind.")
+        raise Refusal(
+            f"RUN --mount=type={kind[:20]} is not allowed", "Allowed: cache, tmpfs and bind."
+        )
 
 
 def _bind(state: State, options: dict[str, str], line: Instruction) -> None:
-    """A bind mount becomes a copy: the same files at the same place, which then stay in the image."""
+    """A bind mount becomes a copy: the same files at the same place, which then stay in the
+    image.
+    """
     target = options.get("target") or options.get("dst") or options.get("destination") or ""
     source = options.get("source") or options.get("src") or "/"
     if not target or any(char in target + source for char in "\"'\\$*?[]<"):
-        raise Refusal("a bind mount needs a plain target", "Write --mount=type=bind,source=file,target=/file.")
+        raise Refusal(
+            "a bind mount needs a plain target", "Write --mount=type=bind,source=file,target=/file."
+        )
     if "from" in options and not source.strip("/."):
-        raise Refusal("a bind mount of a whole stage is not allowed", "Name a source, or use COPY --from.")
+        raise Refusal(
+            "a bind mount of a whole stage is not allowed", "Name a source, or use COPY --from."
+        )
     if "from" in options:
         given = f"--from={state.source_of(options['from'], 'RUN --mount=type=bind,from')} "
     else:
@@ -86,7 +97,10 @@ def _script(rest: str, heredocs: tuple[Heredoc, ...], shell: list[str]) -> list[
         return [*SHELL, _with_interpreter(heredocs[0].body)]
     if bare:
         return [*shell, heredocs[0].body]
-    return [*shell, "\n".join([rest, *(f"{heredoc.body}{heredoc.name}" for heredoc in heredocs), ""])]
+    return [
+        *shell,
+        "\n".join([rest, *(f"{heredoc.body}{heredoc.name}" for heredoc in heredocs), ""]),
+    ]
 
 
 def _with_interpreter(body: str) -> str:

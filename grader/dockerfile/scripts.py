@@ -1,7 +1,7 @@
 """Scripts that the image runs and that have Windows line ends.
 
-The kernel takes ``#!/bin/sh\\r`` for the name of the interpreter and says "no such file or directory";
-a shell stumbles over the first ``\\r``. Neither message names the cause.
+The kernel takes ``#!/bin/sh\\r`` for the name of the interpreter and says "no such file or
+directory"; a shell stumbles over the first ``\\r``. Neither message names the cause.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ _SPLIT = re.compile(r"[;&|\n()]+")
 _MENDED = re.compile(r"dos2unix|\\r")
 
 
-def windows_scripts(files: Mapping[PurePosixPath, bytes], commands: Iterable[Command]) -> list[Fault]:
-    """A fault for each script that is started by its name or by a shell, at the line that does so."""
+def windows_scripts(
+    files: Mapping[PurePosixPath, bytes], commands: Iterable[Command]
+) -> list[Fault]:
+    """A fault for each script that is started by its name or by a shell, at the line that does
+    so.
+    """
     commands = list(commands)
     if any(_MENDED.search(command.text) for command in commands):
         return []
@@ -39,7 +43,11 @@ def _has_windows_ends(data: bytes) -> bool:
 
 def _started(command: Command) -> Iterator[str]:
     """Names of files that the command runs itself or hands to a shell."""
-    listed = [list(command.words)] if command.words else [part.split() for part in _SPLIT.split(command.text)]
+    listed = (
+        [list(command.words)]
+        if command.words
+        else [part.split() for part in _SPLIT.split(command.text)]
+    )
     for words in listed:
         plain = [word.strip("\"'") for word in words if "=" not in word or command.words]
         while plain and plain[0] in ("exec", "env", "time", "if", "then", "do", "!"):

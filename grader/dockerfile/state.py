@@ -63,7 +63,10 @@ class State:
     _notes: dict[str, list[int]] = field(default_factory=dict)
 
     def emit(self, line: str, shown: str = "") -> None:
-        """Write one instruction. ``shown``: how the log names the step; a step of ours has no name."""
+        """Write one instruction.
+
+        ``shown``: how the log names the step; a step of ours has no name.
+        """
         if len(line.encode()) > MAX_LINE:
             raise Refusal("it is too long", "Move long scripts into files of the project.")
         if line.endswith("\\"):  # the daemon would join the next line to it
@@ -83,7 +86,10 @@ class State:
         return "LABEL " + " ".join(f"{k}={json.dumps(v)}" for k, v in self.labels.items())
 
     def note(self, line: int, text: str) -> None:
-        """Something that was ignored or translated. The same text is said once, with all its lines."""
+        """Something that was ignored or translated.
+
+        The same text is said once, with all its lines.
+        """
         self._notes.setdefault(text, []).append(line)
 
     @property
@@ -98,7 +104,9 @@ class State:
         return self.stages[-1]
 
     def earlier(self, name: str) -> Stage | None:
-        """A stage that is over, by its name or number: for the open one the daemon would look for an image."""
+        """A stage that is over, by its name or number: for the open one the daemon would look for
+        an image.
+        """
         over = self.stages[:-1]
         if name.isascii() and name.isdigit():
             number = int(name) if len(name) < 4 else len(over)
@@ -106,7 +114,10 @@ class State:
         return next((stage for stage in over if stage.name and stage.name == name.lower()), None)
 
     def source_of(self, name: str, flag: str = "COPY --from") -> str:
-        """What ``--from=name`` becomes: one of our names for stages, or an image id. Raises Refusal."""
+        """What ``--from=name`` becomes: one of our names for stages, or an image id.
+
+        Raises Refusal.
+        """
         if stage := self.earlier(name):
             return stage.alias
         held = None if name.isdigit() or "$" in name else self.bases.resolve(name)

@@ -31,7 +31,10 @@ def automatic() -> dict[str, str]:
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """``text`` with ``$NAME``, ``${NAME}``, ``${NAME:-word}`` and ``${NAME:+word}`` replaced. Raises Refusal."""
+    """``text`` with ``$NAME``, ``${NAME}``, ``${NAME:-word}`` and ``${NAME:+word}`` replaced.
+
+    Raises Refusal.
+    """
 
     def one(match: re.Match[str]) -> str:
         name, operator, word = match[1] or match[2], match[3] or "", match[4] or ""
@@ -42,7 +45,10 @@ def expand(text: str, values: Mapping[str, str]) -> str:
         if operator.endswith("+"):
             return word if known else ""
         if name not in values:
-            advice = f"Give it one before FROM: ARG {name}=value. Nothing is handed to a build from outside."
+            advice = (
+                f"Give it one before FROM: ARG {name}=value. Nothing is handed to a build from "
+                "outside."
+            )
             raise Refusal(f"${name} has no value here", advice)
         return value
 

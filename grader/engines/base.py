@@ -1,7 +1,7 @@
 """The sandbox interface: a pod is one isolated place where parties reach each other by name.
 
-No word of any particular engine stands here; ``docker.py`` implements it, ``fake.py`` serves unit tests.
-"Already gone" counts as success for everything that stops or removes.
+No word of any particular engine stands here; ``docker.py`` implements it, ``fake.py`` serves unit
+tests. "Already gone" counts as success for everything that stops or removes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ class RunLabels:
     run_id: str
     fence: int
     installation: str
-    """Which Seatrial installation (or CLI process) owns the run: a sweep leaves other installations alone."""
+    """Which Seatrial installation (or CLI process) owns the run: a sweep leaves other installations
+    alone.
+    """
     expires_at: int
     """Unix seconds after which a sweep may remove it whatever the worker says."""
 
@@ -86,7 +88,10 @@ class Usage:
     cpu_s: float
     memory_peak_bytes: int
     memory_bytes: int = 0
-    """In use right now: everything but pages of files, which the kernel can drop. Files in a tmpfs do count."""
+    """In use right now: everything but pages of files, which the kernel can drop.
+
+    Files in a tmpfs do count.
+    """
 
 
 class Channel(Protocol):
@@ -95,17 +100,26 @@ class Channel(Protocol):
     def send(self, line: str) -> None: ...
 
     def receive(self, timeout_s: float) -> str | None:
-        """The next line; None when none came in time. Raises SandboxError when the party is gone or floods."""
+        """The next line;
+
+        None when none came in time. Raises SandboxError when the party is gone or floods.
+        """
         ...
 
     def close(self) -> None: ...
 
 
 class Pod(Protocol):
-    """One isolated network namespace with everything in it. Used by the engine; ``destroy`` never raises."""
+    """One isolated network namespace with everything in it.
+
+    Used by the engine; ``destroy`` never raises.
+    """
 
     def start(self, party: PartySpec) -> None:
-        """Create and start. Raises LearnerError for role 'app' if the image can't start, SandboxError otherwise."""
+        """Create and start.
+
+        Raises LearnerError for role 'app' if the image can't start, SandboxError otherwise.
+        """
         ...
 
     def open_channel(self, name: str) -> Channel: ...
@@ -117,13 +131,18 @@ class Pod(Protocol):
         ...
 
     def restart(self, name: str) -> None:
-        """Start a stopped party again (or stop hard and start); /data survives, everything else is new."""
+        """Start a stopped party again (or stop hard and start); /data survives, everything else is
+        new.
+        """
         ...
 
     def pause(self, name: str) -> None: ...
     def unpause(self, name: str) -> None: ...
     def fill_data(self, name: str) -> None:
-        """Take all the space that is left in the party's /data, out of its sight. Raises SandboxError without one."""
+        """Take all the space that is left in the party's /data, out of its sight.
+
+        Raises SandboxError without one.
+        """
         ...
 
     def free_data(self, name: str) -> None:
@@ -131,11 +150,17 @@ class Pod(Protocol):
         ...
 
     def limit_memory(self, name: str, megabytes: int) -> bool:
-        """Change the memory limit while it runs. False: it uses more than that and the engine left it as it was."""
+        """Change the memory limit while it runs.
+
+        False: it uses more than that and the engine left it as it was.
+        """
         ...
 
     def weigh_alike(self, name: str) -> None:
-        """From now on it weighs what any other does when processors are scarce. The probe begins with more."""
+        """From now on it weighs what any other does when processors are scarce.
+
+        The probe begins with more.
+        """
         ...
 
     def weigh_as_before(self, name: str) -> None:
@@ -151,12 +176,16 @@ class Pod(Protocol):
         ...
 
     def seen_usage(self, name: str) -> Usage | None:
-        """Of a party of role 'app', at once: as of the last second in which it ran. None in its first second."""
+        """Of a party of role 'app', at once: as of the last second in which it ran.
+
+        None in its first second.
+        """
         ...
 
     def is_whole(self) -> bool:
-        """Whether the pod's own place still stands. False once the engine went away or was started anew: what was
-        measured since then says nothing. Never raises."""
+        """Whether the pod's own place still stands. False once the engine went away or was started
+        anew: what was measured since then says nothing. Never raises.
+        """
         ...
 
     def destroy(self) -> None: ...
@@ -170,24 +199,32 @@ class Sandbox(Protocol):
         ...
 
     def image(self, name: str) -> ImageRef:
-        """One of our own images (``seatrial/runtime:1``), already bootstrapped. Raises EngineUnavailable if missing."""
+        """One of our own images (``seatrial/runtime:1``), already bootstrapped.
+
+        Raises EngineUnavailable if missing.
+        """
         ...
 
     def bases(self, own: Sequence[str], on_line: Callable[[str], None]) -> Bases:
         """What FROM may name: ``own`` (images of ours), and public images as the operator allows.
 
-        A public image may be pulled or made when it is first asked for; ``on_line`` then hears of it.
+        A public image may be pulled or made when it is first asked for; ``on_line`` then hears of
+        it.
         """
         ...
 
-    def build(self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> ImageRef:
-        """Build in containment. ``on_line`` gets bounded, neutralised output lines. Raises DockerfileRefused,
-        BuildFailed, RunCancelled or SandboxError."""
+    def build(
+        self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> ImageRef:
+        """Build in containment. ``on_line`` gets bounded, neutralised output lines. Raises
+        DockerfileRefused, BuildFailed, RunCancelled or SandboxError.
+        """
         ...
 
     def held_image(self, key: str, request: BuildRequest) -> ImageRef:
-        """The image kept under ``key`` (a digest), built by the same containment if missing. For lab baselines;
-        a sweep leaves it alone."""
+        """The image kept under ``key`` (a digest), built by the same containment if missing. For
+        lab baselines; a sweep leaves it alone.
+        """
         ...
 
     def remove_image(self, image: ImageRef) -> None: ...
@@ -197,6 +234,8 @@ class Sandbox(Protocol):
         ...
 
     def sweep(self, *, is_alive: Callable[[str, int], bool]) -> int:
-        """Remove what dead runs of this installation left: everything labelled whose (run_id, fence) is not alive,
-        and whatever expired, of any installation. Returns how many objects were removed."""
+        """Remove what dead runs of this installation left: everything labelled whose (run_id,
+        fence) is not alive, and whatever expired, of any installation. Returns how many objects
+        were removed.
+        """
         ...

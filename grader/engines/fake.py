@@ -1,4 +1,7 @@
-"""A sandbox in memory for unit tests. It keeps the rules of the real one: order, names, errors, "already gone"."""
+"""A sandbox in memory for unit tests.
+
+It keeps the rules of the real one: order, names, errors, "already gone".
+"""
 
 from __future__ import annotations
 
@@ -96,13 +99,17 @@ class FakeParty:
 
     def die(self, code: int) -> None:
         if self.state.running:
-            self.state = PartyState(running=False, exit_code=code, oom_killed=self.script.oom_killed)
+            self.state = PartyState(
+                running=False, exit_code=code, oom_killed=self.script.oom_killed
+            )
 
 
 class FakePod:
     """Implements ``Pod``."""
 
-    def __init__(self, labels: RunLabels, hosts: tuple[str, ...], scripts: dict[str, Script]) -> None:
+    def __init__(
+        self, labels: RunLabels, hosts: tuple[str, ...], scripts: dict[str, Script]
+    ) -> None:
         self.labels, self.hosts, self._scripts = labels, hosts, scripts
         self.parties: dict[str, FakeParty] = {}
         self.destroyed = False
@@ -218,9 +225,14 @@ class FakePod:
 
 
 class FakeSandbox:
-    """Implements ``Sandbox``. ``scripts``: party name -> its behaviour. What happened can be read from the fields."""
+    """Implements ``Sandbox``.
 
-    def __init__(self, scripts: dict[str, Script] | None = None, *, installation: str | None = None) -> None:
+    ``scripts``: party name -> its behaviour. What happened can be read from the fields.
+    """
+
+    def __init__(
+        self, scripts: dict[str, Script] | None = None, *, installation: str | None = None
+    ) -> None:
         self.scripts = scripts or {}
         self.installation = installation
         self.available = True
@@ -244,7 +256,9 @@ class FakeSandbox:
         """Public images are never there: no line is said."""
         return Table({name: self.image(name).id for name in own})
 
-    def build(self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> ImageRef:
+    def build(
+        self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> ImageRef:
         self.check()
         self.builds.append(request)
         for line in self.build_lines:
@@ -278,7 +292,9 @@ class FakeSandbox:
     def sweep(self, *, is_alive: Callable[[str, int], bool]) -> int:
         def dead(labels: RunLabels) -> bool:
             ours = labels.installation == self.installation
-            return labels.expires_at < time.time() or (ours and not is_alive(labels.run_id, labels.fence))
+            return labels.expires_at < time.time() or (
+                ours and not is_alive(labels.run_id, labels.fence)
+            )
 
         pods = [pod for pod in self.pods if not pod.destroyed and dead(pod.labels)]
         images = [image for image, labels in self.images.items() if dead(labels)]

@@ -1,4 +1,6 @@
-"""Labels on everything that a run creates in the engine, so that a sweep finds it whatever became of the worker."""
+"""Labels on everything that a run creates in the engine, so that a sweep finds it whatever became
+of the worker.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ LABEL_FENCE = "seatrial.fence"
 LABEL_INSTALLATION = "seatrial.installation"
 LABEL_EXPIRES = "seatrial.expires"
 LABEL_HELD = "seatrial.held"
-"""On images kept between runs (lab baselines): its value is their key, and a sweep leaves them alone."""
+"""On images kept between runs (lab baselines): its value is their key, and a sweep leaves them
+alone.
+"""
 
 
 def as_labels(labels: RunLabels) -> dict[str, str]:
@@ -33,7 +37,10 @@ def from_labels(found: Mapping[str, str]) -> RunLabels | None:
     if not run_id:
         return None
     return RunLabels(
-        run_id, _number(found.get(LABEL_FENCE)), found.get(LABEL_INSTALLATION, ""), _number(found.get(LABEL_EXPIRES))
+        run_id,
+        _number(found.get(LABEL_FENCE)),
+        found.get(LABEL_INSTALLATION, ""),
+        _number(found.get(LABEL_EXPIRES)),
     )
 
 

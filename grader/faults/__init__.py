@@ -1,1 +1,3 @@
-"""Faults that a check injects while load goes on, and how a system behaved during them and after."""
+"""Faults that a check injects while load goes on, and how a system behaved during them and
+after.
+"""

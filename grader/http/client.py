@@ -1,8 +1,8 @@
 """The probe's only HTTP client: HTTP/1.1, bounded in every direction, with arrival times.
 
-The other side is untrusted. Redirects are never followed, nothing is decompressed, header and body sizes and
-the time of the whole exchange are bounded. Times are ``time.perf_counter`` seconds, taken first thing when bytes
-arrive.
+The other side is untrusted. Redirects are never followed, nothing is decompressed, header and body
+sizes and the time of the whole exchange are bounded. Times are ``time.perf_counter`` seconds, taken
+first thing when bytes arrive.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ MAX_BODY = 1 << 20
 MAX_HEADERS = 32 << 10
 MAX_HEADER_COUNT = 200
 MAX_WIRE = 32 << 20
-"""Bytes of one response as they come: pieces of one byte cost five more, and trailers may follow."""
+"""Bytes of one response as they come: pieces of one byte cost five more, and trailers may
+follow.
+"""
 
 TIMED_OUT = "no complete answer within"
 """How the error of a request begins that got no answer in its time."""
@@ -30,7 +32,10 @@ StopWhen = Callable[[bytes], bool]
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, one request at a time. Never raises into the loop: every fault ends in ``error``."""
+    """One connection, one request at a time.
+
+    Never raises into the loop: every fault ends in ``error``.
+    """
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
@@ -40,7 +45,9 @@ class _Connection(asyncio.Protocol):
 
     # -- called by Target
 
-    def send(self, response: Response, head: bytes, max_body: int, stop_when: StopWhen | None) -> asyncio.Future[None]:
+    def send(
+        self, response: Response, head: bytes, max_body: int, stop_when: StopWhen | None
+    ) -> asyncio.Future[None]:
         assert self.transport is not None
         self._response, self._max_body, self._stop_when = response, max_body, stop_when
         self._head_bytes = self._body_bytes = self._wire_bytes = 0
@@ -69,7 +76,9 @@ class _Connection(asyncio.Protocol):
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's transports are not derived from asyncio's
+        self.transport = cast(
+            asyncio.Transport, transport
+        )  # uvloop's transports are not derived from asyncio's
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter()  # first of all: this is the arrival time
@@ -107,7 +116,10 @@ class _Connection(asyncio.Protocol):
             response.done_at = time.perf_counter()
             self._finish()
         else:
-            self._finish("the connection was closed " + ("in the middle" if self._head_done else "without a response"))
+            self._finish(
+                "the connection was closed "
+                + ("in the middle" if self._head_done else "without a response")
+            )
 
     # -- httptools callbacks
 
@@ -124,7 +136,9 @@ class _Connection(asyncio.Protocol):
         self._head_done = True
         response.status = status
         headers = response.headers
-        self._until_eof = "content-length" not in headers and not is_chunked(headers.get("transfer-encoding", ""))
+        self._until_eof = "content-length" not in headers and not is_chunked(
+            headers.get("transfer-encoding", "")
+        )
 
     def on_body(self, piece: bytes) -> None:
         response = self._response
@@ -151,7 +165,9 @@ class _Connection(asyncio.Protocol):
 class Target:
     """One party of the pod that speaks HTTP, with a pool of kept-alive connections."""
 
-    def __init__(self, name: str, host: str, port: int, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, host: str, port: int, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self.host = host
         self.port = port
@@ -174,13 +190,18 @@ class Target:
     ) -> Response:
         """Send one request and read the whole answer. Never raises for what the other side does.
 
-        ``stop_when`` sees each piece of body and may return True: the connection is then dropped at once (a client
+        ``stop_when`` sees each piece of body and may return True: the connection is then dropped at
+        once (a client
         that hangs up). ``fresh`` forbids a kept-alive connection.
         """
-        payload = body if body is not None else (b"" if json is None else jsonlib.dumps(json).encode())
+        payload = (
+            body if body is not None else (b"" if json is None else jsonlib.dumps(json).encode())
+        )
         own = {head.CONTENT_TYPE: "application/json"} if json is not None and body is None else {}
         fields = head.fields(self.name, method, payload, self.headers, {**own, **(headers or {})})
-        response = Response(method, path, fields, payload, self.name, time.perf_counter(), time.time())
+        response = Response(
+            method, path, fields, payload, self.name, time.perf_counter(), time.time()
+        )
         section = head.encode(method, path, fields)
         try:
             async with asyncio.timeout(timeout_s):
@@ -192,16 +213,25 @@ class Target:
         return response
 
     async def _exchange(
-        self, response: Response, head: bytes, max_body: int, stop_when: StopWhen | None, fresh: bool
+        self,
+        response: Response,
+        head: bytes,
+        max_body: int,
+        stop_when: StopWhen | None,
+        fresh: bool,
     ) -> None:
-        """One try, and a second one on a new connection when a kept-alive one turns out to be closed already."""
+        """One try, and a second one on a new connection when a kept-alive one turns out to be
+        closed already.
+        """
         for attempt in (0, 1):
             try:
                 connection, reused = await self._connect(fresh or attempt == 1)
             except OSError:
                 if attempt == 0:
                     raise
-                response.error = "the connection was closed without a response, and then nothing listened"
+                response.error = (
+                    "the connection was closed without a response, and then nothing listened"
+                )
                 return
             try:
                 await connection.send(response, head, max_body, stop_when)
@@ -228,7 +258,10 @@ class Target:
             self._idle.append(connection)
 
     async def warm(self, connections: int) -> None:
-        """Open so many kept-alive connections ahead of a measurement. Raises OSError when refused."""
+        """Open so many kept-alive connections ahead of a measurement.
+
+        Raises OSError when refused.
+        """
         self._idle.extend([(await self._connect(fresh=True))[0] for _ in range(connections)])
 
     async def close(self) -> None:

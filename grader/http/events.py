@@ -1,4 +1,6 @@
-"""Server-sent events as the HTML standard has them ("Interpreting an event stream"), from pieces cut anywhere."""
+"""Server-sent events as the HTML standard has them ("Interpreting an event stream"), from pieces
+cut anywhere.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ class Event:
 class EventReader:
     """Takes pieces of a body and gives events as soon as the empty line behind them is there.
 
-    The work is linear in the bytes, however they are cut: the sender chooses the pieces. What follows the last empty
-    line is no event.
+    The work is linear in the bytes, however they are cut: the sender chooses the pieces. What
+    follows the last empty line is no event.
     """
 
     def __init__(self) -> None:
@@ -77,7 +79,9 @@ class EventReader:
         if not data:
             return None
         return Event(
-            b"\n".join(data), kind.decode("utf-8", "replace") or "message", self._id.decode("utf-8", "replace")
+            b"\n".join(data),
+            kind.decode("utf-8", "replace") or "message",
+            self._id.decode("utf-8", "replace"),
         )
 
 
@@ -87,6 +91,8 @@ def events_of(body: bytes) -> list[Event]:
 
 
 def timed_events(chunks: Iterable[tuple[float, bytes]]) -> list[tuple[float, Event]]:
-    """(arrival time of the piece that completed it, event), for pieces with arrival times in any unit."""
+    """(arrival time of the piece that completed it, event), for pieces with arrival times in any
+    unit.
+    """
     reader = EventReader()
     return [(at, event) for at, piece in chunks for event in reader.feed(piece)]

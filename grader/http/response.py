@@ -17,7 +17,10 @@ PROBE_BEGAN = time.perf_counter()
 
 @dataclass(slots=True)
 class Response:
-    """One exchange as seen on the wire. ``error`` is empty only for a complete, well-formed response."""
+    """One exchange as seen on the wire.
+
+    ``error`` is empty only for a complete, well-formed response.
+    """
 
     method: str
     path: str
@@ -51,7 +54,9 @@ class Response:
         return (self.done_at - self.sent_at) if self.done_at is not None else float("inf")
 
     def json(self) -> Any:
-        """The body as JSON, or None when it isn't JSON (too deep or malformed counts as 'isn't')."""
+        """The body as JSON, or None when it isn't JSON (too deep or malformed counts as
+        'isn't').
+        """
         try:
             return jsonlib.loads(self.body)
         except (ValueError, RecursionError):

@@ -1,4 +1,6 @@
-"""Our own images: what they contain (``recipes/``), whether the engine's are current, and how they are built."""
+"""Our own images: what they contain (``recipes/``), whether the engine's are current, and how they
+are built.
+"""
 
 from __future__ import annotations
 

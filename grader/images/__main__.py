@@ -1,4 +1,6 @@
-"""``python -m grader.images [names]``: build what is missing or stale, print what the engine holds."""
+"""``python -m grader.images [names]``: build what is missing or stale, print what the engine
+holds.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,17 @@ from grader.images.catalog import full_name
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Return 0 when every wanted image is there, 2 for a wrong name, 3 when the engine or a build failed."""
-    parser = argparse.ArgumentParser(prog="seatrial images", description="Build the sandbox images that are missing.")
+    """Return 0 when every wanted image is there, 2 for a wrong name, 3 when the engine or a build
+    failed.
+    """
+    parser = argparse.ArgumentParser(
+        prog="seatrial images", description="Build the sandbox images that are missing."
+    )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(NAMES)}; default: all that are always used"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"one of {', '.join(NAMES)}; default: all that are always used",
     )
     parser.add_argument("--list", action="store_true", help="only say which are current")
     options = parser.parse_args(argv)
@@ -33,13 +42,18 @@ def main(argv: list[str] | None = None) -> int:
             for name in names or NAMES:
                 print(f"{name}  {held.get(name, 'missing or stale')}")
             return 0
-        for name, image in ensure(client, lambda line: print(line, flush=True), names or None).items():
+        for name, image in ensure(
+            client, lambda line: print(line, flush=True), names or None
+        ).items():
             print(f"{name}  {image}")
     except EngineUnavailable as error:
         print(f"{error.message}\n{error.advice}", file=sys.stderr)
         return 3
     except DockerException as error:
-        print(f"No container engine answers: {error}\nStart Docker, or run ./seatrial up.", file=sys.stderr)
+        print(
+            f"No container engine answers: {error}\nStart Docker, or run ./seatrial up.",
+            file=sys.stderr,
+        )
         return 3
     return 0
 

@@ -1,4 +1,7 @@
-"""Builds whichever of our images is missing or stale. These builds are trusted: the recipes are ours."""
+"""Builds whichever of our images is missing or stale.
+
+These builds are trusted: the recipes are ours.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,14 @@ SLOW = re.compile(r"^Step \S+ : (RUN|COPY) ")
 """Instructions that take time; the others are not worth a line."""
 STAGE_LABEL = "seatrial.stage"
 STAGES = {"install": 0, "cache": 1}
-"""How many first stages of a kind to keep. The probe's is kept: a change of ``grader`` then installs nothing anew."""
-ADVICE = "Look at the lines above. Most often the package index or Debian's mirror could not be reached; try again."
+"""How many first stages of a kind to keep.
+
+The probe's is kept: a change of ``grader`` then installs nothing anew.
+"""
+ADVICE = (
+    "Look at the lines above. Most often the package index or Debian's mirror could not be "
+    "reached; try again."
+)
 
 
 def current(client: docker.DockerClient) -> dict[str, str]:
@@ -43,13 +52,17 @@ def current(client: docker.DockerClient) -> dict[str, str]:
     return found
 
 
-def ensure(client: docker.DockerClient, progress: Progress, names: Iterable[str] | None = None) -> dict[str, str]:
+def ensure(
+    client: docker.DockerClient, progress: Progress, names: Iterable[str] | None = None
+) -> dict[str, str]:
     """Build what is missing or stale of ``names`` and of their parents; return name -> image id.
 
     The default is all but those on demand.
 
-    ``progress`` gets one line per step and per instruction that takes time. Raises EngineUnavailable when a build
-    fails; what was built before stays. Two processes that call this at once build one after the other.
+    ``progress`` gets one line per step and per instruction that takes time. Raises
+    EngineUnavailable when a build
+    fails; what was built before stays. Two processes that call this at once build one after the
+    other.
     """
     wanted = _with_parents(names)
     held = current(client)
@@ -89,7 +102,9 @@ def _one_at_a_time(progress: Progress) -> Iterator[None]:
         yield
 
 
-def _build(client: docker.DockerClient, recipe: Recipe, held: dict[str, str], progress: Progress) -> str:
+def _build(
+    client: docker.DockerClient, recipe: Recipe, held: dict[str, str], progress: Progress
+) -> str:
     args = host.build_args()
     if recipe.parent:
         args["PARENT"] = held[recipe.parent.name]
@@ -121,7 +136,8 @@ def _build(client: docker.DockerClient, recipe: Recipe, held: dict[str, str], pr
 
 
 def _remove_stages(client: docker.DockerClient) -> None:
-    """Remove first stages: all that are used once, and all but the newest of those that spare the next build work.
+    """Remove first stages: all that are used once, and all but the newest of those that spare the
+    next build work.
 
     And images of ours that lost their name while something still ran on them.
     """
@@ -129,13 +145,19 @@ def _remove_stages(client: docker.DockerClient) -> None:
         _remove(client, str(image.id))
     for kind, keep in STAGES.items():
         filters = {"dangling": True, "label": f"{STAGE_LABEL}={kind}"}
-        stages = sorted(client.images.list(all=True, filters=filters), key=lambda image: str(image.attrs["Created"]))
+        stages = sorted(
+            client.images.list(all=True, filters=filters),
+            key=lambda image: str(image.attrs["Created"]),
+        )
         for stage in stages[: len(stages) - keep]:
             _remove(client, str(stage.id))
 
 
 def _remove(client: docker.DockerClient, image: str) -> None:
-    """Remove an image that nothing needs any more. Something that still runs may stand on it; then it stays."""
+    """Remove an image that nothing needs any more.
+
+    Something that still runs may stand on it; then it stays.
+    """
     with suppress(APIError):
         client.images.remove(image)
 
@@ -148,7 +170,10 @@ def _id(client: docker.DockerClient, name: str) -> str | None:
 
 
 def _context(recipe: Recipe) -> io.BytesIO:
-    """Pack the recipe's files and the host's certificates. Equal files give equal members, so the cache holds."""
+    """Pack the recipe's files and the host's certificates.
+
+    Equal files give equal members, so the cache holds.
+    """
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
         for name, path in recipe.files():
@@ -166,7 +191,9 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
 
 
 def _watch(lines: Iterable[dict[str, Any]], name: str, progress: Progress) -> None:
-    """Report each instruction; raise EngineUnavailable with the last output lines when the build fails."""
+    """Report each instruction; raise EngineUnavailable with the last output lines when the build
+    fails.
+    """
     tail: list[str] = []
     for line in lines:
         text = str(line.get("stream", "")).strip()

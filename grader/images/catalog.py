@@ -15,14 +15,18 @@ DIGEST_LABEL = "seatrial.source-digest"
 
 @dataclass(frozen=True)
 class Recipe:
-    """One image: the folder of its Dockerfile, the image it stands on, and whether it carries ``grader``."""
+    """One image: the folder of its Dockerfile, the image it stands on, and whether it carries
+    ``grader``.
+    """
 
     name: str
     folder: Path
     parent: Recipe | None = None
     with_grader: bool = False
     only: tuple[str, ...] = ()
-    """Parts of ``grader`` to carry (names at its top), so that a change elsewhere rebuilds nothing; empty: all."""
+    """Parts of ``grader`` to carry (names at its top), so that a change elsewhere rebuilds nothing;
+    empty: all.
+    """
     on_demand: bool = False
     """Built when a Dockerfile first names it, not when Seatrial is set up."""
 
@@ -36,7 +40,9 @@ class Recipe:
 
     @cached_property
     def digest(self) -> str:
-        """Hex SHA-256 over the files and over the digest of the parent: a change below rebuilds what stands on it."""
+        """Hex SHA-256 over the files and over the digest of the parent: a change below rebuilds
+        what stands on it.
+        """
         digest = hashlib.sha256(self.parent.digest.encode() if self.parent else b"")
         for name, path in self.files():
             content = path.read_bytes()
@@ -45,7 +51,10 @@ class Recipe:
 
 
 def grader_files(only: tuple[str, ...] = ()) -> Iterator[tuple[str, Path]]:
-    """Yield the files of ``grader`` that an image carries: ``only`` these parts, never recipes or compiled files."""
+    """Yield the files of ``grader`` that an image carries:
+
+    ``only`` these parts, never recipes or compiled files.
+    """
     for path in sorted(GRADER.rglob("*")):
         inside = path.relative_to(GRADER)
         if "__pycache__" in inside.parts or inside.parts[0] == PACKAGE.name or not path.is_file():
@@ -62,7 +71,9 @@ def _recipes() -> dict[str, Recipe]:
     postgres = Recipe("seatrial/postgres:1", folder / "postgres", base)
     edge = Recipe("seatrial/edge:1", folder / "edge", base)
     spoken = ("__init__.py", "errors.py", "result.py", "sidecars", "sound.py", "spec", "wire")
-    observe = Recipe("seatrial/observe:1", folder / "observe", runtime, with_grader=True, only=spoken)
+    observe = Recipe(
+        "seatrial/observe:1", folder / "observe", runtime, with_grader=True, only=spoken
+    )
     packages = Recipe("seatrial/packages:1", folder / "packages", base)
     debian = Recipe("seatrial/debian:1", folder / "debian", base)
     python = Recipe("seatrial/python:1", folder / "python", debian)
@@ -71,14 +82,18 @@ def _recipes() -> dict[str, Recipe]:
     distroless = Recipe("seatrial/distroless:1", folder / "distroless", debian, on_demand=True)
     static = Recipe("seatrial/static:1", folder / "static", debian, on_demand=True)
     ours = (base, runtime, probe, postgres, edge, observe, packages)
-    return {recipe.name: recipe for recipe in (*ours, debian, python, node, golang, distroless, static)}
+    return {
+        recipe.name: recipe for recipe in (*ours, debian, python, node, golang, distroless, static)
+    }
 
 
 NAMES = tuple(_recipes())
 
 
 def recipes() -> dict[str, Recipe]:
-    """Return all recipes by image name, parents first, with digests of the files as they are now."""
+    """Return all recipes by image name, parents first, with digests of the files as they are
+    now.
+    """
     return _recipes()
 
 

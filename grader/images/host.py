@@ -1,6 +1,7 @@
 """How this host reaches package indexes, so that a trusted build reaches them too.
 
-Addresses come from the host's own settings while a build runs. They are passed as build arguments, never written down.
+Addresses come from the host's own settings while a build runs. They are passed as build arguments,
+never written down.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from pathlib import Path
 from urllib.request import getproxies
 
 CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
-CA_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
 INDEX_OPTIONS = {"index-url": "PIP_INDEX_URL", "extra-index-url": "PIP_EXTRA_INDEX_URL"}
 
 
@@ -45,7 +50,9 @@ def build_args() -> dict[str, str]:
 
 
 def _indexes() -> dict[str, str]:
-    """Indexes from pip's environment and configuration files; folders of this host mean nothing in a container."""
+    """Indexes from pip's environment and configuration files; folders of this host mean nothing in
+    a container.
+    """
     found = {}
     for option, variable in INDEX_OPTIONS.items():
         value = os.environ.get(variable) or _pip_option(option)

@@ -1,4 +1,6 @@
-"""Public base images: held by the engine, pulled where a registry answers, served by one of ours where none does."""
+"""Public base images: held by the engine, pulled where a registry answers, served by one of ours
+where none does.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +27,39 @@ STAND_INS = (
     (re.compile(r"debian:.*"), "seatrial/debian:1", "Debian trixie"),
     (re.compile(r"node:.*"), "seatrial/node:1", "Debian trixie with Node 22"),
     (re.compile(r"golang:.*"), "seatrial/golang:1", "Debian trixie with its Go"),
-    (re.compile(r".+/distroless/python3.*"), "seatrial/distroless:1", "Python 3.13 of Debian trixie without a shell"),
-    (re.compile(r".+/distroless/(static|base).*"), "seatrial/static:1", "certificates, time zones and users alone"),
+    (
+        re.compile(r".+/distroless/python3.*"),
+        "seatrial/distroless:1",
+        "Python 3.13 of Debian trixie without a shell",
+    ),
+    (
+        re.compile(r".+/distroless/(static|base).*"),
+        "seatrial/static:1",
+        "certificates, time zones and users alone",
+    ),
 )
-"""(public names, image of ours, what it is). Each has the layout of the image that it stands in for."""
+"""(public names, image of ours, what it is).
+
+Each has the layout of the image that it stands in for.
+"""
 _silent_until: dict[str, float] = {}
 
 
-def allowed_bases(client: docker.DockerClient, own: Mapping[str, str], progress: Callable[[str], None]) -> Allowed:
-    """What a Dockerfile may name on this engine: ``own`` (name to id), and public images by the operator's patterns."""
+def allowed_bases(
+    client: docker.DockerClient, own: Mapping[str, str], progress: Callable[[str], None]
+) -> Allowed:
+    """What a Dockerfile may name on this engine:
+
+    ``own`` (name to id), and public images by the operator's patterns.
+    """
     return Allowed(own, operators_patterns(), lambda name: find(client, name, progress))
 
 
 def find(client: docker.DockerClient, name: str, progress: Callable[[str], None]) -> Found:
-    """The image behind an allowed public name. Raises EngineUnavailable when an image of ours can't be built."""
+    """The image behind an allowed public name.
+
+    Raises EngineUnavailable when an image of ours can't be built.
+    """
     held = _held(client, name)
     if held is None and time.monotonic() >= _silent_until.get(_registry(name), 0.0):
         progress(f"looking for {name} in a registry")
@@ -51,7 +72,10 @@ def find(client: docker.DockerClient, name: str, progress: Callable[[str], None]
         if pattern.fullmatch(name):
             made = ensure(client, progress, [image])[image]
             return Found(made, f"No registry answers, so {name} is served by {image}: {what}")
-    return Found(None, advice=f"No registry answers here, and nothing of ours can stand in for it. Use {ADVISED}.")
+    return Found(
+        None,
+        advice=f"No registry answers here, and nothing of ours can stand in for it. Use {ADVISED}.",
+    )
 
 
 def _held(client: docker.DockerClient, name: str) -> str | None:

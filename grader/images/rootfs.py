@@ -1,4 +1,6 @@
-"""The ground of the base image: pulled from a registry where one answers, made by mmdebstrap where none does."""
+"""The ground of the base image: pulled from a registry where one answers, made by mmdebstrap where
+none does.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,10 @@ SUITE = "trixie"
 PACKAGES = ("python3", "python3-venv", "python3-pip", "ca-certificates", "libgomp1")
 MMDEBSTRAP_SECONDS = 900.0
 ADVICE = (
-    "The base image needs either a container registry or Debian's mmdebstrap. On Debian or Ubuntu run "
-    "'apt-get install mmdebstrap' as root and try again. Elsewhere let the engine reach a registry that serves "
+    "The base image needs either a container registry or Debian's mmdebstrap. On Debian or Ubuntu "
+    "run "
+    "'apt-get install mmdebstrap' as root and try again. Elsewhere let the engine reach a registry "
+    "that serves "
     f"{PULLED}, or load that image with 'docker load'."
 )
 
@@ -36,13 +40,18 @@ _running: set[subprocess.Popen[str]] = set()
 
 @atexit.register
 def _stop_running() -> None:
-    """The program may end while a thread of it makes the image: mmdebstrap then cleans up and ends as well."""
+    """The program may end while a thread of it makes the image: mmdebstrap then cleans up and ends
+    as well.
+    """
     for process in list(_running):
         process.terminate()
 
 
 def root_image(client: docker.DockerClient, progress: Callable[[str], None]) -> str:
-    """Return the id of an image with Debian trixie and Python 3.13. Raises EngineUnavailable with advice."""
+    """Return the id of an image with Debian trixie and Python 3.13.
+
+    Raises EngineUnavailable with advice.
+    """
     held = _held(client)
     if held:
         return held
@@ -62,7 +71,9 @@ def _held(client: docker.DockerClient) -> str | None:
 
 
 def _pull(client: docker.DockerClient) -> str | None:
-    """Pull in a thread of its own, because an engine without a way out may hang in a name lookup."""
+    """Pull in a thread of its own, because an engine without a way out may hang in a name
+    lookup.
+    """
     done = threading.Event()
 
     def work() -> None:
@@ -83,7 +94,10 @@ def _bootstrap(client: docker.DockerClient, progress: Callable[[str], None]) -> 
     with tempfile.TemporaryDirectory(prefix="seatrial-base-") as folder:
         tar = Path(folder) / "base.tar"
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
-        command += ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"]
+        command += [
+            "--dpkgopt=path-exclude=/usr/share/man/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*",
+        ]
         _run([*command, SUITE, str(tar)], MMDEBSTRAP_SECONDS)
         progress("importing Debian trixie into the engine")
         response = client.api.import_image(str(tar))
@@ -94,7 +108,9 @@ def _imported_id(response: object) -> str:
     """The engine answers JSON lines; the last one carries the id."""
     last = json.loads(str(response).strip().splitlines()[-1])
     if "error" in last:
-        raise EngineUnavailable(f"The engine could not import the base image: {last['error']}", ADVICE)
+        raise EngineUnavailable(
+            f"The engine could not import the base image: {last['error']}", ADVICE
+        )
     return str(last["status"])
 
 
@@ -112,18 +128,28 @@ def _install_mmdebstrap(progress: Callable[[str], None]) -> None:
     progress("installing mmdebstrap")
     environment = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive"]
     _run([*environment, "apt-get", "-q", "update"], 300.0)
-    _run([*environment, "apt-get", "-q", "install", "-y", "--no-install-recommends", "mmdebstrap"], 300.0)
+    _run(
+        [*environment, "apt-get", "-q", "install", "-y", "--no-install-recommends", "mmdebstrap"],
+        300.0,
+    )
 
 
 def _run(command: list[str], seconds: float) -> None:
-    """Run a host command. Raises EngineUnavailable with the end of its output when it fails or hangs."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    """Run a host command.
+
+    Raises EngineUnavailable with the end of its output when it fails or hangs.
+    """
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         _running.add(process)
         try:
             output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.terminate()
-            raise EngineUnavailable(f"{command[0]} did not end within {seconds:.0f} s.", ADVICE) from None
+            raise EngineUnavailable(
+                f"{command[0]} did not end within {seconds:.0f} s.", ADVICE
+            ) from None
         finally:
             _running.discard(process)
     if process.returncode:

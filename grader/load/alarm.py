@@ -1,4 +1,6 @@
-"""Waking up at an exact time. asyncio's own timers round up to a millisecond; the kernel's timer does not."""
+"""Waking up at an exact time. asyncio's own timers round up to a millisecond; the kernel's timer
+does not.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,21 @@ NEAR_S = 0.0012
 
 
 def precise() -> bool:
-    """Whether the kernel's timer can be used. It runs on the clock of ``perf_counter``, which is Linux's monotonic."""
-    return _CREATE is not None and "CLOCK_MONOTONIC" in time.get_clock_info("perf_counter").implementation
+    """Whether the kernel's timer can be used.
+
+    It runs on the clock of ``perf_counter``, which is Linux's monotonic.
+    """
+    return (
+        _CREATE is not None
+        and "CLOCK_MONOTONIC" in time.get_clock_info("perf_counter").implementation
+    )
 
 
 class Alarm:
-    """Calls ``ring`` on the loop at a ``perf_counter`` time. One at a time: setting it again replaces it."""
+    """Calls ``ring`` on the loop at a ``perf_counter`` time.
+
+    One at a time: setting it again replaces it.
+    """
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
@@ -57,7 +68,9 @@ class Alarm:
         self._ring()
 
     def _poll(self) -> None:
-        """Without the kernel's timer: sleep until just before, then look at the clock on every turn of the loop."""
+        """Without the kernel's timer: sleep until just before, then look at the clock on every turn
+        of the loop.
+        """
         left = self._at - time.perf_counter()
         if left <= 0:
             self._handle = self._loop.call_soon(self._ring)

@@ -1,8 +1,9 @@
-"""The open-loop attack: every request is sent when it is due, whatever became of the ones before it.
+"""The open-loop attack: every request is sent when it is due, whatever became of the ones before
+it.
 
-Latency counts from the scheduled send, so a server that stalls can't hide the queue it causes. Requests that find no
-free connection wait for one; none is dropped. An attack takes one core at most and no more memory than its samples
-and the answers under way.
+Latency counts from the scheduled send, so a server that stalls can't hide the queue it causes.
+Requests that find no free connection wait for one; none is dropped. An attack takes one core at
+most and no more memory than its samples and the answers under way.
 """
 
 from __future__ import annotations
@@ -43,11 +44,15 @@ async def attack(
 ) -> Samples:
     """Send ``requests(i)`` at ``schedule.offsets[i]`` to ``sides[side_of(i)]`` and measure each.
 
-    ``side_of`` alternates between the sides unless given. ``connections`` are opened to each side beforehand, more
-    as they are needed, up to ``max_connections`` a side. A request without a complete answer ``timeout_s`` after it
-    was due has failed. ``streaming`` notes the arrival of every token: data events for which ``is_token`` holds.
+    ``side_of`` alternates between the sides unless given. ``connections`` are opened to each side
+    beforehand, more
+    as they are needed, up to ``max_connections`` a side. A request without a complete answer
+    ``timeout_s`` after it
+    was due has failed. ``streaming`` notes the arrival of every token: data events for which
+    ``is_token`` holds.
 
-    Never raises for what the other side does. What ``requests`` or a validation raises is raised again at the end.
+    Never raises for what the other side does. What ``requests`` or a validation raises is raised
+    again at the end.
     """
     run = Attack(
         sides,
@@ -91,7 +96,13 @@ class Attack:
         self._timeout_s = timeout_s
         self._recorder = Recorder(streaming=streaming, is_token=is_token)
         self._pools = [
-            Pool(side, self._recorder, streaming=streaming, limit=max_connections, timeout_s=timeout_s)
+            Pool(
+                side,
+                self._recorder,
+                streaming=streaming,
+                limit=max_connections,
+                timeout_s=timeout_s,
+            )
             for side in sides
         ]
         self._flights: deque[Flight] = deque()
@@ -185,13 +196,18 @@ class Attack:
             self._alarm.at(self._next.due)
 
     def _watch(self) -> None:
-        """Time out what is overdue, and notice the end. Runs at intervals: a timeout need not be exact."""
+        """Time out what is overdue, and notice the end.
+
+        Runs at intervals: a timeout need not be exact.
+        """
         now = time.perf_counter()
         flights = self._flights
         while flights and (flights[0].over or flights[0].due + self._timeout_s <= now):
             flight = flights.popleft()
             if not flight.over:
-                self._pools[flight.side].expire(flight, f"no complete answer within {self._timeout_s:g} s")
+                self._pools[flight.side].expire(
+                    flight, f"no complete answer within {self._timeout_s:g} s"
+                )
         if self._next is None and not self._recorder.under_way:
             if not self.finished.done():
                 self.finished.set_result(None)

@@ -19,10 +19,13 @@ from grader.load.targeter import Request
 
 
 class Background:
-    """``async with Background(target, 50, requests) as load``: the load runs inside the block, and ends with it.
+    """``async with Background(target, 50, requests) as load``: the load runs inside the block, and
+    ends with it.
 
-    ``load``: a Schedule, or a rate in requests per second that goes on until the block ends (evenly, or as Poisson
-    arrivals when ``rng`` is given). On leaving, nothing more is sent and what is under way is awaited (at most
+    ``load``: a Schedule, or a rate in requests per second that goes on until the block ends
+    (evenly, or as Poisson
+    arrivals when ``rng`` is given). On leaving, nothing more is sent and what is under way is
+    awaited (at most
     ``timeout_s``). Afterwards ``samples`` is complete.
     """
 
@@ -70,7 +73,10 @@ class Background:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             if kind is None:

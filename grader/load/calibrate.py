@@ -1,4 +1,6 @@
-"""What the load generator itself can do, here and now: an attack on an echo target in the same process."""
+"""What the load generator itself can do, here and now: an attack on an echo target in the same
+process.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,15 @@ BODY = b'{"text": "the quick brown fox jumps over the lazy dog"}'
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The client's limits. ``rate`` is a lower bound: the echo target takes a part of the same core."""
+    """The client's limits.
+
+    ``rate`` is a lower bound: the echo target takes a part of the same core.
+    """
 
     rate: float
-    """The highest rate (requests per second) that was kept, every answer right and the client in time; 0 if none."""
+    """The highest rate (requests per second) that was kept, every answer right and the client in
+    time; 0 if none.
+    """
     lag_p50_s: float
     """Scheduling error at the lowest rate."""
     lag_p99_s: float
@@ -35,7 +42,10 @@ class Calibration:
 
 
 async def calibrate(rates: Sequence[float] = RATES, seconds: float = SECONDS) -> Calibration:
-    """Try the rates in ascending order until one can't be kept. Takes about ``len(rates) x seconds``."""
+    """Try the rates in ascending order until one can't be kept.
+
+    Takes about ``len(rates) x seconds``.
+    """
     server = await asyncio.get_running_loop().create_server(_Echo, "127.0.0.1", 0)
     target = Target("echo", "127.0.0.1", server.sockets[0].getsockname()[1])
     kept, lag = 0.0, (float("inf"), float("inf"))
@@ -57,7 +67,9 @@ async def _try(target: Target, rate: float, seconds: float) -> Samples:
     """The first attack that holds, or the last one."""
     request = Request("POST", "/echo", BODY, validate=_echoed)
     for _ in range(TRIES):
-        samples = await attack([target], constant(rate, seconds), lambda _index: request, max_connections=64)
+        samples = await attack(
+            [target], constant(rate, seconds), lambda _index: request, max_connections=64
+        )
         if _kept(samples):
             break
     return samples
@@ -79,7 +91,10 @@ class _Echo(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while (end := self._buffer.find(b"\r\n\r\n")) >= 0 and len(self._buffer) >= end + 4 + len(BODY):
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0 and len(self._buffer) >= end + 4 + len(
+            BODY
+        ):
             body = self._buffer[end + 4 : end + 4 + len(BODY)]
             self._buffer = self._buffer[end + 4 + len(BODY) :]
-            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))  # type: ignore[attr-defined]
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+            self._transport.write(head + body)  # type: ignore[attr-defined]

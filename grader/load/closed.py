@@ -1,7 +1,8 @@
-"""Closed-loop throughput: so many clients, each of which sends its next request when the last one was answered.
+"""Closed-loop throughput: so many clients, each of which sends its next request when the last one
+was answered.
 
-The one exception to the open loop (docs/grading.md, 'Noise'): it asks how much a system gets done, not how long anybody
-waits. Two systems are compared in short alternating slices.
+The one exception to the open loop (docs/grading.md, 'Noise'): it asks how much a system gets done,
+not how long anybody waits. Two systems are compared in short alternating slices.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class ClosedLoop:
         self._pool.close()
 
     async def slice(self, requests: Callable[[int], Request], first: int, seconds: float) -> Slice:
-        """Send ``requests(first)``, ``requests(first + 1)``, ... for ``seconds`` and wait for the answers under way."""
+        """Send ``requests(first)``, ``requests(first + 1)``, ... for ``seconds`` and wait for the
+        answers under way.
+        """
         self._requests, self._next = requests, first
         self._right, self._wrong, self._under_way = 0, None, 0
         self._problem: Exception | None = None

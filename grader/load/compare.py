@@ -1,7 +1,9 @@
-"""The latency of two sides as a ratio, decided by the sequential rule from windows of one alternating stream.
+"""The latency of two sides as a ratio, decided by the sequential rule from windows of one
+alternating stream.
 
-Source: docs/grading.md, 'Noise' and 'The rule for a ratio'. Single requests alternate between the sides, so whatever
-disturbs the machine disturbs both. Each window of the stream gives one log ratio; ``grader.load.ratio`` decides.
+Source: docs/grading.md, 'Noise' and 'The rule for a ratio'. Single requests alternate between the
+sides, so whatever disturbs the machine disturbs both. Each window of the stream gives one log
+ratio; ``grader.load.ratio`` decides.
 """
 
 from __future__ import annotations
@@ -25,8 +27,10 @@ MIN_WINDOW_S = 0.5
 VOID_SHARE = 0.2
 """More void windows than this: the generator did not keep time, and nothing can be said."""
 LATE_SHARE = 0.2
-"""A request that the generator itself sent late is left out, on whichever side it fell; a window with more of them than
-this is void. (At 50 requests a window a p99 would be its one latest request.)"""
+"""A request that the generator itself sent late is left out, on whichever side it fell; a window
+with more of them than this is void. (At 50 requests a window a p99 would be its one latest
+request.)
+"""
 ENOUGH = 10
 """So many windows before the share of void ones means anything."""
 Statistic = Literal["p50", "p95", "mean"]
@@ -35,7 +39,10 @@ Value = Literal["latency", "ttft"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to compare. ``rate``: requests per second of both sides together; ``per_window``: of each side."""
+    """How to compare.
+
+    ``rate``: requests per second of both sides together; ``per_window``: of each side.
+    """
 
     threshold: float
     op: Literal["at_least", "at_most"]
@@ -65,10 +72,15 @@ class Wrong(NamedTuple):
 
 @dataclass(slots=True)
 class Comparison:
-    """What was seen. Side 0 is the learner's, side 1 the baseline's. ``values``: seconds, of right answers."""
+    """What was seen.
+
+    Side 0 is the learner's, side 1 the baseline's. ``values``: seconds, of right answers.
+    """
 
     decision: Decision
-    values: tuple[array[float], array[float]] = field(default_factory=lambda: (array("d"), array("d")))
+    values: tuple[array[float], array[float]] = field(
+        default_factory=lambda: (array("d"), array("d"))
+    )
     windows: int = 0
     void: int = 0
     wrong: Wrong | None = None
@@ -80,10 +92,15 @@ class Comparison:
         return self.windows >= ENOUGH and self.void > VOID_SHARE * self.windows
 
 
-async def compare(sides: Sequence[Side], requests: Callable[[int], Request], plan: Plan) -> Comparison:
-    """Measure until the rule decides. ``requests(pair)`` is sent to both sides, one after the other.
+async def compare(
+    sides: Sequence[Side], requests: Callable[[int], Request], plan: Plan
+) -> Comparison:
+    """Measure until the rule decides.
 
-    Stops at the first wrong answer of either side; what a wrong answer means is for the caller to say.
+    ``requests(pair)`` is sent to both sides, one after the other.
+
+    Stops at the first wrong answer of either side; what a wrong answer means is for the caller to
+    say.
     """
     assert len(sides) == 2
     out = Comparison(Decision(None, 1.0, 0.0, math.inf, 0))
@@ -109,7 +126,11 @@ async def compare(sides: Sequence[Side], requests: Callable[[int], Request], pla
 
 
 async def _stream(
-    sides: Sequence[Side], requests: Callable[[int], Request], plan: Plan, seconds: float, first_pair: int
+    sides: Sequence[Side],
+    requests: Callable[[int], Request],
+    plan: Plan,
+    seconds: float,
+    first_pair: int,
 ) -> Samples:
     return await attack(
         sides,

@@ -1,7 +1,7 @@
 """One connection of the load generator: HTTP/1.1, one request at a time, everything bounded.
 
-Written for speed: one parser per connection, header names are decoded only when somebody asks, and the arrival time
-is taken first thing when bytes come in. The other side is untrusted.
+Written for speed: one parser per connection, header names are decoded only when somebody asks, and
+the arrival time is taken first thing when bytes come in. The other side is untrusted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ MAX_BODY = 1 << 20
 MAX_HEADERS = 32 << 10
 MAX_HEADER_COUNT = 200
 MAX_WIRE = 16 << 20
-"""Bytes of one response as they come: pieces of one byte cost five more, and trailers may follow."""
+"""Bytes of one response as they come: pieces of one byte cost five more, and trailers may
+follow.
+"""
 _ESTABLISHED = 1
 _INFO = getattr(socket, "TCP_INFO", None)
 
@@ -79,17 +81,24 @@ class Connection(asyncio.Protocol):
         self._head_done = self._complete = self._surplus = self._keep = False
         self._headers: list[tuple[bytes, bytes]] = []
         self._fresh: list[bytes] = []
-        """Pieces of body; in streaming mode only those of the bytes at hand, which share one arrival time."""
+        """Pieces of body; in streaming mode only those of the bytes at hand, which share one
+        arrival time.
+        """
         self._chunks: list[tuple[float, bytes]] = []
 
     # -- called by the pool
 
     def usable(self) -> bool:
-        """Not closed, and as far as this machine's kernel knows, not closed by the other side either."""
+        """Not closed, and as far as this machine's kernel knows, not closed by the other side
+        either.
+        """
         if self.closed:
             return False
         try:
-            return _INFO is None or self.sock.getsockopt(socket.IPPROTO_TCP, _INFO, 1)[0] == _ESTABLISHED
+            return (
+                _INFO is None
+                or self.sock.getsockopt(socket.IPPROTO_TCP, _INFO, 1)[0] == _ESTABLISHED
+            )
         except OSError:
             return False
 
@@ -101,7 +110,9 @@ class Connection(asyncio.Protocol):
         self.transport.write(flight.wire)
 
     def drop(self, error: str = "") -> None:
-        """Hang up at once; a flight under way breaks with ``error``, or silently when that is empty."""
+        """Hang up at once; a flight under way breaks with ``error``, or silently when that is
+        empty.
+        """
         self.closed = True
         flight, self.flight = self.flight, None
         self._let_go()
@@ -113,7 +124,9 @@ class Connection(asyncio.Protocol):
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's transports are not derived from asyncio's
+        self.transport = cast(
+            asyncio.Transport, transport
+        )  # uvloop's transports are not derived from asyncio's
 
     def data_received(self, data: bytes) -> None:
         at = time.perf_counter()  # first of all: this is the arrival time
@@ -147,7 +160,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         at = time.perf_counter()
         self.closed = True
-        self._parser = None  # it holds on to us: without this, a circle that only the collector could free
+        self._parser = (
+            None  # it holds on to us: without this, a circle that only the collector could free
+        )
         flight = self.flight
         if flight is not None:
             if self._head_done and exc is None and self._until_close():
@@ -218,7 +233,9 @@ class Connection(asyncio.Protocol):
         self._fresh, self._chunks = [], []
 
     def _until_close(self) -> bool:
-        """Whether the end of the connection is the end of the body: neither a length nor chunks were announced."""
+        """Whether the end of the connection is the end of the body: neither a length nor chunks
+        were announced.
+        """
         named = {name.lower(): value for name, value in self._headers}
         coding = named.get(b"transfer-encoding", b"").decode("latin-1")
         return b"content-length" not in named and not is_chunked(coding)
@@ -236,7 +253,9 @@ class Connection(asyncio.Protocol):
         surplus, keep = self._surplus, self._keep
         self._reset()
         self.quiet_since = at
-        if flight is not None:  # None when it was dropped in the middle of the bytes that completed it
+        if (
+            flight is not None
+        ):  # None when it was dropped in the middle of the bytes that completed it
             pool.answered(flight, answer, first_at, at)
         if surplus or not keep or self.closed:
             self.drop()

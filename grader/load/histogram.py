@@ -1,7 +1,7 @@
 """A latency histogram that can be exported, read back and merged: buckets that grow by one percent.
 
-Raw samples are kept while measuring; this is the form in which they leave the probe. Read back, any percentile is
-within half a percent of the true one, and the histograms of several attacks add up.
+Raw samples are kept while measuring; this is the form in which they leave the probe. Read back, any
+percentile is within half a percent of the true one, and the histograms of several attacks add up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ _BUCKETS = math.ceil(math.log(LARGEST_S / SMALLEST_S) / _LOG) + 1
 
 
 class Histogram:
-    """Counts per bucket: bucket ``i`` holds SMALLEST_S x GROWTH^(i-1) up to SMALLEST_S x GROWTH^i seconds."""
+    """Counts per bucket: bucket ``i`` holds SMALLEST_S x GROWTH^(i-1) up to SMALLEST_S x GROWTH^i
+    seconds.
+    """
 
     def __init__(self, seconds: Iterable[float] = ()) -> None:
         self.counts = array("Q", bytes(8 * _BUCKETS))
@@ -29,7 +31,10 @@ class Histogram:
             self.record(value)
 
     def record(self, seconds: float) -> None:
-        """Add one latency. Infinite means failed; what lies beyond either end counts in the last bucket there."""
+        """Add one latency.
+
+        Infinite means failed; what lies beyond either end counts in the last bucket there.
+        """
         if not math.isfinite(seconds):
             self.failed += 1
             return
@@ -46,7 +51,9 @@ class Histogram:
             self.counts[i] += count
 
     def percentile(self, q: float) -> float:
-        """Seconds at ``q`` percent, nearest rank, within 0.5 %; infinite beyond the right answers, nan when empty."""
+        """Seconds at ``q`` percent, nearest rank, within 0.5 %; infinite beyond the right answers,
+        nan when empty.
+        """
         total = len(self)
         if not total:
             return math.nan

@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from grader.load.histogram import Histogram
 
 LATE_S = 0.005
-"""A measurement is void when the client's own scheduling error is larger than this at p99 (docs/grading.md, 'Load')."""
+"""A measurement is void when the client's own scheduling error is larger than this at p99
+(docs/grading.md, 'Load').
+"""
 Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Points (seconds from the start, value) per bin of due time; ready for ``Series(kind="timeline")``."""
+    """Points (seconds from the start, value) per bin of due time; ready for
+    ``Series(kind="timeline")``.
+    """
 
     rate: Points
     """Requests due per second."""
@@ -32,8 +36,10 @@ class Timeline:
 class Samples:
     """One entry per request, in the order in which they were due. Seconds throughout.
 
-    All arrays are as long as the number of requests, except ``gap_s``: there the gaps between the tokens of request
-    ``i`` are ``gap_s[gap_from[i] : gap_from[i] + max(0, tokens[i] - 1)]``. The last three are empty without streaming.
+    All arrays are as long as the number of requests, except ``gap_s``: there the gaps between the
+    tokens of request
+    ``i`` are ``gap_s[gap_from[i] : gap_from[i] + max(0, tokens[i] - 1)]``. The last three are empty
+    without streaming.
     """
 
     side: array[int] = field(default_factory=lambda: array("B"))
@@ -42,13 +48,17 @@ class Samples:
     due: array[float] = field(default_factory=lambda: array("d"))
     """Scheduled send, from the start of the attack."""
     lag_s: array[float] = field(default_factory=lambda: array("d"))
-    """How late the client was: from due to the send, or to the queue when no connection was free."""
+    """How late the client was: from due to the send, or to the queue when no connection was
+    free.
+    """
     latency_s: array[float] = field(default_factory=lambda: array("d"))
     """From due to the end of the answer; infinite when the request failed."""
     service_s: array[float] = field(default_factory=lambda: array("d"))
     """From the real send to the end, queueing left out; infinite when the request failed."""
     ttft_s: array[float] = field(default_factory=lambda: array("d"))
-    """From due to the first token (streaming) or to the first byte; infinite when the request failed."""
+    """From due to the first token (streaming) or to the first byte; infinite when the request
+    failed.
+    """
     status: array[int] = field(default_factory=lambda: array("H"))
     """0 when no answer came."""
     error: list[str] = field(default_factory=list)
@@ -91,15 +101,22 @@ class Samples:
         return self.gap_s[began : began + max(0, self.tokens[i] - 1)]
 
     def percentile(self, q: float, side: int | None = None) -> float:
-        """Latency at ``q`` percent (50, 95, 99.9), nearest rank; failed requests count as infinite. Seconds."""
+        """Latency at ``q`` percent (50, 95, 99.9), nearest rank; failed requests count as infinite.
+
+        Seconds.
+        """
         values = (
-            self.latency_s if side is None else [t for t, s in zip(self.latency_s, self.side, strict=True) if s == side]
+            self.latency_s
+            if side is None
+            else [t for t, s in zip(self.latency_s, self.side, strict=True) if s == side]
         )
         return percentile(values, q)
 
     def histogram(self, side: int | None = None) -> Histogram:
         """The latencies in the form in which they are exported as evidence and merged."""
-        return Histogram(t for t, of in zip(self.latency_s, self.side, strict=True) if side in (None, of))
+        return Histogram(
+            t for t, of in zip(self.latency_s, self.side, strict=True) if side in (None, of)
+        )
 
     def errors(self, side: int | None = None) -> dict[str, int]:
         """How often each error happened, the most frequent first."""
@@ -128,7 +145,10 @@ class Samples:
         return out
 
     def client_was_late(self, bound_s: float = LATE_S) -> bool:
-        """True when the client itself was too slow (p99 of the scheduling error). The measurement is then void."""
+        """True when the client itself was too slow (p99 of the scheduling error).
+
+        The measurement is then void.
+        """
         return bool(self.lag_s) and percentile(self.lag_s, 99) > bound_s
 
     def token_gaps(self, side: int | None = None) -> array[float]:
@@ -140,21 +160,33 @@ class Samples:
         return out
 
     def tokens_per_s(self, side: int | None = None) -> float:
-        """Tokens of right streams per second, from the first due time to the last arrival. 0 without any."""
-        right = [i for i in range(len(self.tokens)) if not self.error[i] and side in (None, self.side[i])]
+        """Tokens of right streams per second, from the first due time to the last arrival.
+
+        0 without any.
+        """
+        right = [
+            i for i in range(len(self.tokens)) if not self.error[i] and side in (None, self.side[i])
+        ]
         if not right:
             return 0.0
         span = max(self.due[i] + self.latency_s[i] for i in right) - min(self.due[i] for i in right)
         return sum(self.tokens[i] for i in right) / span if span > 0 else 0.0
 
-    def goodput(self, *, ttft_s: float, gap_s: float = math.inf, q: float = 95, side: int | None = None) -> float:
+    def goodput(
+        self, *, ttft_s: float, gap_s: float = math.inf, q: float = 95, side: int | None = None
+    ) -> float:
         """Share of streams (0 to 1) that meet the SLO; nan when none was sent.
 
-        Met: the stream is right, its first token comes within ``ttft_s``, and ``q`` percent of its gaps keep to
+        Met: the stream is right, its first token comes within ``ttft_s``, and ``q`` percent of its
+        gaps keep to
         ``gap_s``.
         """
         asked = [i for i in range(len(self)) if side in (None, self.side[i])]
-        met = [i for i in asked if not self.error[i] and self.ttft_s[i] <= ttft_s and self._smooth(i, gap_s, q)]
+        met = [
+            i
+            for i in asked
+            if not self.error[i] and self.ttft_s[i] <= ttft_s and self._smooth(i, gap_s, q)
+        ]
         return len(met) / len(asked) if asked else math.nan
 
     def _smooth(self, i: int, gap_s: float, q: float) -> bool:
@@ -168,7 +200,8 @@ class Samples:
 
 
 def percentile(values: Sequence[float], q: float) -> float:
-    """The smallest value that at least ``q`` percent do not exceed (nearest rank); nan for no values.
+    """The smallest value that at least ``q`` percent do not exceed (nearest rank); nan for no
+    values.
 
     Raises ValueError for a ``q`` that looks like a fraction: 50 is the median, 0.5 is a mistake.
     """

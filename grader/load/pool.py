@@ -1,4 +1,7 @@
-"""The connections of one attack to one party. The pool grows; when it can't, requests wait, none is dropped."""
+"""The connections of one attack to one party.
+
+The pool grows; when it can't, requests wait, none is dropped.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,10 @@ from grader.load.targeter import Answer
 MAX_HELD = 128 << 20
 """Bytes of unfinished bodies that one pool holds; the sender chooses how slowly they come."""
 STALE_AFTER_S = 1.5
-"""A connection that was quiet for so long may be closed by the server at the very moment it is used again, and every
-client then tries once more. One that was busy may not: a request cut off under load is a failed request."""
+"""A connection that was quiet for so long may be closed by the server at the very moment it is used
+again, and every client then tries once more. One that was busy may not: a request cut off under
+load is a failed request.
+"""
 
 
 class Side(Protocol):
@@ -33,7 +38,9 @@ class Side(Protocol):
 class Results(Protocol):
     """Who hears how the flights ended, each exactly once."""
 
-    def right_or_wrong(self, flight: Flight, answer: Answer, first_at: float, at: float) -> None: ...
+    def right_or_wrong(
+        self, flight: Flight, answer: Answer, first_at: float, at: float
+    ) -> None: ...
 
     def failed(self, flight: Flight, error: str) -> None: ...
 
@@ -41,7 +48,9 @@ class Results(Protocol):
 class Pool:
     """All methods run in the loop's thread; none waits, except ``open`` and ``warm``."""
 
-    def __init__(self, side: Side, results: Results, *, streaming: bool, limit: int, timeout_s: float) -> None:
+    def __init__(
+        self, side: Side, results: Results, *, streaming: bool, limit: int, timeout_s: float
+    ) -> None:
         self.side, self.results, self.streaming = side, results, streaming
         self.limit = max(1, min(limit, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
         self.timeout_s = timeout_s
@@ -84,7 +93,10 @@ class Pool:
         return False
 
     def expire(self, flight: Flight, error: str) -> None:
-        """Hang up on a flight whose time is over. One that still waits for a connection is passed over later."""
+        """Hang up on a flight whose time is over.
+
+        One that still waits for a connection is passed over later.
+        """
         if flight.connection is not None:
             flight.connection.drop(error)
         self.results.failed(flight, error)
@@ -144,7 +156,10 @@ class Pool:
 
     def _grow(self) -> None:
         self._longest()
-        while len(self._opening) < len(self._waiting) and len(self._all) + len(self._opening) < self.limit:
+        while (
+            len(self._opening) < len(self._waiting)
+            and len(self._all) + len(self._opening) < self.limit
+        ):
             task = asyncio.get_running_loop().create_task(self._open())
             self._opening.add(task)
             task.add_done_callback(self._opened)
@@ -186,9 +201,12 @@ class Pool:
                 sock.setblocking(False)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 await loop.sock_connect(sock, address)
-                _, connection = await loop.create_connection(partial(Connection, self, sock), sock=sock)
+                _, connection = await loop.create_connection(
+                    partial(Connection, self, sock), sock=sock
+                )
             except OSError as error:
-                # Its text only: an exception kept in a variable is a circle, and nothing collects circles now.
+                # Its text only: an exception kept in a variable is a circle, and nothing collects
+                # circles now.
                 problem = os.strerror(error.errno) if error.errno else str(error)
                 sock.close()
                 continue

@@ -1,4 +1,6 @@
-"""No garbage collection while something is timed: a full collection stops the thread for milliseconds."""
+"""No garbage collection while something is timed: a full collection stops the thread for
+milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ _was_enabled = True
 
 @contextmanager
 def quiet_collector() -> Iterator[None]:
-    """Collect now, set what is left aside, collect nothing until the last user has left. May be nested."""
+    """Collect now, set what is left aside, collect nothing until the last user has left.
+
+    May be nested.
+    """
     global _users, _was_enabled  # noqa: PLW0603  there is one collector per process
     if _users == 0:
         _was_enabled = gc.isenabled()

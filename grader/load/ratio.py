@@ -1,8 +1,9 @@
 """The sequential rule for a ratio of learner to baseline, measured side by side in one run.
 
-Source: docs/grading.md, 'The rule for a ratio'. Each window (or pair of alternating requests) gives one log ratio. At
-the looks n = 14, 20, 28, 40, 60 the interval for the median is [x(k+1), x(n-k)] of the sorted values with
-k = 0, 1, 4, 8, 16 (error about 2e-4 a side and look). Decided when it lies wholly 3 % beyond the threshold.
+Source: docs/grading.md, 'The rule for a ratio'. Each window (or pair of alternating requests) gives
+one log ratio. At the looks n = 14, 20, 28, 40, 60 the interval for the median is [x(k+1), x(n-k)]
+of the sorted values with k = 0, 1, 4, 8, 16 (error about 2e-4 a side and look). Decided when it
+lies wholly 3 % beyond the threshold.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ MARGIN = math.log(1.03)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``ratio`` is the median, ``low`` and ``high`` its interval; ``outcome`` None means: go on measuring."""
+    """``ratio`` is the median, ``low`` and ``high`` its interval;
+
+    ``outcome`` None means: go on measuring.
+    """
 
     outcome: Outcome | None
     ratio: float
@@ -34,11 +38,13 @@ def next_look(n: int) -> int | None:
     return next((look for look, _ in LOOKS if look > n), None)
 
 
-def decide(log_ratios: Sequence[float], threshold: float, op: Literal["at_least", "at_most"]) -> Decision:
+def decide(
+    log_ratios: Sequence[float], threshold: float, op: Literal["at_least", "at_most"]
+) -> Decision:
     """Judge ``ln(learner / baseline)`` values against ``threshold`` (a plain ratio).
 
-    Only the newest look that ``len(log_ratios)`` reaches is used; below the first look nothing is decided. At the
-    last look an undecided ratio is inconclusive.
+    Only the newest look that ``len(log_ratios)`` reaches is used; below the first look nothing is
+    decided. At the last look an undecided ratio is inconclusive.
     """
     reached = [(n, k) for n, k in LOOKS if n <= len(log_ratios)]
     values = sorted(log_ratios)
@@ -68,7 +74,9 @@ def _median(values: Sequence[float]) -> float:
 def ratio_rule(threshold: float, op: Literal["at_least", "at_most"]) -> Rule:
     """The rule of a ratio in words."""
     words = "at least" if op == "at_least" else "at most"
-    return Rule(op=op, threshold=threshold, unit="ratio", text=f"{words} {threshold:.2f} × baseline")
+    return Rule(
+        op=op, threshold=threshold, unit="ratio", text=f"{words} {threshold:.2f} × baseline"
+    )
 
 
 def ratio_measured(decision: Decision) -> Measured:
@@ -78,5 +86,15 @@ def ratio_measured(decision: Decision) -> Measured:
     if not math.isfinite(decision.high):
         text = f"{decision.ratio:.2f} × baseline, n = {decision.n}: too few for an interval"
         return Measured(value=decision.ratio, unit="ratio", n=decision.n, text=text)
-    text = f"{decision.ratio:.2f} × baseline [{decision.low:.2f}, {decision.high:.2f}], n = {decision.n}"
-    return Measured(value=decision.ratio, unit="ratio", low=decision.low, high=decision.high, n=decision.n, text=text)
+    text = (
+        f"{decision.ratio:.2f} × baseline [{decision.low:.2f}, {decision.high:.2f}], n = "
+        f"{decision.n}"
+    )
+    return Measured(
+        value=decision.ratio,
+        unit="ratio",
+        low=decision.low,
+        high=decision.high,
+        n=decision.n,
+        text=text,
+    )

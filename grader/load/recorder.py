@@ -1,4 +1,6 @@
-"""Keeps what an attack measures while it runs: appends when a request is due, fills in when it ends."""
+"""Keeps what an attack measures while it runs: appends when a request is due, fills in when it
+ends.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ class Recorder:
         self.under_way -= 1
 
     def _stream(self, i: int, answer: Answer) -> float:
-        """Note the gaps between tokens; returns when the first token was complete, 0 without any."""
+        """Note the gaps between tokens; returns when the first token was complete, 0 without
+        any.
+        """
         times = [at for at, data in events(answer.chunks) if self._is_token(data)]
         samples = self._samples
         samples.tokens[i], samples.gap_from[i] = len(times), len(samples.gap_s)

@@ -15,5 +15,7 @@ def is_token(data: bytes) -> bool:
 
 
 def events(chunks: Sequence[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
-    """(arrival time of the event's end, its data) for every event that has data; others are left out."""
+    """(arrival time of the event's end, its data) for every event that has data; others are left
+    out.
+    """
     return [(at, event.data) for at, event in timed_events(chunks)]

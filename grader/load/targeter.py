@@ -13,12 +13,19 @@ from grader.load.streams import events
 
 
 class Answer:
-    """One complete response. ``chunks`` are (perf_counter seconds, bytes), only filled in streaming mode."""
+    """One complete response.
+
+    ``chunks`` are (perf_counter seconds, bytes), only filled in streaming mode.
+    """
 
     __slots__ = ("_headers", "_raw", "body", "chunks", "status")
 
     def __init__(
-        self, status: int, raw_headers: list[tuple[bytes, bytes]], body: bytes, chunks: list[tuple[float, bytes]]
+        self,
+        status: int,
+        raw_headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        chunks: list[tuple[float, bytes]],
     ) -> None:
         self.status = status
         self.body = body
@@ -34,14 +41,19 @@ class Answer:
         return self._headers
 
     def json(self) -> Any:
-        """The body as JSON, or None when it isn't JSON (too deep or malformed counts as 'isn't')."""
+        """The body as JSON, or None when it isn't JSON (too deep or malformed counts as
+        'isn't').
+        """
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             return None
 
     def events(self) -> list[tuple[float, str]]:
-        """The body read as server-sent events: (arrival time of the event's end, its data). Streaming mode only."""
+        """The body read as server-sent events:
+
+        (arrival time of the event's end, its data). Streaming mode only.
+        """
         return [(at, data.decode("utf-8", "replace")) for at, data in events(self.chunks)]
 
 
@@ -54,16 +66,22 @@ def succeeded(answer: Answer) -> str:
 
 
 def is_unanswered(status: int | None) -> bool:
-    """No answer at all (0 or None), 429 or a server error: a starved machine brings these about, too."""
+    """No answer at all (0 or None), 429 or a server error: a starved machine brings these about,
+    too.
+    """
     return not status or status == 429 or status >= 500
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, which may be sent many times. ``validate`` returns "" or what is wrong with the answer.
+    """One request, which may be sent many times.
 
-    ``validate`` judges everything, the status too; without one, any 2xx status is right. It runs in the load
-    generator's only thread, so it should take microseconds. What it raises ends the attack: that is our fault.
+    ``validate`` returns "" or what is wrong with the answer.
+
+    ``validate`` judges everything, the status too; without one, any 2xx status is right. It runs in
+    the load
+    generator's only thread, so it should take microseconds. What it raises ends the attack: that is
+    our fault.
     """
 
     method: str
@@ -71,10 +89,15 @@ class Request:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     validate: Validate | None = None
-    _wire: dict[tuple[int, str], bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _wire: dict[tuple[int, str], bytes] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def wire(self, side: int, host: str, always: Mapping[str, str]) -> bytes:
-        """The bytes to send to one side: exactly what the probe's other client would send. Kept for the next time."""
+        """The bytes to send to one side: exactly what the probe's other client would send.
+
+        Kept for the next time.
+        """
         made = self._wire.get((side, host))
         if made is None:
             made = head(host, self.method, self.path, self.body, always, self.headers) + self.body
@@ -83,7 +106,12 @@ class Request:
 
 
 def json_request(
-    method: str, path: str, value: Any, *, headers: Mapping[str, str] | None = None, validate: Validate | None = None
+    method: str,
+    path: str,
+    value: Any,
+    *,
+    headers: Mapping[str, str] | None = None,
+    validate: Validate | None = None,
 ) -> Request:
     """A request with a JSON body, written as the probe's other client writes it."""
     fields = {"Content-Type": "application/json", **(headers or {})}

@@ -44,7 +44,10 @@ class Deployment:
         self._await_listening(made, cancelled)
 
     def start_app(self, image: ImageRef) -> None:
-        """The learner's service, each copy of it. Raises LearnerError when its image can't be started."""
+        """The learner's service, each copy of it.
+
+        Raises LearnerError when its image can't be started.
+        """
         for party in app_parties(self.spec, image):
             self.pod.start(party)
 
@@ -64,12 +67,18 @@ class Deployment:
         files = self.job.lab.under("baseline")
         bases = {name: self.sandbox.image(name).id for name in self.spec.bases}
         digest = tree_digest(files)
-        request = BuildRequest(Snapshot(files, digest), bases, self.labels, timeout_s=self.spec.limits.build_s)
+        request = BuildRequest(
+            Snapshot(files, digest), bases, self.labels, timeout_s=self.spec.limits.build_s
+        )
         try:
-            return self.sandbox.held_image("-".join([digest[:24], *(i[-12:] for i in sorted(bases.values()))]), request)
+            return self.sandbox.held_image(
+                "-".join([digest[:24], *(i[-12:] for i in sorted(bases.values()))]), request
+            )
         except LearnerError as error:
             tail = "".join(f"\n{line}" for line in getattr(error, "tail", ())[-20:])
-            raise SandboxError(f"the lab's baseline does not build: {error.message}{tail}", error.advice) from error
+            raise SandboxError(
+                f"the lab's baseline does not build: {error.message}{tail}", error.advice
+            ) from error
 
     def _greet(self, made: Plan, cancelled: Asked) -> None:
         for name, start in made.starts.items():
@@ -85,11 +94,16 @@ class Deployment:
         if not isinstance(message, Listening):
             raise SandboxError(f"the probe said {message.type} where it should say listening")
         if message.missing:
-            raise SandboxError(f"{message.missing[0]} did not come up: {self._tail(message.missing[0])}")
+            raise SandboxError(
+                f"{message.missing[0]} did not come up: {self._tail(message.missing[0])}"
+            )
         if message.open:
             raise SandboxError(
                 f"the lab's {message.open[0]} serves requests without {KEY_HEADER}",
-                f"It has to answer 403 unless the header {KEY_HEADER} holds its $BASELINE_KEY: learners could use it.",
+                (
+                    f"It has to answer 403 unless the header {KEY_HEADER} holds its $BASELINE_KEY: "
+                    "learners could use it."
+                ),
             )
 
     def _tail(self, name: str) -> str:
@@ -104,7 +118,10 @@ class Deployment:
     # -- the end
 
     def collect_usage(self) -> None:
-        """What the engine said last about the learner's service: CPU seconds and peak memory. Does not wait for it."""
+        """What the engine said last about the learner's service:
+
+        CPU seconds and peak memory. Does not wait for it.
+        """
         seen = {name: self.pod.seen_usage(name) for name in self.spec.app_ports}
         told = {name: asdict(usage) for name, usage in seen.items() if usage is not None}
         if told:
@@ -118,12 +135,16 @@ class Deployment:
             logs = {name: self._pod.logs(name, max_bytes=max_bytes) for name in self.spec.app_ports}
             if len(logs) == 1:
                 return next(iter(logs.values()))
-            return "".join(f"{name}: {line}\n" for name, log in logs.items() for line in log.splitlines())[-max_bytes:]
+            return "".join(
+                f"{name}: {line}\n" for name, log in logs.items() for line in log.splitlines()
+            )[-max_bytes:]
         except (SeatrialError, EngineUnavailable, KeyError):
             return ""
 
     def engine_lost(self) -> bool:
-        """Whether the pod that was opened does not stand any more: the engine stopped, or was started anew."""
+        """Whether the pod that was opened does not stand any more: the engine stopped, or was
+        started anew.
+        """
         return self._pod is not None and not self._pod.is_whole()
 
     def destroy(self) -> None:

@@ -1,4 +1,7 @@
-"""The engine's ends of the lines to the probe and to sidecars. Every wait is bounded and can be cancelled."""
+"""The engine's ends of the lines to the probe and to sidecars.
+
+Every wait is bounded and can be cancelled.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ class ProbeLine:
         self._channel.send(message.model_dump_json())
 
     def receive(self, timeout_s: float, cancelled: Asked) -> Up:
-        """The probe's next message. Raises SandboxError on a fault or silence, RunCancelled on request."""
+        """The probe's next message.
+
+        Raises SandboxError on a fault or silence, RunCancelled on request.
+        """
         line = _next(self._channel, timeout_s, cancelled)
         if line is None:
             raise SandboxError(f"the probe said nothing for {timeout_s:g} s")
@@ -61,7 +67,10 @@ class SidecarLine:
         self._last = 0
 
     def start(self, start: SidecarStart, timeout_s: float, cancelled: Asked) -> bool:
-        """Send the first line and wait. False when no answer came in time. Raises SandboxError for another answer."""
+        """Send the first line and wait.
+
+        False when no answer came in time. Raises SandboxError for another answer.
+        """
         self._channel.send(start.model_dump_json())
         line = _next(self._channel, timeout_s, cancelled)
         if line is None:

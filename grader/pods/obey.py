@@ -14,7 +14,10 @@ from grader.wire import control as c
 
 @dataclass(frozen=True, slots=True)
 class EngineSide:
-    """What requests are carried out on. ``command``: hands a payload to a sidecar and returns its answer."""
+    """What requests are carried out on.
+
+    ``command``: hands a payload to a sidecar and returns its answer.
+    """
 
     pod: Pod
     stop_grace_s: float
@@ -71,5 +74,8 @@ ACTS: dict[type[c.Asked], Callable[[EngineSide, Any], Frozen]] = {
 
 
 def obey(side: EngineSide, asked: c.Request) -> dict[str, Any]:
-    """Carry out one request; the reply as it goes over the line. Raises SeatrialError when it can't be done."""
+    """Carry out one request; the reply as it goes over the line.
+
+    Raises SeatrialError when it can't be done.
+    """
     return ACTS[type(asked)](side, asked).model_dump()

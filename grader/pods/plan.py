@@ -1,4 +1,7 @@
-"""What a lab's pod is made of: parties with their images, limits, environment and order. Pure: it touches no engine."""
+"""What a lab's pod is made of: parties with their images, limits, environment and order.
+
+Pure: it touches no engine.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,12 @@ ImageOf = Callable[[str], ImageRef]
 def images_of(spec: LabSpec) -> list[str]:
     """Names of all images of ours that a run of this lab needs."""
     balancer = [haproxy.IMAGE] if spec.replicas else []
-    return [PROBE_IMAGE, *spec.bases, *(KINDS[sidecar.kind].image for sidecar in spec.sidecars), *balancer]
+    return [
+        PROBE_IMAGE,
+        *spec.bases,
+        *(KINDS[sidecar.kind].image for sidecar in spec.sidecars),
+        *balancer,
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,10 @@ class Plan:
     """A lab's pod before the learner's service comes."""
 
     hosts: tuple[str, ...]
-    """Names that everybody in the pod can look up. The learner's service is the first: it has the first address."""
+    """Names that everybody in the pod can look up.
+
+    The learner's service is the first: it has the first address.
+    """
     parties: tuple[PartySpec, ...]
     """Sidecars, baseline, balancer and probe, in the order in which they start."""
     starts: dict[str, SidecarStart] = field(default_factory=dict)
@@ -40,14 +51,19 @@ class Plan:
 
 
 def plan(spec: LabSpec, seed: str, image_of: ImageOf, baseline: ImageRef | None, key: str) -> Plan:
-    """The pod of a lab. ``image_of``: images of ours by name. ``key``: what the baseline asks of the probe."""
+    """The pod of a lab.
+
+    ``image_of``: images of ours by name. ``key``: what the baseline asks of the probe.
+    """
     copies = tuple(spec.app_ports) if spec.replicas else ()
     beside = [*spec.sidecars, *([spec.baseline] if spec.baseline else [])]
     parties = [_sidecar(sidecar, image_of) for sidecar in spec.sidecars]
     awaited = {sidecar.name: Awaited(port=sidecar.port) for sidecar in spec.sidecars}
     if spec.baseline and baseline:
         parties.append(_baseline(spec, spec.baseline, baseline, key))
-        awaited[spec.baseline.name] = Awaited(port=spec.baseline.port, ready_path=READY_PATH, closed=True)
+        awaited[spec.baseline.name] = Awaited(
+            port=spec.baseline.port, ready_path=READY_PATH, closed=True
+        )
     if spec.replicas:
         parties.append(_balancer(spec, image_of))
     return Plan(
@@ -62,7 +78,9 @@ def app_parties(spec: LabSpec, image: ImageRef) -> list[PartySpec]:
     """The learner's service, each copy of it."""
     limits, env = spec.limits, dict(spec.service.env)
     for sidecar in spec.sidecars:
-        env |= {k: v.format(host=sidecar.name, port=sidecar.port) for k, v in sidecar.app_env.items()}
+        env |= {
+            k: v.format(host=sidecar.name, port=sidecar.port) for k, v in sidecar.app_env.items()
+        }
     return [
         PartySpec(
             name=name,
@@ -82,7 +100,12 @@ def app_parties(spec: LabSpec, image: ImageRef) -> list[PartySpec]:
 
 
 def _shared(sidecar: Sidecar) -> dict[str, Any]:
-    return {"name": sidecar.name, "cpu": sidecar.cpu, "memory_mb": sidecar.memory_mb, "port": sidecar.port}
+    return {
+        "name": sidecar.name,
+        "cpu": sidecar.cpu,
+        "memory_mb": sidecar.memory_mb,
+        "port": sidecar.port,
+    }
 
 
 def _sidecar(sidecar: Sidecar, image_of: ImageOf) -> PartySpec:
@@ -104,7 +127,14 @@ def _baseline(spec: LabSpec, baseline: Sidecar, image: ImageRef, key: str) -> Pa
     """With the learner's limits."""
     env = {"PORT": str(baseline.port), **baseline.env, "BASELINE_KEY": key}
     limits = spec.limits
-    return PartySpec(role="baseline", image=image, env=env, tmp_mb=limits.tmp_mb, pids=limits.pids, **_shared(baseline))
+    return PartySpec(
+        role="baseline",
+        image=image,
+        env=env,
+        tmp_mb=limits.tmp_mb,
+        pids=limits.pids,
+        **_shared(baseline),
+    )
 
 
 def _balancer(spec: LabSpec, image_of: ImageOf) -> PartySpec:
@@ -125,7 +155,14 @@ def _probe(image_of: ImageOf) -> PartySpec:
     """Half a core on top of the learner's share; short bursts of oracle work need the memory."""
     command = ("python", "-m", "grader.probe")
     return PartySpec(
-        PROBE, "probe", image_of(PROBE_IMAGE), command=command, cpu=0.8, memory_mb=1024, pids=256, interactive=True
+        PROBE,
+        "probe",
+        image_of(PROBE_IMAGE),
+        command=command,
+        cpu=0.8,
+        memory_mb=1024,
+        pids=256,
+        interactive=True,
     )
 
 

@@ -18,7 +18,9 @@ async def _serve(wire: Wire) -> None:
     first = await wire.receive()
     assert isinstance(first, AwaitParties)
     missing = await await_parties(first.parties, first.timeout_s)
-    wire.send(Listening(missing=missing, open=[] if missing else await strangers_served(first.parties)))
+    wire.send(
+        Listening(missing=missing, open=[] if missing else await strangers_served(first.parties))
+    )
     start = await wire.receive()
     assert isinstance(start, Start)
     ctx = ProbeContext(start, wire)
@@ -53,5 +55,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    # A third less CPU per request than asyncio's own loop: less of the machine is the probe's, more the learner's.
+    # A third less CPU per request than asyncio's own loop: less of the machine is the probe's, more
+    # the learner's.
     uvloop.run(main())

@@ -33,8 +33,15 @@ class ProbeContext:
         self._wire = wire
         self._files = {path: base64.b64decode(text) for path, text in start.files.items()}
         # Names are resolved once: a lookup for each connection would be measured as latency.
-        keys = {start.spec.baseline.name: {KEY_HEADER: start.baseline_key}} if start.spec.baseline else {}
-        self._targets = {n: Target(n, socket.gethostbyname(n), port, keys.get(n)) for n, port in start.ports.items()}
+        keys = (
+            {start.spec.baseline.name: {KEY_HEADER: start.baseline_key}}
+            if start.spec.baseline
+            else {}
+        )
+        self._targets = {
+            n: Target(n, socket.gethostbyname(n), port, keys.get(n))
+            for n, port in start.ports.items()
+        }
         _install(self._files)
 
     @property
@@ -69,7 +76,9 @@ class ProbeContext:
 
 
 def _install(files: dict[str, bytes]) -> None:
-    """Write the lab's checks to a folder of their own and make them importable as ``lab_checks``."""
+    """Write the lab's checks to a folder of their own and make them importable as
+    ``lab_checks``.
+    """
     root = Path(tempfile.mkdtemp(prefix="lab-"))
     (root / PACKAGE).mkdir()
     (root / PACKAGE / "__init__.py").touch()

@@ -15,7 +15,10 @@ SCHEDSTAT = Path("/proc/self/schedstat")
 
 
 def crowding() -> float:
-    """Wall time over CPU time of short bursts of work, their median: 1 on a quiet machine, 2 when half is lost."""
+    """Wall time over CPU time of short bursts of work, their median:
+
+    1 on a quiet machine, 2 when half is lost.
+    """
     ratios = []
     for _ in range(BURSTS):
         wall, cpu = time.perf_counter(), time.thread_time()
@@ -34,8 +37,9 @@ def is_crowded() -> bool:
 class Waiting:
     """How long this process waited for a processor since it was made, by the kernel's own account.
 
-    It costs nothing, so it says what a machine was like *while* something was measured; ``crowding`` says it after.
-    The probe weighs more than others, so what it waits is the least that anybody waited.
+    It costs nothing, so it says what a machine was like *while* something was measured;
+    ``crowding`` says it after. The probe weighs more than others, so what it waits is the least
+    that anybody waited.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,6 @@
-"""Waiting for parties: sidecars before the learner's code starts, then the learner's service itself."""
+"""Waiting for parties: sidecars before the learner's code starts, then the learner's service
+itself.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ LAST_LINES, LAST_BYTES = 3, 600
 def pause_s(waited_s: float) -> float:
     """Seconds until the next look at a party that has been waited for so long: a tenth of that.
 
-    A service that starts in 0.3 s does not cost a run another 0.1 s, and one that loads a model is not pestered.
+    A service that starts in 0.3 s does not cost a run another 0.1 s, and one that loads a model is
+    not pestered.
     """
     return min(LONGEST_S, max(SHORTEST_S, waited_s / 10))
 
@@ -42,7 +45,9 @@ async def await_parties(parties: dict[str, Awaited], timeout_s: float) -> list[s
                     break
                 except OSError:
                     pass
-            elif (await target.request("GET", awaited.ready_path, timeout_s=2, fresh=True)).status == 200:
+            elif (
+                await target.request("GET", awaited.ready_path, timeout_s=2, fresh=True)
+            ).status == 200:
                 break
             await asyncio.sleep(pause_s(time.perf_counter() - began))
         await target.close()
@@ -57,19 +62,26 @@ async def await_parties(parties: dict[str, Awaited], timeout_s: float) -> list[s
 
 
 async def strangers_served(parties: dict[str, Awaited]) -> list[str]:
-    """Names of the parties that should be closed and did not answer 403 to a request without their key."""
+    """Names of the parties that should be closed and did not answer 403 to a request without their
+    key.
+    """
     found = []
     for name, awaited in parties.items():
         if awaited.closed:
             target = Target(name, name, awaited.port)
-            if (await target.request("POST", "/anything", json={}, timeout_s=10, fresh=True)).status != FORBIDDEN:
+            if (
+                await target.request("POST", "/anything", json={}, timeout_s=10, fresh=True)
+            ).status != FORBIDDEN:
                 found.append(name)
     return found
 
 
 @dataclass(slots=True)
 class Readiness:
-    """What was seen until the service said it was ready. ``statuses``: every status in order, without repeats."""
+    """What was seen until the service said it was ready.
+
+    ``statuses``: every status in order, without repeats.
+    """
 
     seconds: float = 0.0
     statuses: list[int] = field(default_factory=list)
@@ -79,7 +91,10 @@ class Readiness:
 async def await_replicas(
     spec: LabSpec, targets: dict[str, Target], wire: Wire, known_ports: set[int]
 ) -> Readiness | NotReadyNow:
-    """Wait for every copy of the service, then for the balancer in front of them. What the first copy did is told."""
+    """Wait for every copy of the service, then for the balancer in front of them.
+
+    What the first copy did is told.
+    """
     first: Readiness | None = None
     for name in spec.app_ports:
         ready = await await_app(spec, targets[name], wire, known_ports)
@@ -94,13 +109,17 @@ async def await_replicas(
     return first
 
 
-async def await_app(spec: LabSpec, app: Target, wire: Wire, known_ports: set[int]) -> Readiness | NotReadyNow:
+async def await_app(
+    spec: LabSpec, app: Target, wire: Wire, known_ports: set[int]
+) -> Readiness | NotReadyNow:
     """Poll the service's ready path until it answers 200, exits, or runs out of time."""
     seen = Readiness()
     began = time.perf_counter()
     next_state = began + 1.0
     while (elapsed := time.perf_counter() - began) < spec.limits.ready_s:
-        response = await app.request("GET", spec.service.ready_path, timeout_s=5, fresh=True, max_body=65536)
+        response = await app.request(
+            "GET", spec.service.ready_path, timeout_s=5, fresh=True, max_body=65536
+        )
         seen.last = response
         if response.status is not None and seen.statuses[-1:] != [response.status]:
             seen.statuses.append(response.status)
@@ -126,7 +145,8 @@ async def _exited(state: dict[str, object], name: str, wire: Wire) -> NotReadyNo
     code = "an unknown code" if state["exit_code"] is None else f"code {state['exit_code']}"
     said = await _last_lines(name, wire)
     return NotReadyNow(
-        reason=f"Your service exited with {code} before it was ready." + (f" It last said: {said}" if said else ""),
+        reason=f"Your service exited with {code} before it was ready."
+        + (f" It last said: {said}" if said else ""),
         advice="Read the end of the log below, and run the image locally with the same read-only settings: "
         "docker run --read-only --tmpfs /tmp --user 10001 -e PORT=8080.",
     )
@@ -148,7 +168,10 @@ def _never_ready(spec: LabSpec, port: int, seen: Readiness, known_ports: set[int
     exchange = last.exchange() if last is not None else None
     if last is not None and last.status is not None:
         return NotReadyNow(
-            reason=f"GET {path} never answered 200 within {limit} s; its last status was {last.status}.",
+            reason=(
+                f"GET {path} never answered 200 within {limit} s; its last status was "
+                f"{last.status}."
+            ),
             advice=f"Answer 503 on {path} while warming up and 200 as soon as requests can be served.",
             exchange=exchange,
         )
@@ -158,14 +181,20 @@ def _never_ready(spec: LabSpec, port: int, seen: Readiness, known_ports: set[int
         reason = f"Your service listens on port {port}, but only on {others[0][0]}."
         advice = "Listen on 0.0.0.0, not on 127.0.0.1: other parties come from other addresses."
     elif elsewhere:
-        reason = f"Nothing listens on port {port}; your service listens on {', '.join(elsewhere[:4])}."
+        reason = (
+            f"Nothing listens on port {port}; your service listens on {', '.join(elsewhere[:4])}."
+        )
         advice = f"Listen on 0.0.0.0 and on the port in $PORT (here {port})."
     elif last is not None and "connect" not in last.error:
-        reason = f"Something listens on port {port}, but GET {path} got no HTTP answer: {last.error}."
+        reason = (
+            f"Something listens on port {port}, but GET {path} got no HTTP answer: {last.error}."
+        )
         advice = "Speak HTTP/1.1 on this port, and answer within 5 s."
     else:
         reason = f"Nothing listened on port {port} within {limit} s."
-        advice = "Start a server on 0.0.0.0:$PORT. The log below shows what your container did instead."
+        advice = (
+            "Start a server on 0.0.0.0:$PORT. The log below shows what your container did instead."
+        )
     return NotReadyNow(reason=reason, advice=advice, exchange=exchange)
 
 

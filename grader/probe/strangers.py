@@ -1,7 +1,9 @@
-"""Who else has a connection to the baseline. The learner's service shares a network with it and may slow it down.
+"""Who else has a connection to the baseline.
 
-The baseline refuses whoever has no key, but refusing costs it time, too. So connections of others are counted, as the
-kernel tells them: in the pod every role has a user id of its own.
+The learner's service shares a network with it and may slow it down.
+
+The baseline refuses whoever has no key, but refusing costs it time, too. So connections of others
+are counted, as the kernel tells them: in the pod every role has a user id of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ FEWEST, PRESSING = 2, 0.2
 
 
 def foreign(table: str, port: int, own: int) -> int:
-    """Connections to ``port`` in a table of /proc/net that a process of another user than ``own`` holds.
+    """Connections to ``port`` in a table of /proc/net that a process of another user than ``own``
+    holds.
 
     Those that nobody holds any more (inode 0) have lost their user: they may be ``own``'s.
     """
@@ -32,9 +35,14 @@ def foreign(table: str, port: int, own: int) -> int:
 
 
 class Strangers:
-    """A thread that looks twice a second. ``seen``: how many looks found somebody; ``most``: connections at once."""
+    """A thread that looks twice a second.
 
-    def __init__(self, port: int, *, every_s: float = EVERY_S, tables: tuple[Path, ...] = TABLES) -> None:
+    ``seen``: how many looks found somebody; ``most``: connections at once.
+    """
+
+    def __init__(
+        self, port: int, *, every_s: float = EVERY_S, tables: tuple[Path, ...] = TABLES
+    ) -> None:
         self.looks = self.seen = self.most = 0
         self._port, self._every_s, self._tables = port, every_s, tables
         self._over = threading.Event()
@@ -64,9 +72,11 @@ class Strangers:
         return self.looks, self.seen
 
     def pressed_since(self, mark: tuple[int, int]) -> bool:
-        """Whether somebody was there in so many looks since then that the baseline may have been slowed.
+        """Whether somebody was there in so many looks since then that the baseline may have been
+        slowed.
 
-        A single call is refused in a millisecond and gains nothing; who slows the baseline has to go on.
+        A single call is refused in a millisecond and gains nothing; who slows the baseline has to
+        go on.
         """
         looks, seen = self.looks - mark[0], self.seen - mark[1]
         return seen >= max(FEWEST, PRESSING * looks)

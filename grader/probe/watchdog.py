@@ -14,7 +14,9 @@ OVERTIME_S = 2.0
 """So long after the end of its time, a step that still runs is ended."""
 OVERTIME_CPU_S = 2.0
 STEP_CPU_S = 60.0
-"""Processor seconds of one uninterrupted step, however much time is left: no check of ours needs that many."""
+"""Processor seconds of one uninterrupted step, however much time is left: no check of ours needs
+that many.
+"""
 
 
 class StepTooLong(Exception):
@@ -24,8 +26,8 @@ class StepTooLong(Exception):
 class Watchdog:
     """Use around one check. ``deadline``: perf_counter seconds at which its time is over.
 
-    It looks by a signal of the kernel's timer and raises only where the loop does not get its turn, so never in the
-    loop's own code.
+    It looks by a signal of the kernel's timer and raises only where the loop does not get its turn,
+    so never in the loop's own code.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -42,7 +44,10 @@ class Watchdog:
         signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._handle is None:
             return

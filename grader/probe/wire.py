@@ -1,4 +1,6 @@
-"""The probe's end of the line: reads typed lines from stdin, writes them to stdout, matches replies to requests."""
+"""The probe's end of the line: reads typed lines from stdin, writes them to stdout, matches replies
+to requests.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Wire:
 
     @classmethod
     async def over_stdio(cls) -> Wire:
-        """Take stdin and stdout; whatever else prints goes to stderr from now on, so it can't garble the line."""
+        """Take stdin and stdout; whatever else prints goes to stderr from now on, so it can't
+        garble the line.
+        """
         out_fd = os.dup(1)
         os.dup2(2, 1)
         reader = asyncio.StreamReader(limit=MAX_LINE)

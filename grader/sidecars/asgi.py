@@ -1,4 +1,6 @@
-"""A bounded HTTP side on plain ASGI: bodies, replies, hanging up, and uvicorn's connection with a header limit."""
+"""A bounded HTTP side on plain ASGI: bodies, replies, hanging up, and uvicorn's connection with a
+header limit.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ class Exchange:
     def header(self, name: str) -> str:
         """The first value, or empty."""
         raw = name.lower().encode()
-        return next((value.decode("latin-1") for key, value in self._scope["headers"] if key == raw), "")
+        return next(
+            (value.decode("latin-1") for key, value in self._scope["headers"] if key == raw), ""
+        )
 
     async def body(self) -> bytes:
         """The whole body. Raises Refused beyond 1 MiB, HungUp when it ends early."""
@@ -65,7 +69,10 @@ class Exchange:
                 return b"".join(parts)
 
     async def gone(self) -> None:
-        """Returns when the client hangs up. Only after the body was read, or instead of reading it."""
+        """Returns when the client hangs up.
+
+        Only after the body was read, or instead of reading it.
+        """
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
@@ -78,7 +85,11 @@ class Exchange:
 
     async def whole(self, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
         """An answer in one go."""
-        fields = {"Content-Type": "application/json", "Content-Length": str(len(data)), **(headers or {})}
+        fields = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(data)),
+            **(headers or {}),
+        }
         await self.start(status, fields)
         await self.piece(data, more=False)
 
@@ -97,7 +108,10 @@ class Exchange:
 
 
 async def until_gone(exchange: Exchange, work: Awaitable[None]) -> bool:
-    """Do the work unless the client hangs up first; then the work is cancelled. Whether it was done."""
+    """Do the work unless the client hangs up first; then the work is cancelled.
+
+    Whether it was done.
+    """
     doing, watching = asyncio.ensure_future(work), asyncio.ensure_future(exchange.gone())
     try:
         await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -112,7 +126,9 @@ async def until_gone(exchange: Exchange, work: Awaitable[None]) -> bool:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's connection, plus a bound on the header section, and its transport within the app's reach."""
+    """uvicorn's connection, plus a bound on the header section, and its transport within the app's
+    reach.
+    """
 
     _head_bytes = 0
     _in_head = True

@@ -1,4 +1,6 @@
-"""What a sidecar kind is: a real component, from one of our own images, that labs name in ``sidecars:``."""
+"""What a sidecar kind is: a real component, from one of our own images, that labs name in
+``sidecars:``.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ def _no_env(_: Sidecar) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class SidecarKind:
-    """How a kind is started. Listening (TCP on its port) before the learner's code starts means ready."""
+    """How a kind is started.
+
+    Listening (TCP on its port) before the learner's code starts means ready.
+    """
 
     id: str
     image: str
@@ -30,9 +35,10 @@ class SidecarKind:
     """Environment of the sidecar's own container; PORT is always set."""
     interactive: bool = False
     """True: speaks JSON lines over stdin/stdout. The engine's first line is
-    {"type": "start", "seed": str, "name": str, "port": int, "config": {...}}, answered by {"type": "ready"};
-    after that each {"type": "command", "id": n, "payload": {...}} is answered by {"type": "reply", "id": n,
-    "ok": bool, "data": {...}}."""
+    {"type": "start", "seed": str, "name": str, "port": int, "config": {...}}, answered by {"type":
+    "ready"}; after that each {"type": "command", "id": n, "payload": {...}} is answered by {"type":
+    "reply", "id": n, "ok": bool, "data": {...}}.
+    """
     tmp_mb: int = 64
     data_mb: int = 0
     pids: int = 128

@@ -1,4 +1,7 @@
-"""haproxy in front of the replicas of a learner's service. Not named in ``sidecars:``; ``replicas:`` brings it."""
+"""haproxy in front of the replicas of a learner's service.
+
+Not named in ``sidecars:``; ``replicas:`` brings it.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,16 @@ backend replicas
 
 
 def balancer_env(spec: LabSpec) -> dict[str, str]:
-    """The environment of the balancer: its whole configuration. A replica is asked for readiness twice a second."""
-    servers = "\n".join(f"    server {name} {name}:{port} check" for name, port in spec.app_ports.items())
+    """The environment of the balancer: its whole configuration.
+
+    A replica is asked for readiness twice a second.
+    """
+    servers = "\n".join(
+        f"    server {name} {name}:{port} check" for name, port in spec.app_ports.items()
+    )
     service = spec.service
     return {
-        "HAPROXY_CONFIG": CONFIG.format(port=service.port, path=service.ready_path, check_ms=CHECK_MS, servers=servers)
+        "HAPROXY_CONFIG": CONFIG.format(
+            port=service.port, path=service.ready_path, check_ms=CHECK_MS, servers=servers
+        )
     }

@@ -12,12 +12,16 @@ from grader.sidecars.asgi import BoundedProtocol
 from grader.sidecars.stdio import Stdio
 
 KEEP_ALIVE_S = 75
-"""Longer than clients keep a connection (httpx: 5 s). A server that closes first may do so just as a request is on its
-way, and the learner would be blamed for the error that his users see."""
+"""Longer than clients keep a connection (httpx: 5 s). A server that closes first may do so just as
+a request is on its way, and the learner would be blamed for the error that his users see.
+"""
 
 
-async def serve(app: Any, port: int, stdio: Stdio, obey: Callable[[Any], dict[str, Any]], most: int = 64) -> None:
-    """Serve ``app`` to at most ``most`` connections until stdin ends: the engine hanging up is the end of the run.
+async def serve(
+    app: Any, port: int, stdio: Stdio, obey: Callable[[Any], dict[str, Any]], most: int = 64
+) -> None:
+    """Serve ``app`` to at most ``most`` connections until stdin ends: the engine hanging up is the
+    end of the run.
 
     Raises RuntimeError when the port can't be listened on.
     """

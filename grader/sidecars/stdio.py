@@ -1,4 +1,6 @@
-"""The line protocol of interactive sidecars over stdin and stdout: a start line, then commands with replies."""
+"""The line protocol of interactive sidecars over stdin and stdout: a start line, then commands with
+replies.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,10 @@ class Stdio:
         return SidecarStart.model_validate_json(await self._lines.readline())
 
     async def serve(self, obey: Callable[[Any], dict[str, Any]]) -> None:
-        """Say ready, then answer commands until stdin ends. ``obey`` raises ValueError for what it can't do."""
+        """Say ready, then answer commands until stdin ends.
+
+        ``obey`` raises ValueError for what it can't do.
+        """
         self._write(Ready())
         while line := await self._lines.readline():
             self._write(reply_to(obey, line))

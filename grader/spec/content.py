@@ -43,7 +43,11 @@ class LabContent:
     def under(self, folder: str) -> dict[PurePosixPath, SourceFile]:
         """The files below ``folder``, with paths relative to it."""
         root = PurePosixPath(folder)
-        return {p.relative_to(root): f for p, f in self.files.items() if p.is_relative_to(root) and p != root}
+        return {
+            p.relative_to(root): f
+            for p, f in self.files.items()
+            if p.is_relative_to(root) and p != root
+        }
 
     def submissions(self) -> list[str]:
         """Names of the proving submissions: ``reference`` first, then ``wrong_*`` by name."""
@@ -52,7 +56,9 @@ class LabContent:
 
 
 def tree_digest(files: Mapping[PurePosixPath, SourceFile]) -> str:
-    """sha256 hex over sorted paths, modes and contents, each length-prefixed so that no two trees collide."""
+    """sha256 hex over sorted paths, modes and contents, each length-prefixed so that no two trees
+    collide.
+    """
     total = hashlib.sha256()
     for path in sorted(files, key=str):
         file = files[path]
@@ -76,20 +82,30 @@ def _unix(data: bytes) -> bytes:
 def read_folder(root: Path) -> dict[PurePosixPath, SourceFile]:
     """Every regular file below ``root``, without caches and strays. Symbolic links are refused.
 
-    Texts have the line ends of Unix, whatever the checkout made of them: a lab has one digest everywhere.
+    Texts have the line ends of Unix, whatever the checkout made of them: a lab has one digest
+    everywhere.
     """
     files: dict[PurePosixPath, SourceFile] = {}
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
-        if IGNORED & set(relative.parts) or any(fnmatchcase(part, stray) for part in relative.parts for stray in STRAY):
+        if IGNORED & set(relative.parts) or any(
+            fnmatchcase(part, stray) for part in relative.parts for stray in STRAY
+        ):
             continue
         if relative.as_posix() == RECORD:
             continue
         if path.is_symlink():
-            raise SpecError(f"{path}: symbolic links are not allowed in a lab folder", "Copy the file instead.")
+            raise SpecError(
+                f"{path}: symbolic links are not allowed in a lab folder", "Copy the file instead."
+            )
         if path.is_file():
             if path.stat().st_size > MAX_FILE:
-                raise SpecError(f"{path}: larger than {MAX_FILE >> 20} MiB", "Generate large data from the seed.")
+                raise SpecError(
+                    f"{path}: larger than {MAX_FILE >> 20} MiB",
+                    "Generate large data from the seed.",
+                )
             executable = bool(path.stat().st_mode & 0o111)
-            files[PurePosixPath(relative.as_posix())] = SourceFile(_unix(path.read_bytes()), executable)
+            files[PurePosixPath(relative.as_posix())] = SourceFile(
+                _unix(path.read_bytes()), executable
+            )
     return files

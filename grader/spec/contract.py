@@ -1,4 +1,6 @@
-"""A lab's OpenAPI document: it can be read, points at what is there, and its examples are what it asks for."""
+"""A lab's OpenAPI document: it can be read, points at what is there, and its examples are what it
+asks for.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ from grader.spec.parse import line_of
 
 METHODS = ("get", "post", "put", "patch", "delete")
 SHORTENED = "x-shortened"
-"""Beside an example: what was left out of it, in words. Its arrays may be shorter than the schema asks for."""
+"""Beside an example: what was left out of it, in words.
+
+Its arrays may be shorter than the schema asks for.
+"""
 LENGTHS = ("minItems", "maxItems")
 ADVICE = "Mend the contract: pages show it to learners, and answers are held against it."
 Where = tuple[int | str, ...]
@@ -34,7 +39,10 @@ def refuse_unreadable(text: str, name: str) -> None:
     dangling = [(where, f"{ref!r} is not in this document") for where, ref in _dangling(document)]
     faults = dangling or list(_faults(document))
     if faults:
-        lines = (f"{name}:{line_of(text, where)}: {'.'.join(map(str, where))}: {said}" for where, said in faults)
+        lines = (
+            f"{name}:{line_of(text, where)}: {'.'.join(map(str, where))}: {said}"
+            for where, said in faults
+        )
         raise SpecError("\n".join(lines), ADVICE)
 
 
@@ -59,7 +67,13 @@ def _nodes(node: Any, where: Where) -> Iterator[tuple[Where, dict[str, Any]]]:
     """Every mapping of a document with its place."""
     if isinstance(node, dict):
         yield where, node
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    items = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
     for key, value in items:
         yield from _nodes(value, (*where, key))
 
@@ -79,7 +93,9 @@ def _faults(document: dict[str, Any]) -> Iterator[tuple[Where, str]]:
             yield from _odd_example(document, where, media)
 
 
-def _odd_example(document: dict[str, Any], where: Where, media: dict[str, Any]) -> Iterator[tuple[Where, str]]:
+def _odd_example(
+    document: dict[str, Any], where: Where, media: dict[str, Any]
+) -> Iterator[tuple[Where, str]]:
     rooted = {**media["schema"], "components": document.get("components", {})}
     if SHORTENED in media:
         rooted = _without_lengths(rooted)
@@ -106,8 +122,13 @@ def _media(document: dict[str, Any]) -> Iterator[tuple[Where, dict[str, Any]]]:
                 continue
             here: Where = ("paths", path, method)
             answers = operation.get("responses")
-            holders: list[tuple[Where, Any]] = [((*here, "requestBody"), operation.get("requestBody"))]
-            holders += [((*here, "responses", s), a) for s, a in (answers if isinstance(answers, dict) else {}).items()]
+            holders: list[tuple[Where, Any]] = [
+                ((*here, "requestBody"), operation.get("requestBody"))
+            ]
+            holders += [
+                ((*here, "responses", s), a)
+                for s, a in (answers if isinstance(answers, dict) else {}).items()
+            ]
             for where, holder in holders:
                 content = holder.get("content") if isinstance(holder, dict) else None
                 for kind, media in (content if isinstance(content, dict) else {}).items():

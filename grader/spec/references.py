@@ -1,4 +1,7 @@
-"""What a lab.yaml names has to exist: checks and their parameters, functions, skills, numbers. All faults at once."""
+"""What a lab.yaml names has to exist: checks and their parameters, functions, skills, numbers.
+
+All faults at once.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ Where = tuple[int | str, ...]
 def refuse_unknown(spec: LabSpec, files: Mapping[PurePosixPath, SourceFile], name: str) -> None:
     """Raise SpecError with one line for each check, parameter or function that does not exist.
 
-    ``name`` stands before the line numbers. Modules of the lab are parsed, never imported, on this side.
+    ``name`` stands before the line numbers. Modules of the lab are parsed, never imported, on this
+    side.
     """
     text = files[PurePosixPath("lab.yaml")].data.decode("utf-8", "replace")
     faults: list[str] = []
@@ -34,14 +38,22 @@ def refuse_unknown(spec: LabSpec, files: Mapping[PurePosixPath, SourceFile], nam
         raise SpecError("\n".join(faults), ADVICE)
 
 
-def refuse_unknown_skills(specs: Mapping[str, LabSpec], texts: Mapping[str, str], skills: Sequence[str]) -> list[str]:
-    """One line for each skill that content/skills.yaml does not have. Both maps go by the name of the lab.yaml."""
+def refuse_unknown_skills(
+    specs: Mapping[str, LabSpec], texts: Mapping[str, str], skills: Sequence[str]
+) -> list[str]:
+    """One line for each skill that content/skills.yaml does not have.
+
+    Both maps go by the name of the lab.yaml.
+    """
     faults = []
     for name, spec in specs.items():
         for place, skill in enumerate(spec.skills):
             if skill not in skills:
                 line = line_of(texts[name], ("skills", place))
-                faults.append(f"{name}:{line}: skills: {skill!r} is not in skills.yaml, which has: {', '.join(skills)}")
+                faults.append(
+                    f"{name}:{line}: skills: {skill!r} is not in skills.yaml, which has: "
+                    f"{', '.join(skills)}"
+                )
     return faults
 
 
@@ -53,11 +65,15 @@ def refuse_same_numbers(specs: Mapping[str, LabSpec], texts: Mapping[str, str]) 
         if first != spec.id:
             line = line_of(texts[name], ("number",))
             free = max(s.number for s in specs.values()) + 1
-            faults.append(f"{name}:{line}: number: {spec.number} belongs to {first} already; {free} is free")
+            faults.append(
+                f"{name}:{line}: number: {spec.number} belongs to {first} already; {free} is free"
+            )
     return faults
 
 
-def _faults(use: CheckUse, files: Mapping[PurePosixPath, SourceFile]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _faults(
+    use: CheckUse, files: Mapping[PurePosixPath, SourceFile]
+) -> Iterator[tuple[tuple[str, ...], str]]:
     if use.check.startswith("lab:"):
         module, _, cls = use.check[4:].partition(".")
         if said := _missing(files, module, cls, ast.ClassDef):
@@ -77,7 +93,10 @@ def _faults_of_library_check(use: CheckUse) -> Iterator[tuple[tuple[str, ...], s
     try:
         found = find(use.check)
     except KeyError:
-        yield ("check",), f"there is no check {use.check!r}. The library has {', '.join(sorted(TABLE))}"
+        yield (
+            ("check",),
+            f"there is no check {use.check!r}. The library has {', '.join(sorted(TABLE))}",
+        )
         return
     try:
         found.params_model.model_validate(use.params)
@@ -87,7 +106,10 @@ def _faults_of_library_check(use: CheckUse) -> Iterator[tuple[tuple[str, ...], s
 
 
 def _missing(
-    files: Mapping[PurePosixPath, SourceFile], module: str, name: str, kind: type[ast.ClassDef | ast.FunctionDef]
+    files: Mapping[PurePosixPath, SourceFile],
+    module: str,
+    name: str,
+    kind: type[ast.ClassDef | ast.FunctionDef],
 ) -> str:
     """What is wrong with ``module.name`` of the folder checks/; empty when it is there."""
     source = files.get(PurePosixPath("checks", f"{module}.py"))

@@ -1,7 +1,8 @@
 """What a check may ask of the engine side: one class a request, and the class of its reply.
 
-Both ends import these classes, so an action that one end knows can't be unknown to the other. What the engine does
-for each stands in ``grader.pods.obey``; a test drives every member of ``Request`` over the real line.
+Both ends import these classes, so an action that one end knows can't be unknown to the other. What
+the engine does for each stands in ``grader.pods.obey``; a test drives every member of ``Request``
+over the real line.
 """
 
 from __future__ import annotations
@@ -189,7 +190,10 @@ REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 
 
 def request(action: str, party: str, args: dict[str, Any]) -> Request:
-    """The typed request for what a check wrote. Raises ControlError for an unknown action or wrong arguments."""
+    """The typed request for what a check wrote.
+
+    Raises ControlError for an unknown action or wrong arguments.
+    """
     try:
         return REQUEST.validate_python({**args, "action": action, "party": party})
     except ValidationError as error:
@@ -203,5 +207,7 @@ def reply_of(asked: Request, data: dict[str, Any]) -> dict[str, Any]:
     try:
         reply = asked.reply.model_validate(data)
     except ValidationError as error:
-        raise ControlError(f"{asked.action} {asked.party}: the engine's reply has another shape") from error
+        raise ControlError(
+            f"{asked.action} {asked.party}: the engine's reply has another shape"
+        ) from error
     return reply.data if isinstance(reply, CommandReply) else reply.model_dump()

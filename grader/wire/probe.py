@@ -1,7 +1,8 @@
 """The typed JSON lines between engine and probe, over the probe's stdin and stdout.
 
-Down: AwaitParties, then Start, then one Reply per Control. Up: Listening, then ReadyNow or NotReadyNow, then
-Log, CheckBegun, CheckEnded and Control in any order, then Done. A Fault at any time means: our error.
+Down: AwaitParties, then Start, then one Reply per Control. Up: Listening, then ReadyNow or
+NotReadyNow, then Log, CheckBegun, CheckEnded and Control in any order, then Done. A Fault at any
+time means: our error.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from grader.spec import LabSpec
 from grader.wire.control import Request
 
 KEY_HEADER = "X-Baseline-Key"
-"""The pod's parties share one loopback: without a key a learner's service could let the baseline do its work."""
+"""The pod's parties share one loopback: without a key a learner's service could let the baseline do
+its work.
+"""
 
 
 class Awaited(Frozen):
@@ -36,7 +39,10 @@ class AwaitParties(Frozen):
 
 
 class Start(Frozen):
-    """Everything the probe needs. ``files``: the contract and checks/ of the lab, base64 by path."""
+    """Everything the probe needs.
+
+    ``files``: the contract and checks/ of the lab, base64 by path.
+    """
 
     type: Literal["start"] = "start"
     spec: LabSpec
@@ -57,8 +63,9 @@ class Reply(Told):
 
 
 class Listening(Frozen):
-    """Answer to AwaitParties; ``missing`` names the parties that did not come up in time, ``open`` those that should
-    be closed and served a stranger."""
+    """Answer to AwaitParties; ``missing`` names the parties that did not come up in time, ``open``
+    those that should be closed and served a stranger.
+    """
 
     type: Literal["listening"] = "listening"
     missing: list[str] = []
@@ -121,7 +128,16 @@ class Fault(Told):
 
 Down = Annotated[AwaitParties | Start | Reply, Field(discriminator="type")]
 Up = Annotated[
-    Listening | ReadyNow | NotReadyNow | Log | CheckBegun | CheckEnded | CheckBroke | Control | Done | Fault,
+    Listening
+    | ReadyNow
+    | NotReadyNow
+    | Log
+    | CheckBegun
+    | CheckEnded
+    | CheckBroke
+    | Control
+    | Done
+    | Fault,
     Field(discriminator="type"),
 ]
 DOWN: TypeAdapter[Down] = TypeAdapter(Down)

@@ -1,4 +1,5 @@
-"""The typed JSON lines between engine and an interactive sidecar, over the sidecar's stdin and stdout.
+"""The typed JSON lines between engine and an interactive sidecar, over the sidecar's stdin and
+stdout.
 
 Down: Start, then Commands. Up: Ready, then one CommandReply for each Command, in order.
 """
@@ -32,7 +33,10 @@ class Ready(Frozen):
 
 
 class Command(Frozen):
-    """Something that the sidecar's own kind knows. ``payload`` may be anything: only the kind can tell."""
+    """Something that the sidecar's own kind knows.
+
+    ``payload`` may be anything: only the kind can tell.
+    """
 
     type: Literal["command"] = "command"
     id: int

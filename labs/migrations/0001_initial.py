@@ -18,7 +18,8 @@ class Migration(migrations.Migration):
                 (
                     "retired",
                     models.BooleanField(
-                        default=False, help_text="Not in the content folder any more: no new submissions."
+                        default=False,
+                        help_text="Not in the content folder any more: no new submissions.",
                     ),
                 ),
             ],
@@ -54,19 +55,28 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="LabVersion",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("digest", models.CharField(max_length=64, unique=True)),
                 ("label", models.CharField(max_length=32)),
                 ("spec", models.JSONField()),
                 (
                     "archive",
-                    models.CharField(help_text="sha256 of the blob with every file of the folder", max_length=64),
+                    models.CharField(
+                        help_text="sha256 of the blob with every file of the folder", max_length=64
+                    ),
                 ),
                 ("published_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "lab",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="labs.lab"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="labs.lab",
                     ),
                 ),
             ],

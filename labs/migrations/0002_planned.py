@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="track",
             name="planned",
-            field=models.JSONField(default=dict, help_text="titles of labs that are not written yet, by slug"),
+            field=models.JSONField(
+                default=dict, help_text="titles of labs that are not written yet, by slug"
+            ),
         ),
     ]

@@ -25,7 +25,9 @@ class Migration(migrations.Migration):
             model_name="lab",
             name="standing",
             field=models.CharField(
-                blank=True, help_text="how far the current version was proven, in words", max_length=60
+                blank=True,
+                help_text="how far the current version was proven, in words",
+                max_length=60,
             ),
         ),
     ]

@@ -34,7 +34,9 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a version's files say: the brief as HTML, the routes, the hints, facts about the starter."""
+    """What a version's files say: the brief as HTML, the routes, the hints, facts about the
+    starter.
+    """
 
     brief: str
     operations: list[Operation]
@@ -61,11 +63,18 @@ def lab_detail(request: HttpRequest, slug: str) -> HttpResponse:
 
 def find(slug: str) -> Lab:
     """The published lab, or 404."""
-    return get_object_or_404(Lab.objects.select_related("current"), slug=slug, current__isnull=False)
+    return get_object_or_404(
+        Lab.objects.select_related("current"), slug=slug, current__isnull=False
+    )
 
 
 def render_lab(
-    request: HttpRequest, lab: Lab, *, refusal: Refusal | None = None, fragment: str = "", status: int = 200
+    request: HttpRequest,
+    lab: Lab,
+    *,
+    refusal: Refusal | None = None,
+    fragment: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     """The whole page, or its fragment ``submit-form``. Also used by the submit view on refusal."""
     version = lab.current
@@ -99,7 +108,10 @@ def render_lab(
 
 
 def _told(version: LabVersion) -> Told:
-    """What the files of the version say, read once. A version without its blob says nothing, this time."""
+    """What the files of the version say, read once.
+
+    A version without its blob says nothing, this time.
+    """
     try:
         return kept("told", version.digest, lambda: _tell(version.content))
     except BlobMissing:
@@ -126,7 +138,9 @@ def _brief(content: LabContent) -> str:
 
 def _hints(content: LabContent) -> list[Hint]:
     hints = []
-    for number, path in enumerate(sorted(p for p in content.under("hints") if p.suffix == ".md"), 1):
+    for number, path in enumerate(
+        sorted(p for p in content.under("hints") if p.suffix == ".md"), 1
+    ):
         text = _text(content, f"hints/{path}").strip()
         first, _, rest = text.partition("\n")
         title = first.lstrip("# ").strip() if first.startswith("#") else f"Hint {number}"
@@ -139,4 +153,8 @@ def _starter_facts(content: LabContent) -> dict[str, object] | None:
     if not files:
         return None
     archive = pack_zip(files)
-    return {"size": len(archive), "digest": hashlib.sha256(archive).hexdigest(), "files": len(files)}
+    return {
+        "size": len(archive),
+        "digest": hashlib.sha256(archive).hexdigest(),
+        "files": len(files),
+    }

@@ -1,4 +1,7 @@
-"""The catalogue: tracks with one's progress, filters, labs, skills. What is only planned is one line."""
+"""The catalogue: tracks with one's progress, filters, labs, skills.
+
+What is only planned is one line.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,12 @@ from labs.models import Lab, Skill, Track
 from labs.progress import Standing
 from webui.htmx import HtmxRequest
 
-STATES = {"open": "Not started", "failed": "Failed", "inconclusive": "Inconclusive", "passed": "Passed"}
+STATES = {
+    "open": "Not started",
+    "failed": "Failed",
+    "inconclusive": "Inconclusive",
+    "passed": "Passed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,9 @@ def lab_list(request: HtmxRequest) -> HttpResponse:
     }
     # A history restore needs the whole page.
     fragment = request.htmx and not request.htmx.history_restore_request
-    response = render(request, "labs/lab_list/_labs.html" if fragment else "labs/lab_list.html", context)
+    response = render(
+        request, "labs/lab_list/_labs.html" if fragment else "labs/lab_list.html", context
+    )
     response["Vary"] = "HX-Request, Cookie"
     return response
 
@@ -111,7 +121,13 @@ def lab_cards(titles: Mapping[str, str], standings: Mapping[str, Standing]) -> l
     """Installed labs by number. ``titles``: of skills, by slug."""
     labs = Lab.objects.filter(retired=False, current__isnull=False).select_related("current")
     return [
-        Card(lab.slug, lab, lab.spec, tuple(titles.get(s, s) for s in lab.spec.skills), standings.get(lab.slug))
+        Card(
+            lab.slug,
+            lab,
+            lab.spec,
+            tuple(titles.get(s, s) for s in lab.spec.skills),
+            standings.get(lab.slug),
+        )
         for lab in labs
     ]
 

@@ -16,6 +16,8 @@ def starter(request: HttpRequest, slug: str) -> HttpResponse:
     lab = get_object_or_404(Lab.objects.select_related("current"), slug=slug, current__isnull=False)
     version = lab.current
     assert version is not None
-    response = HttpResponse(pack_zip(version.content.under("starter")), content_type="application/zip")
+    response = HttpResponse(
+        pack_zip(version.content.under("starter")), content_type="application/zip"
+    )
     response["Content-Disposition"] = f'attachment; filename="{slug}-{version.label}.zip"'
     return response

@@ -15,7 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from accounts.models import User
 
 DEVICE = "device"
-"""Cookie of a browser in which somebody signed in: that person's own tries are counted apart from strangers'."""
+"""Cookie of a browser in which somebody signed in: that person's own tries are counted apart from
+strangers'.
+"""
 DEVICE_AGE = 180 * 24 * 3600
 STRANGERS_LIMIT = {"login_strangers": "50/h/key"}
 """Wrong tries for one account from all addresses together, known devices left out."""
@@ -43,7 +45,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return str(super().clean_username(username.lower(), shallow))
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """Count by account and not by the name that was typed, and let nobody lock others out of their devices."""
+        """Count by account and not by the name that was typed, and let nobody lock others out of
+        their devices.
+        """
         account = _account(credentials)
         if account and _knows(request, account):
             return f"{account}:known"
@@ -54,7 +58,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         super().pre_authenticate(request, **credentials)
         if account and not _knows(request, account):
             self._strangers = ratelimit.consume(
-                request, app="seatrial", action="login_strangers", config=STRANGERS_LIMIT, key=str(account)
+                request,
+                app="seatrial",
+                action="login_strangers",
+                config=STRANGERS_LIMIT,
+                key=str(account),
             )
             if not self._strangers:
                 raise self.validation_error("too_many_login_attempts")
@@ -65,7 +73,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if usage:
             usage.rollback()
 
-    def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
+    def post_login(
+        self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any
+    ) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)
         response.set_signed_cookie(
             DEVICE, str(user.pk), salt=DEVICE, max_age=DEVICE_AGE, httponly=True, samesite="Lax",
@@ -74,7 +84,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return response
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Links lead to the address that the operator set: a Host header chooses nothing that goes into a mail."""
+        """Links lead to the address that the operator set: a Host header chooses nothing that goes
+        into a mail.
+        """
         links = {name: _at_home(value) for name, value in context.items() if name.endswith("_url")}
         here = {"name": "Seatrial", "domain": settings.SEATRIAL_BASE_URL}
         super().send_mail(template_prefix, email, {**context, **links, "current_site": here})
@@ -94,7 +106,11 @@ def _account(credentials: dict[str, Any]) -> int | None:
     """The account that was typed, by its handle or its address."""
     typed = _typed(credentials)
     field = "email__iexact" if "@" in typed else "handle__iexact"
-    return User.objects.filter(**{field: typed}).values_list("pk", flat=True).first() if typed else None
+    return (
+        User.objects.filter(**{field: typed}).values_list("pk", flat=True).first()
+        if typed
+        else None
+    )
 
 
 def _knows(request: HttpRequest, account: int) -> bool:

@@ -18,7 +18,15 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     """People with their roles. Closing an account keeps its runs."""
 
     form = UserChangeForm
-    list_display = ("handle", "display_name", "email", "role", "is_staff", "is_active", "last_login")
+    list_display = (
+        "handle",
+        "display_name",
+        "email",
+        "role",
+        "is_staff",
+        "is_active",
+        "last_login",
+    )
     list_filter = ("role", "is_staff", "is_active")
     search_fields = ("handle", "display_name", "email")
     ordering = ("handle",)
@@ -33,6 +41,9 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     add_fieldsets = (
         (
             None,
-            {"classes": ("wide",), "fields": ("handle", "email", "role", "usable_password", "password1", "password2")},
+            {
+                "classes": ("wide",),
+                "fields": ("handle", "email", "role", "usable_password", "password1", "password2"),
+            },
         ),
     )

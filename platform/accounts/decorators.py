@@ -14,14 +14,19 @@ View = Callable[..., HttpResponseBase]
 
 
 def instructor_required(view: View) -> View:
-    """Let instructors in. Visitors are asked to sign in; everybody else gets 403 with the reason."""
+    """Let instructors in.
+
+    Visitors are asked to sign in; everybody else gets 403 with the reason.
+    """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         if not request.user.is_instructor:
-            raise PermissionDenied("Only instructors can see this page. Ask one to give you the role.")
+            raise PermissionDenied(
+                "Only instructors can see this page. Ask one to give you the role."
+            )
         return view(request, *args, **kwargs)
 
     return guarded

@@ -43,15 +43,22 @@ class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         relabel(
             self,
-            username=("Handle", "In the address of your portfolio: lower-case letters, digits and hyphens."),
+            username=(
+                "Handle",
+                "In the address of your portfolio: lower-case letters, digits and hyphens.",
+            ),
             email=("E-mail", "For resetting the password. It is never shown."),
             password1=("Password", "At least 10 characters."),
         )
 
     def full_clean(self) -> None:
-        """A form that is sent twice is the same sign-up: the second answer is the account that the first one made."""
+        """A form that is sent twice is the same sign-up: the second answer is the account that the
+        first one made.
+        """
         super().full_clean()
-        self.made = self._just_made() if self.errors and set(self.errors) <= {"username", "email"} else None
+        self.made = (
+            self._just_made() if self.errors and set(self.errors) <= {"username", "email"} else None
+        )
         if self.made:
             self.cleaned_data |= {"username": self.made.handle, "email": self.made.email}
             self.errors.clear()
@@ -66,12 +73,17 @@ class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
         except IntegrityError:  # the same form, at the same moment
             made = self._just_made()
             if made is None:
-                messages.error(request, "This handle or address was taken a moment ago. Choose another one.")
+                messages.error(
+                    request, "This handle or address was taken a moment ago. Choose another one."
+                )
             return made, None if made else redirect("account_signup")
 
     def _just_made(self) -> User | None:
         """The account with this handle, address and password, if it is a minute old at most."""
-        typed = {name: str(self.data.get(self.add_prefix(name), "")) for name in ("username", "email", "password1")}
+        typed = {
+            name: str(self.data.get(self.add_prefix(name), ""))
+            for name in ("username", "email", "password1")
+        }
         since = timezone.now() - JUST_NOW
         user = User.objects.filter(
             handle__iexact=typed["username"], email__iexact=typed["email"], date_joined__gt=since
@@ -88,13 +100,23 @@ class ResetPasswordForm(allauth_forms.ResetPasswordForm):  # type: ignore[misc]
 class AddEmailForm(allauth_forms.AddEmailForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        relabel(self, email=("Another address", "We send a link to it. It is used once you have opened that."))
+        relabel(
+            self,
+            email=(
+                "Another address",
+                "We send a link to it. It is used once you have opened that.",
+            ),
+        )
 
 
 class NewPasswordForm(allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        relabel(self, password1=("New password", "At least 10 characters."), password2=("New password again", ""))
+        relabel(
+            self,
+            password1=("New password", "At least 10 characters."),
+            password2=("New password again", ""),
+        )
 
 
 class ChangePasswordForm(allauth_forms.ChangePasswordForm):  # type: ignore[misc]

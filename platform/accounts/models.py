@@ -17,7 +17,8 @@ from django.utils import timezone
 HANDLE_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z"
 HANDLE_VALIDATORS = [
     RegexValidator(
-        HANDLE_PATTERN, "Use lower-case letters, digits and hyphens, up to 32, with no hyphen at the start or end."
+        HANDLE_PATTERN,
+        "Use lower-case letters, digits and hyphens, up to 32, with no hyphen at the start or end.",
     )
 ]
 
@@ -25,7 +26,9 @@ HANDLE_VALIDATORS = [
 class UserManager(BaseUserManager["User"]):
     """Creates users with handles in lower case, and finds them in any case."""
 
-    def create_user(self, handle: str, email: str = "", password: str | None = None, **extra: Any) -> User:
+    def create_user(
+        self, handle: str, email: str = "", password: str | None = None, **extra: Any
+    ) -> User:
         """Return a new saved user. Without a password nobody can sign in as it."""
         if not handle:
             raise ValueError("A user needs a handle.")
@@ -34,10 +37,18 @@ class UserManager(BaseUserManager["User"]):
         user.save(using=self._db)
         return user
 
-    def create_superuser(self, handle: str, email: str = "", password: str | None = None, **extra: Any) -> User:
+    def create_superuser(
+        self, handle: str, email: str = "", password: str | None = None, **extra: Any
+    ) -> User:
         """Return a new operator: an instructor who may use the admin site."""
         return self.create_user(
-            handle, email, password, role=User.Role.INSTRUCTOR, is_staff=True, is_superuser=True, **extra
+            handle,
+            email,
+            password,
+            role=User.Role.INSTRUCTOR,
+            is_staff=True,
+            is_superuser=True,
+            **extra,
         )
 
     def get_by_natural_key(self, handle: str | None) -> User:
@@ -45,7 +56,10 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. ``role`` says what the person does here; ``is_staff`` opens the admin site for operators."""
+    """A person.
+
+    ``role`` says what the person does here; ``is_staff`` opens the admin site for operators.
+    """
 
     class Role(models.TextChoices):
         LEARNER = "learner", "Learner"
@@ -59,11 +73,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="In the address of the portfolio. Lower-case letters, digits and hyphens.",
     )
     email = models.EmailField("e-mail", max_length=254, blank=True)
-    display_name = models.CharField(max_length=80, blank=True, help_text="As it stands on the portfolio.")
+    display_name = models.CharField(
+        max_length=80, blank=True, help_text="As it stands on the portfolio."
+    )
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.LEARNER)
-    mail_when_over = models.BooleanField(default=False, help_text="Send a mail when a run has its verdict.")
+    mail_when_over = models.BooleanField(
+        default=False, help_text="Send a mail when a run has its verdict."
+    )
     is_staff = models.BooleanField("operator", default=False, help_text="May use the admin site.")
-    is_active = models.BooleanField("active", default=True, help_text="Take this away instead of deleting an account.")
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Take this away instead of deleting an account."
+    )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -76,7 +96,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         ordering = ["handle"]
         constraints = [
             models.UniqueConstraint(
-                Lower("handle"), name="user_handle_unique", violation_error_message="This handle is taken."
+                Lower("handle"),
+                name="user_handle_unique",
+                violation_error_message="This handle is taken.",
             ),
             models.UniqueConstraint(
                 Lower("email"),
@@ -130,7 +152,11 @@ class FirstLink(models.Model):
 
     @classmethod
     def usable(cls, token: str) -> models.QuerySet[FirstLink]:
-        """Return the link of this token if it is unused and younger than 24 h; otherwise nothing."""
+        """Return the link of this token if it is unused and younger than 24 h; otherwise
+        nothing.
+        """
         return cls.objects.filter(
-            token_hash=cls.hash_of(token), used_at=None, created_at__gt=timezone.now() - cls.LIFETIME
+            token_hash=cls.hash_of(token),
+            used_at=None,
+            created_at__gt=timezone.now() - cls.LIFETIME,
         )

@@ -14,7 +14,9 @@ class LinkEnded(Exception):
 
 
 def instructor_exists() -> bool:
-    return User.objects.filter(Q(role=User.Role.INSTRUCTOR) | Q(is_superuser=True), is_active=True).exists()
+    return User.objects.filter(
+        Q(role=User.Role.INSTRUCTOR) | Q(is_superuser=True), is_active=True
+    ).exists()
 
 
 @transaction.atomic

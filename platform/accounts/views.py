@@ -1,4 +1,7 @@
-"""Theme and the first instructor. Sign-up, sign-in and passwords are allauth's views with our templates."""
+"""Theme and the first instructor.
+
+Sign-up, sign-in and passwords are allauth's views with our templates.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +30,19 @@ def theme(request: HttpRequest) -> HttpResponse:
         target = "/"
     response = redirect(target)
     if choice in THEMES:
-        response.set_cookie("theme", choice, max_age=YEAR, samesite="Lax", secure=request.is_secure(), httponly=True)
+        response.set_cookie(
+            "theme", choice, max_age=YEAR, samesite="Lax", secure=request.is_secure(), httponly=True
+        )
     return response
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 def first(request: HttpRequest, token: str) -> HttpResponse:
-    """Make the first instructor. 404 for a link that has ended, without saying which of the reasons it was."""
+    """Make the first instructor.
+
+    404 for a link that has ended, without saying which of the reasons it was.
+    """
     if instructor_exists() or not FirstLink.usable(token).exists():
         return render(request, "accounts/first.html", {}, status=404)
     form = FirstForm(request.POST or None)

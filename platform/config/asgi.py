@@ -10,6 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from config.bodies import bound
 
 # WhiteNoise streams static files from a thread, which is what it should do; Django cannot know.
-warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
+warnings.filterwarnings(
+    "ignore", message="StreamingHttpResponse must consume synchronous iterators"
+)
 
 application = bound(get_asgi_application())  # type: ignore[arg-type]

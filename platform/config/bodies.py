@@ -1,4 +1,6 @@
-"""Bounds on request bodies, in front of Django: its handler stores a whole body before any view is asked."""
+"""Bounds on request bodies, in front of Django: its handler stores a whole body before any view is
+asked.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def limit(scope: Message) -> int:
     """Bytes that the address takes."""
     if scope["method"] in NO_BODY:
         return NO_BODY_MAX
-    return UPLOAD_MAX if scope["method"] == "POST" and UPLOAD.fullmatch(scope["path"]) else OTHER_MAX
+    return (
+        UPLOAD_MAX if scope["method"] == "POST" and UPLOAD.fullmatch(scope["path"]) else OTHER_MAX
+    )
 
 
 def said(scope: Message) -> int:

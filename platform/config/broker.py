@@ -1,7 +1,8 @@
 """Broker transports that outlive what they can't read.
 
-Kombu's own let an empty or broken message end the whole worker, which takes the runs of its pool with it. A message is
-a bell here: whoever can't be read is set aside with a line in the log, and the sweep rings again.
+Kombu's own let an empty or broken message end the whole worker, which takes the runs of its pool
+with it. A message is a bell here: whoever can't be read is set aside with a line in the log, and
+the sweep rings again.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -31,7 +32,9 @@ def install() -> None:
 
 
 class Message(virtual.Message):
-    """One that lacks what a message needs becomes an empty one, which Celery sets aside and confirms."""
+    """One that lacks what a message needs becomes an empty one, which Celery sets aside and
+    confirms.
+    """
 
     def __init__(self, payload: Any, channel: Any = None, **kwargs: Any) -> None:
         try:
@@ -49,7 +52,13 @@ def empty_message() -> dict[str, Any]:
     """What stands in for a message that can't be read."""
     information = {"exchange": "", "routing_key": ""}
     properties = {"delivery_tag": uuid.uuid4().hex, "delivery_info": information}
-    return {"body": "", "content-type": None, "content-encoding": None, "headers": {}, "properties": properties}
+    return {
+        "body": "",
+        "content-type": None,
+        "content-encoding": None,
+        "headers": {},
+        "properties": properties,
+    }
 
 
 class FileChannel(filesystem.Channel):

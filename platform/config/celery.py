@@ -1,4 +1,7 @@
-"""Celery entry point: ``celery -A config worker``. Tasks are found in each app's ``tasks`` module."""
+"""Celery entry point:
+
+``celery -A config worker``. Tasks are found in each app's ``tasks`` module.
+"""
 
 from __future__ import annotations
 

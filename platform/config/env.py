@@ -1,4 +1,7 @@
-"""Settings from the environment. A bad value stops the start with the name of the variable and what to write."""
+"""Settings from the environment.
+
+A bad value stops the start with the name of the variable and what to write.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ def envbool(name: str, default: bool) -> bool:
 
 
 def envint(name: str, default: int, *, low: int, high: int) -> int:
-    """Return the variable as an integer from ``low`` to ``high``. Raises ImproperlyConfigured otherwise."""
+    """Return the variable as an integer from ``low`` to ``high``.
+
+    Raises ImproperlyConfigured otherwise.
+    """
     raw = envstr(name)
     if not raw:
         return default
@@ -60,29 +66,36 @@ def envlist(name: str, default: list[str]) -> list[str]:
 def envsecret(name: str, *, home: Path, production: bool) -> str:
     """Return the secret ``name``.
 
-    In production it comes from the environment alone. Otherwise it falls back on ``<home>/secret.key``, which is
-    made at the first use with mode 0600, so every installation has a key of its own.
+    In production it comes from the environment alone. Otherwise it falls back on
+    ``<home>/secret.key``, which is made at the first use with mode 0600, so every installation has
+    a key of its own.
 
-    Raises ImproperlyConfigured when the key is missing in production, a well-known word, or shorter than 40 characters.
+    Raises ImproperlyConfigured when the key is missing in production, a well-known word, or shorter
+    than 40 characters.
     """
     secret = envstr(name)
     if not secret:
         if production:
             raise ImproperlyConfigured(
-                f"{name} is not set. In production it must be in the environment: 40 or more random characters."
+                f"{name} is not set. In production it must be in the environment: 40 or more "
+                "random characters."
             )
         secret = _own_secret(home / "secret.key")
     weak = len(secret) < SECRET_MIN or any(secret.lower().startswith(word) for word in WEAK_SECRETS)
     if weak or len(set(secret)) < 10:
         raise ImproperlyConfigured(
-            f"{name} is too easy to guess. Write 40 or more random characters, for example the output of "
+            f"{name} is too easy to guess. Write 40 or more random characters, for example the "
+            "output of "
             "'python3 -c \"import secrets; print(secrets.token_urlsafe(48))\"'."
         )
     return secret
 
 
 def _own_secret(path: Path) -> str:
-    """Read the key of this installation; make it when there is none. Safe when two processes start at once."""
+    """Read the key of this installation; make it when there is none.
+
+    Safe when two processes start at once.
+    """
     with suppress(FileNotFoundError):
         return path.read_text().strip()
     draft = path.with_name(f"{path.name}.{os.getpid()}")
@@ -95,7 +108,8 @@ def _own_secret(path: Path) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(
-            f"No secret key could be written to {path}: {error.strerror}. Set SEATRIAL_SECRET_KEY, or let "
+            f"No secret key could be written to {path}: {error.strerror}. Set SEATRIAL_SECRET_KEY, "
+            "or let "
             "SEATRIAL_HOME name a folder that can be written."
         ) from error
     finally:
@@ -103,7 +117,9 @@ def _own_secret(path: Path) -> str:
 
 
 def database(url: str) -> dict[str, Any]:
-    """Return Django's settings for ``sqlite:///path`` or ``postgres://user:password@host:port/name?option=value``."""
+    """Return Django's settings for ``sqlite:///path`` or
+    ``postgres://user:password@host:port/name?option=value``.
+    """
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return {
@@ -125,7 +141,8 @@ def database(url: str) -> dict[str, Any]:
             "HOST": parts.hostname or "",
             "PORT": str(parts.port or ""),
             "CONN_HEALTH_CHECKS": True,
-            # Under ASGI each request has a thread of its own: a connection that is kept is never used again.
+            # Under ASGI each request has a thread of its own: a connection that is kept is never
+            # used again.
             "CONN_MAX_AGE": 0,
             "OPTIONS": dict(parse_qsl(parts.query)),
         }
@@ -133,9 +150,11 @@ def database(url: str) -> dict[str, Any]:
 
 
 def email(url: str) -> dict[str, Any]:
-    """Return Django's e-mail settings for ``console:``, ``file:///folder`` or ``smtp[s]://user:password@host:port``.
+    """Return Django's e-mail settings for ``console:``, ``file:///folder`` or
+    ``smtp[s]://user:password@host:port``.
 
-    ``smtps`` speaks TLS from the start; ``smtp://...?tls=1`` upgrades the connection; ``?from=`` sets the sender.
+    ``smtps`` speaks TLS from the start; ``smtp://...?tls=1`` upgrades the connection; ``?from=``
+    sets the sender.
     """
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
@@ -144,7 +163,11 @@ def email(url: str) -> dict[str, Any]:
     if parts.scheme == "console":
         return {"EMAIL_BACKEND": backend + "console.EmailBackend", **sender}
     if parts.scheme == "file":
-        return {"EMAIL_BACKEND": backend + "filebased.EmailBackend", "EMAIL_FILE_PATH": unquote(parts.path), **sender}
+        return {
+            "EMAIL_BACKEND": backend + "filebased.EmailBackend",
+            "EMAIL_FILE_PATH": unquote(parts.path),
+            **sender,
+        }
     if parts.scheme in {"smtp", "smtps"} and parts.hostname:
         secure = parts.scheme == "smtps"
         return {
@@ -158,11 +181,16 @@ def email(url: str) -> dict[str, Any]:
             "EMAIL_TIMEOUT": 10,
             **sender,
         }
-    raise ImproperlyConfigured("SEATRIAL_EMAIL_URL must be console:, file:///folder or smtp[s]://user:password@host.")
+    raise ImproperlyConfigured(
+        "SEATRIAL_EMAIL_URL must be console:, file:///folder or smtp[s]://user:password@host."
+    )
 
 
 def packages() -> Policy:
-    """What builds may reach. Raises ImproperlyConfigured for a kind that does not exist, and for a bad number."""
+    """What builds may reach.
+
+    Raises ImproperlyConfigured for a kind that does not exist, and for a bad number.
+    """
     for name in ("SEATRIAL_PACKAGES_BUILD_MIB", "SEATRIAL_PACKAGES_CACHE_GIB"):
         envint(name, 1, low=1, high=100_000)
     try:

@@ -1,4 +1,7 @@
-"""Settings of the site. Every variable that is read here stands in docs/operator.md; a test keeps it so."""
+"""Settings of the site.
+
+Every variable that is read here stands in docs/operator.md; a test keeps it so.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,15 @@ from config.env import database, email, envbool, envint, envlist, envsecret, env
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# --- where and how -------------------------------------------------------------------------------------------------
+# --- where and how ---
 SEATRIAL_HOME = Path(envstr("SEATRIAL_HOME", str(ROOT / "var"))).expanduser().resolve()
 SEATRIAL_CONTENT = Path(envstr("SEATRIAL_CONTENT", str(ROOT / "content"))).expanduser().resolve()
 SEATRIAL_PRODUCTION = envbool("SEATRIAL_PRODUCTION", False)
 DEBUG = envbool("SEATRIAL_DEBUG", False)
 if DEBUG and SEATRIAL_PRODUCTION:
-    raise ImproperlyConfigured("SEATRIAL_DEBUG shows secrets to visitors. Turn it off, or SEATRIAL_PRODUCTION.")
+    raise ImproperlyConfigured(
+        "SEATRIAL_DEBUG shows secrets to visitors. Turn it off, or SEATRIAL_PRODUCTION."
+    )
 SECRET_KEY = envsecret("SEATRIAL_SECRET_KEY", home=SEATRIAL_HOME, production=SEATRIAL_PRODUCTION)
 
 SEATRIAL_BASE_URL = envstr("SEATRIAL_BASE_URL", "http://localhost:8000").rstrip("/")
@@ -34,12 +39,13 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _base.scheme == "https"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "webui.views.errors.csrf_failure"
 
-# Proxies in front of the site that add themselves to X-Forwarded-For; rate limits count the visitor, not the proxy.
+# Proxies in front of the site that add themselves to X-Forwarded-For; rate limits count the
+# visitor, not the proxy.
 ALLAUTH_TRUSTED_PROXY_COUNT = envint("SEATRIAL_PROXIES", 0, low=0, high=5)
 if ALLAUTH_TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# --- applications --------------------------------------------------------------------------------------------------
+# --- applications ---
 INSTALLED_APPS = [
     "webui",
     "accounts",
@@ -88,14 +94,16 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
-# --- data ----------------------------------------------------------------------------------------------------------
-DATABASES = {"default": database(envstr("DATABASE_URL", f"sqlite:///{SEATRIAL_HOME / 'seatrial.sqlite3'}"))}
+# --- data ---
+DATABASES = {
+    "default": database(envstr("DATABASE_URL", f"sqlite:///{SEATRIAL_HOME / 'seatrial.sqlite3'}"))
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 
-# --- accounts ------------------------------------------------------------------------------------------------------
+# --- accounts ---
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -115,7 +123,15 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "handle"
 ACCOUNT_USERNAME_VALIDATORS = "accounts.models.HANDLE_VALIDATORS"
-ACCOUNT_USERNAME_BLACKLIST = ["admin", "administrator", "root", "seatrial", "staff", "support", "system"]
+ACCOUNT_USERNAME_BLACKLIST = [
+    "admin",
+    "administrator",
+    "root",
+    "seatrial",
+    "staff",
+    "support",
+    "system",
+]
 ACCOUNT_USERNAME_MIN_LENGTH = 2
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -140,7 +156,7 @@ SEATRIAL_SIGNUP = envbool("SEATRIAL_SIGNUP", True)
 DEFAULT_FROM_EMAIL = f"Seatrial <seatrial@{_base.hostname or 'localhost'}>"
 vars().update(email(envstr("SEATRIAL_EMAIL_URL", "console:")))
 
-# --- tasks: the database is the truth, the broker is a bell -----------------------------------------------------------
+# --- tasks: the database is the truth, the broker is a bell ---
 SEATRIAL_BROKER_URL = envstr("SEATRIAL_BROKER_URL", "filesystem://")
 CELERY_BROKER_URL = SEATRIAL_BROKER_URL
 if SEATRIAL_BROKER_URL.startswith("filesystem:"):
@@ -156,7 +172,9 @@ elif SEATRIAL_BROKER_URL.startswith(("redis:", "rediss:")):
     # Unacknowledged messages come back after this; the sweep would find the run anyway.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 elif not SEATRIAL_BROKER_URL.startswith(("amqp:", "amqps:", "memory:")):
-    raise ImproperlyConfigured("SEATRIAL_BROKER_URL must start with filesystem://, redis:// or amqp://.")
+    raise ImproperlyConfigured(
+        "SEATRIAL_BROKER_URL must start with filesystem://, redis:// or amqp://."
+    )
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -167,12 +185,15 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 
-# --- cache: rate limits need one that all web processes share, and that does not fail when the broker is away ---
+# --- cache: rate limits need one that all web processes share, also while the broker is away ---
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": SEATRIAL_HOME / "cache"}
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": SEATRIAL_HOME / "cache",
+    }
 }
 
-# --- static files, security, language, log ----------------------------------------------------------------------------
+# --- static files, security, language, log ---
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 X_FRAME_OPTIONS = "DENY"

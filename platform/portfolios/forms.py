@@ -13,7 +13,9 @@ from portfolios.models import Portfolio
 class PortfolioForm(forms.ModelForm):  # type: ignore[type-arg]
     """Name, headline, words about oneself, and whether all this is public."""
 
-    display_name = forms.CharField(max_length=80, required=False, label="Name", help_text="Empty: your handle.")
+    display_name = forms.CharField(
+        max_length=80, required=False, label="Name", help_text="Empty: your handle."
+    )
 
     class Meta:
         model = Portfolio

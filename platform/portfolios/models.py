@@ -1,4 +1,7 @@
-"""The portfolio of a learner and the runs pinned on it. Nothing is public unless the learner says so."""
+"""The portfolio of a learner and the runs pinned on it.
+
+Nothing is public unless the learner says so.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,20 @@ from submissions.models import GradingRun
 
 
 class Portfolio(models.Model):
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="portfolio")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="portfolio"
+    )
     is_public = models.BooleanField(
         "Everybody with the address may see it",
         default=False,
         help_text="Off: only you see the page, and the address answers 404 to others.",
     )
-    headline = models.CharField(max_length=160, blank=True, help_text="One sentence under your name.")
-    about = models.TextField(max_length=2000, blank=True, help_text="Markdown, up to 2,000 characters.")
+    headline = models.CharField(
+        max_length=160, blank=True, help_text="One sentence under your name."
+    )
+    about = models.TextField(
+        max_length=2000, blank=True, help_text="Markdown, up to 2,000 characters."
+    )
 
     def __str__(self) -> str:
         return f"portfolio of {self.user}"
@@ -57,7 +66,9 @@ class PortfolioEntry(models.Model):
     class Meta:
         ordering = ["order", "-pk"]
         verbose_name_plural = "portfolio entries"
-        constraints = [models.UniqueConstraint(fields=["portfolio", "run"], name="run_once_a_portfolio")]
+        constraints = [
+            models.UniqueConstraint(fields=["portfolio", "run"], name="run_once_a_portfolio")
+        ]
 
     def __str__(self) -> str:
         return f"run {self.run_id} on the {self.portfolio}"

@@ -61,11 +61,16 @@ class System:
     def results(self) -> list[dict[str, Any]]:
         """The criteria of the run as JSON, without the parts that may hold private text."""
         private = {"exchange", "data", "advice"}
-        return [{k: v for k, v in r.payload.items() if k not in private} for r in self.run.check_results.all()]
+        return [
+            {k: v for k, v in r.payload.items() if k not in private}
+            for r in self.run.check_results.all()
+        ]
 
     @cached_property
     def figures(self) -> list[Figure]:
-        """The three figures that weigh most: passed, with a number that a bound was held against."""
+        """The three figures that weigh most: passed, with a number that a bound was held
+        against.
+        """
         held = [r for r in self.results if r.get("outcome") == "passed" and _bounded(r)]
         held.sort(key=lambda r: -float(r.get("max_points") or 0))
         return [
@@ -84,7 +89,9 @@ class System:
     @cached_property
     def runs(self) -> QuerySet[GradingRun]:
         """Every run of this lab by this learner, newest first: nothing is left out."""
-        runs = GradingRun.objects.attempts().filter(learner=self.run.learner_id, lab=self.run.lab_id)
+        runs = GradingRun.objects.attempts().filter(
+            learner=self.run.learner_id, lab=self.run.lab_id
+        )
         return runs.select_related("submission").order_by("-pk")
 
     @property
@@ -146,7 +153,10 @@ class SkillRow:
     @property
     def marks(self) -> list[tuple[float, float, bool]]:
         slot = 100 / max(4, self.total)
-        return [(round(i * slot + 1, 2), round(slot - 3, 2), i < len(self.labs)) for i in range(self.total)]
+        return [
+            (round(i * slot + 1, 2), round(slot - 3, 2), i < len(self.labs))
+            for i in range(self.total)
+        ]
 
 
 def systems(entries: Sequence[PortfolioEntry]) -> list[System]:
@@ -156,7 +166,11 @@ def systems(entries: Sequence[PortfolioEntry]) -> list[System]:
     labs = {entry.run.lab_id for entry in entries}
     runs = GradingRun.objects.attempts().filter(learner=entries[0].run.learner_id, lab__in=labs)
     lost = Q(verdict__in=(GradingRun.Verdict.FAILED, GradingRun.Verdict.NOT_GRADABLE))
-    grouped = runs.order_by().values_list("lab").annotate(n=Counted("pk"), lost=Counted("pk", filter=lost))
+    grouped = (
+        runs.order_by()
+        .values_list("lab")
+        .annotate(n=Counted("pk"), lost=Counted("pk", filter=lost))
+    )
     counts = {lab: Count(total, failed) for lab, total, failed in grouped}
     return [System(entry, counts.get(entry.run.lab_id, Count())) for entry in entries]
 
@@ -185,7 +199,9 @@ def latest(shown: Sequence[System]) -> datetime:
 
 
 def skill_rows(shown: Sequence[System]) -> list[SkillRow]:
-    """Return the skills that passed systems prove, with how many installed labs could prove each."""
+    """Return the skills that passed systems prove, with how many installed labs could prove
+    each.
+    """
     proven: dict[str, dict[str, str]] = {}
     for system in shown:
         if system.run.verdict == GradingRun.Verdict.PASSED:
@@ -199,4 +215,7 @@ def skill_rows(shown: Sequence[System]) -> list[SkillRow]:
             if skill in offered:
                 offered[skill].add(lab.slug)
     titles = dict(Skill.objects.values_list("slug", "title"))
-    return [SkillRow(titles.get(s, s), list(labs.values()), len(offered[s])) for s, labs in proven.items()]
+    return [
+        SkillRow(titles.get(s, s), list(labs.values()), len(offered[s]))
+        for s, labs in proven.items()
+    ]

@@ -10,7 +10,10 @@ PUBLISHABLE = (GradingRun.Verdict.PASSED, GradingRun.Verdict.FAILED)
 
 
 class CannotPublish(Exception):
-    """The run has no verdict about the learner's system. The message says so in words for the page."""
+    """The run has no verdict about the learner's system.
+
+    The message says so in words for the page.
+    """
 
 
 def portfolio_of(user: User) -> Portfolio:
@@ -19,11 +22,19 @@ def portfolio_of(user: User) -> Portfolio:
 
 
 def publish(run: GradingRun, user: User) -> PortfolioEntry:
-    """Pin the run on its owner's portfolio. Raises CannotPublish. Doing it twice changes nothing."""
+    """Pin the run on its owner's portfolio.
+
+    Raises CannotPublish. Doing it twice changes nothing.
+    """
     if run.trial or run.state != GradingRun.State.FINISHED or run.verdict not in PUBLISHABLE:
-        raise CannotPublish("Only a run that passed or failed can be published. Grade it again first.")
+        raise CannotPublish(
+            "Only a run that passed or failed can be published. Grade it again first."
+        )
     if run.outvoted:
-        raise CannotPublish("As many runs of this source failed as passed. It counts once more of them pass than fail.")
+        raise CannotPublish(
+            "As many runs of this source failed as passed. It counts once more of them pass than "
+            "fail."
+        )
     entry, _ = PortfolioEntry.objects.get_or_create(portfolio=portfolio_of(user), run=run)
     if not entry.visible:
         entry.visible = True

@@ -22,7 +22,17 @@ class SubmissionAdmin(ReadOnly):
 class GradingRunAdmin(ReadOnly):
     list_select_related = ("submission",)
     ordering = ("-pk",)
-    list_display = ("pk", "submission", "state", "verdict", "score", "tries", "fence", "worker", "created")
+    list_display = (
+        "pk",
+        "submission",
+        "state",
+        "verdict",
+        "score",
+        "tries",
+        "fence",
+        "worker",
+        "created",
+    )
     list_filter = ("state", "verdict", "lab")
     search_fields = ("submission__user__handle", "seed")
 

@@ -15,4 +15,8 @@ def ring(run_id: int) -> None:
     try:
         current_app.send_task(TASK, args=[run_id], retry=False)
     except Exception:
-        log.warning("The broker did not take the bell for run %s; the sweep rings again.", run_id, exc_info=True)
+        log.warning(
+            "The broker did not take the bell for run %s; the sweep rings again.",
+            run_id,
+            exc_info=True,
+        )

@@ -1,4 +1,6 @@
-"""Whoever follows a run hears of it from one look for all: idle streams hold no thread and no database connection."""
+"""Whoever follows a run hears of it from one look for all: idle streams hold no thread and no
+database connection.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ STREAMS = 50
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A run at one moment. ``place`` is 0 unless it is queued; ``events`` are (number, kind), at most BATCH."""
+    """A run at one moment.
+
+    ``place`` is 0 unless it is queued; ``events`` are (number, kind), at most BATCH.
+    """
 
     state: str
     place: int
@@ -88,7 +93,10 @@ def hub() -> Hub:
 
 
 def look_at(wanted: dict[int, int]) -> dict[int, Look]:
-    """Look at runs: ``wanted`` maps each to the event behind which it is told. The connection is given back."""
+    """Look at runs:
+
+    ``wanted`` maps each to the event behind which it is told. The connection is given back.
+    """
     try:
         runs = GradingRun.objects.in_bulk(wanted)
         return {pk: _look(run, wanted[pk]) for pk, run in runs.items()}
@@ -98,7 +106,9 @@ def look_at(wanted: dict[int, int]) -> dict[int, Look]:
 
 def _look(run: GradingRun, after: int) -> Look:
     # The state was read first: an event that is written with the verdict is then never missed.
-    events = RunEvent.objects.filter(run_id=run.pk, seq__gt=after).values_list("seq", "payload")[:BATCH]
+    events = RunEvent.objects.filter(run_id=run.pk, seq__gt=after).values_list("seq", "payload")[
+        :BATCH
+    ]
     return Look(
         state=run.state,
         place=position(run) if run.state == GradingRun.State.QUEUED else 0,

@@ -1,4 +1,7 @@
-"""Asking for runs: handing in, trying, grading again, cancelling. Every request of a person goes through here."""
+"""Asking for runs: handing in, trying, grading again, cancelling.
+
+Every request of a person goes through here.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,8 @@ def submit(
 ) -> GradingRun:
     """Check and store an archive and queue its first run. The worker is woken on commit.
 
-    ``size`` is that of the whole upload, of which ``upload`` may hold only what is allowed and a byte more.
+    ``size`` is that of the whole upload, of which ``upload`` may hold only what is allowed and a
+    byte more.
     Raises TooManyRuns, TooMuch, or ArchiveRefused with every reason that was found.
     """
     heavy = max(size, upload.stat().st_size)
@@ -79,7 +83,9 @@ def submit(
 
 
 def refuse_what_cannot_build(snapshot: Snapshot, own: list[str]) -> None:
-    """Raise ArchiveRefused with every fault of the Dockerfile that can be seen without a build, by line."""
+    """Raise ArchiveRefused with every fault of the Dockerfile that can be seen without a build, by
+    line.
+    """
     try:
         check({path: file.data for path, file in snapshot.files.items()}, by_name_alone(own))
     except DockerfileRefused as error:
@@ -96,9 +102,12 @@ def accept(
     once: bool = False,
     trial: Trial | None = None,
 ) -> GradingRun:
-    """Store a checked snapshot and queue its first run. Raises TooManyRuns, or NotPossible for unknown criteria.
+    """Store a checked snapshot and queue its first run.
 
-    ``once``: the same source again, while it waits, goes on or just began, is the same run. ``trial``: no attempt.
+    Raises TooManyRuns, or NotPossible for unknown criteria.
+
+    ``once``: the same source again, while it waits, goes on or just began, is the same run.
+    ``trial``: no attempt.
     """
     if trial:
         trial = Trial(_known_criteria(lab_version, trial.only))
@@ -113,7 +122,9 @@ def accept(
             luck.refuse_patience(user.pk, lab_version.pk, snapshot.digest)
         _refuse_too_many(user, trial=trial is not None)
         quota.refuse_too_much(user, len(data))
-        last = Submission.objects.filter(user=user, lab_id=lab_version.lab_id).aggregate(n=Max("number"))["n"]
+        last = Submission.objects.filter(user=user, lab_id=lab_version.lab_id).aggregate(
+            n=Max("number")
+        )["n"]
         submission = Submission.objects.create(
             user=user,
             lab_id=lab_version.lab_id,
@@ -130,19 +141,29 @@ def accept(
 
 
 def _known_criteria(lab_version: LabVersion, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """In the order of the rubric. All of them are the same as none. Raises NotPossible for one that does not exist."""
+    """In the order of the rubric.
+
+    All of them are the same as none. Raises NotPossible for one that does not exist.
+    """
     known = [criterion.id for criterion in lab_version.spec_model.rubric.criteria]
     if unknown := set(wanted) - set(known):
         raise NotPossible(
-            f"This lab has no criterion “{clean_text(min(unknown))[:48]}”.", "Load the page again: the lab has changed."
+            f"This lab has no criterion “{clean_text(min(unknown))[:48]}”.",
+            "Load the page again: the lab has changed.",
         )
     chosen = tuple(name for name in known if name in wanted)
     return () if len(chosen) == len(known) else chosen
 
 
-def _sent_before(user: User, lab_version: LabVersion, digest: str, trial: Trial | None) -> GradingRun | None:
-    """The run of the same source that waits or goes on, or began just now: the form was sent twice."""
-    own = Submission.objects.filter(user=user, lab_id=lab_version.lab_id, number__isnull=trial is not None)
+def _sent_before(
+    user: User, lab_version: LabVersion, digest: str, trial: Trial | None
+) -> GradingRun | None:
+    """The run of the same source that waits or goes on, or began just now: the form was sent
+    twice.
+    """
+    own = Submission.objects.filter(
+        user=user, lab_id=lab_version.lab_id, number__isnull=trial is not None
+    )
     newest = own.order_by("-pk").first()
     if newest is None or newest.digest != digest or newest.lab_version_id != lab_version.pk:
         return None
@@ -154,9 +175,12 @@ def _sent_before(user: User, lab_version: LabVersion, digest: str, trial: Trial 
 
 
 def regrade(run: GradingRun, by: User) -> GradingRun:
-    """Queue the same source again, on the lab version of ``run``, with a new seed. Adds a run, replaces none.
+    """Queue the same source again, on the lab version of ``run``, with a new seed.
 
-    Raises TooManyRuns; NotPossible while the run still goes on; TooOften when the learner asks again and again.
+    Adds a run, replaces none.
+
+    Raises TooManyRuns; NotPossible while the run still goes on; TooOften when the learner asks
+    again and again.
     """
     if not run.is_over:
         raise NotPossible("This run still goes on.", "Wait for its verdict, or cancel it first.")
@@ -170,7 +194,9 @@ def regrade(run: GradingRun, by: User) -> GradingRun:
             luck.refuse_patience(run.learner_id, run.lab_version_id, run.submission.digest)
         _refuse_too_many(by, trial=run.trial)
         _refuse_too_many(run.submission.user, trial=run.trial)
-        return _enqueue(run.submission, run.lab_version, Trial(tuple(run.only)) if run.trial else None)
+        return _enqueue(
+            run.submission, run.lab_version, Trial(tuple(run.only)) if run.trial else None
+        )
 
 
 def submit_what_was_tried(run: GradingRun, by: User) -> GradingRun:
@@ -181,20 +207,28 @@ def submit_what_was_tried(run: GradingRun, by: User) -> GradingRun:
     current = run.lab.current
     if not run.trial or run.learner_id != by.pk or current is None or run.lab.retired:
         raise NotPossible(
-            "Only a try of yours, in a lab that is open, can be handed in.", "Upload it on the lab's page."
+            "Only a try of yours, in a lab that is open, can be handed in.",
+            "Upload it on the lab's page.",
         )
     _refuse_without_source(run)
     snapshot = parse(blobs.get(run.submission.blob))
-    return accept(by, current, snapshot, filename=run.submission.filename, note=run.submission.note, once=True)
+    return accept(
+        by, current, snapshot, filename=run.submission.filename, note=run.submission.note, once=True
+    )
 
 
 def _refuse_without_source(run: GradingRun) -> None:
     if not run.submission.blob:
-        raise NotPossible("The source of a run that never began is not kept.", "Upload it again on the lab's page.")
+        raise NotPossible(
+            "The source of a run that never began is not kept.",
+            "Upload it again on the lab's page.",
+        )
 
 
 def lock(user: User) -> None:
-    """Two requests of one user go one after the other: an UPDATE takes the row on every database."""
+    """Two requests of one user go one after the other: an UPDATE takes the row on every
+    database.
+    """
     get_user_model().objects.filter(pk=user.pk).update(is_active=F("is_active"))
 
 
@@ -205,7 +239,8 @@ def _refuse_too_many(user: User, *, trial: bool = False) -> None:
     own = GradingRun.objects.unfinished().filter(learner=user, batch__isnull=True, trial=False)
     if own.count() >= MAX_UNFINISHED:
         raise TooManyRuns(
-            f"You have {MAX_UNFINISHED} runs that are not finished yet.", "Wait for one of them, or cancel one."
+            f"You have {MAX_UNFINISHED} runs that are not finished yet.",
+            "Wait for one of them, or cancel one.",
         )
 
 
@@ -216,11 +251,16 @@ def _refuse_too_many_trials(user: User) -> None:
     if tried.filter(created__gt=timezone.now() - timedelta(days=1)).count() >= TRIALS_A_DAY:
         raise TooManyRuns(
             f"You have tried {TRIALS_A_DAY} times within a day.",
-            "Try again tomorrow, submit an attempt, or grade in your terminal: there is no limit there.",
+            (
+                "Try again tomorrow, submit an attempt, or grade in your terminal: there is no limit "
+                "there."
+            ),
         )
 
 
-def _enqueue(submission: Submission, lab_version: LabVersion, trial: Trial | None = None) -> GradingRun:
+def _enqueue(
+    submission: Submission, lab_version: LabVersion, trial: Trial | None = None
+) -> GradingRun:
     run = GradingRun.objects.create(
         submission=submission,
         lab_version=lab_version,
@@ -239,17 +279,28 @@ def new_seed() -> str:
 
 
 def cancel(run: GradingRun) -> None:
-    """Cancel: a queued run at once, a running one as soon as its worker looks. No-op for one that is over."""
+    """Cancel: a queued run at once, a running one as soon as its worker looks.
+
+    No-op for one that is over.
+    """
     now = timezone.now()
     queued = GradingRun.objects.filter(pk=run.pk, state=State.QUEUED)
-    if queued.update(state=State.CANCELLED, cancel_requested=True, finished_at=now, reason="Cancelled in the queue."):
+    if queued.update(
+        state=State.CANCELLED,
+        cancel_requested=True,
+        finished_at=now,
+        reason="Cancelled in the queue.",
+    ):
         _forget_source(run)
         return
     GradingRun.objects.filter(pk=run.pk, state=State.RUNNING).update(cancel_requested=True)
 
 
 def _forget_source(run: GradingRun) -> None:
-    """A source that never began to be graded is not kept. Housekeeping removes the blob once nobody names it."""
+    """A source that never began to be graded is not kept.
+
+    Housekeeping removes the blob once nobody names it.
+    """
     begun = run.submission.runs.exclude(state=State.CANCELLED, started_at=None)
     if not begun.exists():
         Submission.objects.filter(pk=run.submission_id).update(blob="", size=0)

@@ -1,4 +1,6 @@
-"""Who holds a run: claims, leases, verdicts, and what becomes of it when a worker or engine is lost. All is fenced."""
+"""Who holds a run: claims, leases, verdicts, and what becomes of it when a worker or engine is
+lost. All is fenced.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ from submissions.signals import run_finished
 State = GradingRun.State
 LEASE = timedelta(seconds=30)
 CLOCKS = timedelta(minutes=2)
-"""Clocks of workers may differ by so much. A lease that ends later was written before the clock was set back."""
+"""Clocks of workers may differ by so much.
+
+A lease that ends later was written before the clock was set back.
+"""
 MAX_TRIES = 3
 
 
@@ -29,13 +34,18 @@ class LeaseLost(SeatrialError):
 
 
 def claim(worker: str) -> GradingRun | None:
-    """Take the run whose turn it is. None when there is none; two workers never get the same one."""
+    """Take the run whose turn it is.
+
+    None when there is none; two workers never get the same one.
+    """
     while True:
         candidate = GradingRun.objects.next_in_line().first()
         if candidate is None:
             return None
         now = timezone.now()
-        taken = GradingRun.objects.filter(pk=candidate.pk, state=State.QUEUED, fence=candidate.fence).update(
+        taken = GradingRun.objects.filter(
+            pk=candidate.pk, state=State.QUEUED, fence=candidate.fence
+        ).update(
             state=State.RUNNING,
             fence=F("fence") + 1,
             tries=F("tries") + 1,
@@ -46,7 +56,9 @@ def claim(worker: str) -> GradingRun | None:
             advice="",
         )
         if taken == 1:
-            return GradingRun.objects.select_related("submission", "lab_version").get(pk=candidate.pk)
+            return GradingRun.objects.select_related("submission", "lab_version").get(
+                pk=candidate.pk
+            )
 
 
 def _held(run_id: int, fence: int) -> Q:
@@ -55,7 +67,10 @@ def _held(run_id: int, fence: int) -> Q:
 
 def renew_lease(run_id: int, fence: int) -> bool:
     """Hold on to the run for another LEASE. False when it isn't ours any more."""
-    return GradingRun.objects.filter(_held(run_id, fence)).update(lease_until=timezone.now() + LEASE) == 1
+    return (
+        GradingRun.objects.filter(_held(run_id, fence)).update(lease_until=timezone.now() + LEASE)
+        == 1
+    )
 
 
 def should_stop(run_id: int, fence: int) -> bool:
@@ -70,7 +85,8 @@ def is_alive(run_id: str, fence: int) -> bool:
 
 @contextmanager
 def holding(run_id: int, fence: int) -> Iterator[None]:
-    """A transaction that owns the run: whatever is written inside is written only if the fence still holds.
+    """A transaction that owns the run: whatever is written inside is written only if the fence
+    still holds.
 
     Raises LeaseLost before the body runs otherwise. The UPDATE takes the row until the commit.
     """
@@ -81,7 +97,10 @@ def holding(run_id: int, fence: int) -> Iterator[None]:
 
 
 def finish(run_id: int, fence: int, result: RunResult) -> GradingRun:
-    """Set state and verdict. Raises LeaseLost when the fence is stale. Sends run_finished on commit."""
+    """Set state and verdict.
+
+    Raises LeaseLost when the fence is stale. Sends run_finished on commit.
+    """
     cancelled = result.verdict is Verdict.CANCELLED
     judged = result.verdict in (Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE)
     with holding(run_id, fence):
@@ -110,9 +129,16 @@ def _announce(run_id: int) -> GradingRun:
 
 
 def give_back(run_id: int, fence: int, why: str) -> None:
-    """Put a run that could not even start back into the queue; this try is not counted. A stale fence is a no-op."""
+    """Put a run that could not even start back into the queue; this try is not counted.
+
+    A stale fence is a no-op.
+    """
     GradingRun.objects.filter(_held(run_id, fence)).update(
-        state=State.QUEUED, tries=F("tries") - 1, lease_until=None, started_at=None, reason=clean_text(why)[:4000]
+        state=State.QUEUED,
+        tries=F("tries") - 1,
+        lease_until=None,
+        started_at=None,
+        reason=clean_text(why)[:4000],
     )
 
 
@@ -138,9 +164,12 @@ def _dead() -> Q:
 
 
 def put_back(run_id: int, fence: int, what: str) -> bool:
-    """End a try that something of ours broke. ``what`` happened, as a clause: "The container engine went away".
+    """End a try that something of ours broke.
 
-    True when the run is queued again; after MAX_TRIES it ends as lost. Raises LeaseLost when the fence is stale.
+    ``what`` happened, as a clause: "The container engine went away".
+
+    True when the run is queued again; after MAX_TRIES it ends as lost. Raises LeaseLost when the
+    fence is stale.
     """
     with holding(run_id, fence):
         GradingRun.objects.filter(pk=run_id).update(fence=F("fence") + 1, lease_until=None)
@@ -148,7 +177,10 @@ def put_back(run_id: int, fence: int, what: str) -> bool:
 
 
 def _after_loss(run: GradingRun, what: str) -> bool:
-    """Decide what becomes of a run after a broken try, of which nothing stays. True when it is queued again."""
+    """Decide what becomes of a run after a broken try, of which nothing stays.
+
+    True when it is queued again.
+    """
     run.events.all().delete()
     run.check_results.all().delete()
     run.evidence.all().delete()
@@ -157,7 +189,12 @@ def _after_loss(run: GradingRun, what: str) -> bool:
         row.update(state=State.CANCELLED, finished_at=timezone.now(), reason="Cancelled.")
         return False
     if run.tries < MAX_TRIES:
-        row.update(state=State.QUEUED, started_at=None, worker="", reason=f"{what}; the run is tried again.")
+        row.update(
+            state=State.QUEUED,
+            started_at=None,
+            worker="",
+            reason=f"{what}; the run is tried again.",
+        )
         return True
     row.update(
         state=State.LOST,

@@ -20,27 +20,39 @@ if TYPE_CHECKING:
 
 
 class Submission(models.Model):
-    """An immutable source snapshot. Its ``number`` counts per learner and lab; pages call it the attempt.
+    """An immutable source snapshot.
+
+    Its ``number`` counts per learner and lab; pages call it the attempt.
 
     What was only tried ("Check it") has none: it is no attempt.
     """
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="submissions")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="submissions"
+    )
     lab = models.ForeignKey(Lab, on_delete=models.PROTECT, related_name="submissions")
-    lab_version = models.ForeignKey(LabVersion, on_delete=models.PROTECT, related_name="submissions")
+    lab_version = models.ForeignKey(
+        LabVersion, on_delete=models.PROTECT, related_name="submissions"
+    )
     number = models.PositiveIntegerField(null=True, blank=True)
     digest = models.CharField(max_length=64, help_text="sha256 over the files of the snapshot")
-    blob = models.CharField(max_length=64, blank=True, help_text="empty when no run of it ever began")
+    blob = models.CharField(
+        max_length=64, blank=True, help_text="empty when no run of it ever began"
+    )
     size = models.PositiveIntegerField(default=0, help_text="bytes of the blob")
     note = models.CharField(max_length=120, blank=True)
     filename = models.CharField(max_length=200, blank=True)
-    left_out = models.CharField(max_length=300, blank=True, help_text="what the archive held and was not taken")
+    left_out = models.CharField(
+        max_length=300, blank=True, help_text="what the archive held and was not taken"
+    )
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["-pk"]
         constraints = [
-            models.UniqueConstraint(fields=["user", "lab", "number"], name="submission_number_unique"),
+            models.UniqueConstraint(
+                fields=["user", "lab", "number"], name="submission_number_unique"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -53,18 +65,23 @@ class Submission(models.Model):
 
 
 class RegradeBatch(models.Model):
-    """Old submissions graded again by another version of their lab or of the grader, as a draft until published.
+    """Old submissions graded again by another version of their lab or of the grader, as a draft
+    until published.
 
     Until then nobody but instructors sees its runs; a discarded batch stays a draft for ever.
     """
 
     lab_version = models.ForeignKey(LabVersion, on_delete=models.PROTECT, related_name="regrades")
     grader_version = models.CharField(max_length=32)
-    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
     created = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True)
     discarded_at = models.DateTimeField(null=True, blank=True)
-    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         ordering = ["-pk"]
@@ -91,7 +108,9 @@ class RunQuerySet(models.QuerySet["GradingRun"]):
         return self.shown().filter(trial=False)
 
     def standing(self) -> RunQuerySet:
-        """Those that stand for their submission: attempts, not replaced by a published re-grade with a verdict."""
+        """Those that stand for their submission: attempts, not replaced by a published re-grade
+        with a verdict.
+        """
         judged = ("passed", "failed", "not_gradable")
         replaced = GradingRun.objects.filter(
             replaces=models.OuterRef("pk"), batch__published_at__isnull=False, verdict__in=judged
@@ -99,7 +118,9 @@ class RunQuerySet(models.QuerySet["GradingRun"]):
         return self.attempts().exclude(models.Exists(replaced))
 
     def next_in_line(self) -> RunQuerySet:
-        """Queued runs in the order in which they are claimed: re-grades wait until no learner does."""
+        """Queued runs in the order in which they are claimed: re-grades wait until no learner
+        does.
+        """
         queued = self.filter(state=GradingRun.State.QUEUED)
         return queued.order_by(models.F("batch_id").asc(nulls_first=True), "created", "pk")
 
@@ -120,7 +141,9 @@ class RunQuerySet(models.QuerySet["GradingRun"]):
         return related.defer("lab_version__spec")
 
     def listed(self) -> RunQuerySet:
-        """For rows of lists: of the results only the titles of those that failed, never the plots."""
+        """For rows of lists: of the results only the titles of those that failed, never the
+        plots.
+        """
         title = KeyTextTransform("title", "payload")
         failed = CheckResult.objects.filter(outcome="failed").annotate(title=title).defer("payload")
         prefetch = models.Prefetch("check_results", queryset=failed, to_attr="failed_results")
@@ -128,7 +151,10 @@ class RunQuerySet(models.QuerySet["GradingRun"]):
 
 
 class GradingRun(models.Model):
-    """One execution of the grader. ``state`` says where it is; ``verdict`` what came out, apart from it."""
+    """One execution of the grader.
+
+    ``state`` says where it is; ``verdict`` what came out, apart from it.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -146,24 +172,39 @@ class GradingRun(models.Model):
 
     submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="runs")
     lab_version = models.ForeignKey(LabVersion, on_delete=models.PROTECT, related_name="runs")
-    # Copies of what the submission says: an index over them answers pages without looking at every run.
-    learner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    # Copies of what the submission says: an index over them answers pages without looking at every
+    # run.
+    learner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
     lab = models.ForeignKey(Lab, on_delete=models.PROTECT, related_name="+")
-    batch = models.ForeignKey(RegradeBatch, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
-    replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="regraded_by")
+    batch = models.ForeignKey(
+        RegradeBatch, null=True, blank=True, on_delete=models.PROTECT, related_name="runs"
+    )
+    replaces = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="regraded_by"
+    )
     trial = models.BooleanField(default=False, help_text="only tried: no attempt, never public")
-    only = models.JSONField(default=list, blank=True, help_text="ids of the criteria to grade; empty: all")
-    outvoted = models.BooleanField(default=False, help_text="passed, but as many runs of this source failed")
+    only = models.JSONField(
+        default=list, blank=True, help_text="ids of the criteria to grade; empty: all"
+    )
+    outvoted = models.BooleanField(
+        default=False, help_text="passed, but as many runs of this source failed"
+    )
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
     verdict = models.CharField(max_length=16, choices=Verdict.choices, blank=True)
-    score = models.FloatField(null=True, blank=True, help_text="0 to 100; empty when nothing was judged")
+    score = models.FloatField(
+        null=True, blank=True, help_text="0 to 100; empty when nothing was judged"
+    )
     seed = models.CharField(max_length=40)
     reason = models.TextField(blank=True)
     advice = models.TextField(blank=True)
     image_digest = models.CharField(max_length=128, blank=True)
     grader_version = models.CharField(max_length=32, blank=True)
 
-    fence = models.PositiveIntegerField(default=0, help_text="Grows with every claim; writes with an old one fail")
+    fence = models.PositiveIntegerField(
+        default=0, help_text="Grows with every claim; writes with an old one fail"
+    )
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=120, blank=True)
     tries = models.PositiveIntegerField(default=0)
@@ -181,9 +222,15 @@ class GradingRun(models.Model):
             models.Index(fields=["state", "lease_until"]),
             models.Index(fields=["state", "created"]),
             models.Index(fields=["learner", "lab", "-id"], name="run_of_learner_in_lab"),
-            models.Index(fields=["learner", "trial", "lab", "verdict", "-id"], name="run_verdict_of_learner"),
+            models.Index(
+                fields=["learner", "trial", "lab", "verdict", "-id"], name="run_verdict_of_learner"
+            ),
             models.Index(fields=["learner", "-id"], name="run_of_learner"),
-            models.Index(fields=["learner"], name="regrade_of_learner", condition=models.Q(batch__isnull=False)),
+            models.Index(
+                fields=["learner"],
+                name="regrade_of_learner",
+                condition=models.Q(batch__isnull=False),
+            ),
             models.Index(fields=["lab", "verdict", "-id"], name="run_verdict_in_lab"),
             models.Index(fields=["verdict", "-id"], name="run_verdict"),
             models.Index(fields=["trial", "lab_version", "verdict"], name="run_verdict_of_version"),
@@ -224,7 +271,10 @@ class GradingRun(models.Model):
 
     @property
     def took(self) -> timedelta | None:
-        """From the start of the last try to its end, or to now. Never negative: clocks are set back."""
+        """From the start of the last try to its end, or to now.
+
+        Never negative: clocks are set back.
+        """
         if self.started_at is None:
             return None
         return max(timedelta(), (self.finished_at or timezone.now()) - self.started_at)
@@ -257,7 +307,9 @@ class CheckResult(models.Model):
 
     class Meta:
         ordering = ["pk"]
-        constraints = [models.UniqueConstraint(fields=["run", "criterion"], name="criterion_once_a_run")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "criterion"], name="criterion_once_a_run")
+        ]
 
     def __str__(self) -> str:
         return f"{self.criterion}: {self.outcome}"
@@ -268,7 +320,9 @@ class CheckResult(models.Model):
 
 
 class Evidence(models.Model):
-    """An artefact of a run. 'private' is for the learner and instructors; 'reviewer' also for reviewers."""
+    """An artefact of a run. 'private' is for the learner and instructors; 'reviewer' also for
+    reviewers.
+    """
 
     class Visibility(models.TextChoices):
         PRIVATE = "private", "Learner and instructors"
@@ -277,7 +331,9 @@ class Evidence(models.Model):
     run = models.ForeignKey(GradingRun, on_delete=models.CASCADE, related_name="evidence")
     name = models.CharField(max_length=80)
     media_type = models.CharField(max_length=80)
-    visibility = models.CharField(max_length=16, choices=Visibility.choices, default=Visibility.PRIVATE)
+    visibility = models.CharField(
+        max_length=16, choices=Visibility.choices, default=Visibility.PRIVATE
+    )
     digest = models.CharField(max_length=64)
     blob = models.CharField(max_length=64)
     size = models.PositiveIntegerField(default=0, help_text="bytes")

@@ -18,7 +18,10 @@ def mail_the_learner(sender: Any, run: GradingRun, **_: Any) -> None:  # noqa: A
     title = run.lab_version.spec_model.title
     outcome = run.outcome.replace("_", " ")
     score = "" if run.score is None else f", {run.score:g} of 100"
-    text = f"{settings.SEATRIAL_BASE_URL}{run.get_absolute_url()}\n\nYou asked for these mails on the page of a run; "
+    text = (
+        f"{settings.SEATRIAL_BASE_URL}{run.get_absolute_url()}\n\nYou asked for these mails on the "
+        "page of a run; "
+    )
     text += "take it back there.\n"
     send_mail(
         f"Seatrial: {title}: {outcome}{score}",

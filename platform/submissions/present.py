@@ -24,13 +24,20 @@ PHASES = (
 SHOWN_LINES = 500
 MAX_ARGUMENT = 4096
 URL_SAFE = "/?[]@!$&'()*+,;=:%~{}|^`\"<>\\"
-"""What a path may hold as it was sent; spaces, control characters and other alphabets are percent-encoded."""
-SKIPPED_HEADERS = frozenset({"host", "content-length", "connection", "accept-encoding", "transfer-encoding"})
+"""What a path may hold as it was sent; spaces, control characters and other alphabets are
+percent-encoded.
+"""
+SKIPPED_HEADERS = frozenset(
+    {"host", "content-length", "connection", "accept-encoding", "transfer-encoding"}
+)
 
 
 @dataclass(slots=True)
 class PhaseRow:
-    """One step of the list of phases. ``outcome`` is a badge's word; ``seconds`` None when unknown."""
+    """One step of the list of phases.
+
+    ``outcome`` is a badge's word; ``seconds`` None when unknown.
+    """
 
     title: str
     outcome: str = "pending"
@@ -40,7 +47,10 @@ class PhaseRow:
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One line. ``clock`` counts from the start of the try; ``text`` is untrusted and escaped by the template."""
+    """One line.
+
+    ``clock`` counts from the start of the try; ``text`` is untrusted and escaped by the template.
+    """
 
     clock: str
     source: str
@@ -131,7 +141,10 @@ def log_rows(run: GradingRun, lines: Sequence[RunEvent]) -> list[LogRow]:
 
 
 def criteria(run: GradingRun, running_check: str) -> list[CriterionRow]:
-    """The rubric in its order, with results where there are any. A failed gate is open, or what failed first."""
+    """The rubric in its order, with results where there are any.
+
+    A failed gate is open, or what failed first.
+    """
     results = {row.criterion: row.model for row in run.check_results.all()}
     rows = []
     for criterion in run.lab_version.spec_model.rubric.criteria:
@@ -151,18 +164,29 @@ def criteria(run: GradingRun, running_check: str) -> list[CriterionRow]:
 
 
 def headline(run: GradingRun, rows: Sequence[CriterionRow]) -> str:
-    """What held and what did not, in one or two sentences. The page lists the failed criteria after it."""
+    """What held and what did not, in one or two sentences.
+
+    The page lists the failed criteria after it.
+    """
     asked = [row for row in rows if not run.only or row.criterion.id in run.only]
     failed = [row for row in asked if row.state == "failed"]
     gates = [row.criterion.title for row in failed if row.criterion.gate]
     count = f"{len(failed)} of {len(asked)} criteria failed"
     if not failed:
         decided = all(row.state == "passed" for row in asked)
-        return "Every criterion passed." if decided and len(asked) > 1 else "It passed." if decided else "None failed."
+        return (
+            "Every criterion passed."
+            if decided and len(asked) > 1
+            else "It passed."
+            if decided
+            else "None failed."
+        )
     if not gates:
         return f"{count}." if len(asked) > 1 else "It failed."
     names = " and ".join(f"“{title}”" for title in gates)
-    what = f"The gate {names} did not hold" if len(gates) == 1 else f"The gates {names} did not hold"
+    what = (
+        f"The gate {names} did not hold" if len(gates) == 1 else f"The gates {names} did not hold"
+    )
     cap = run.lab_version.spec_model.rubric.gate_cap
     points = sum(row.result.points for row in asked if row.result)
     capped = f", so the score is capped at {cap:g}" if points > cap else ""
@@ -186,7 +210,8 @@ def exchange_view(exchange: Exchange) -> dict[str, Any]:
     return {
         "title": f"{exchange.method} {exchange.path}"[:200],
         "status": status,
-        "request": "\n".join([*request, "", _pretty(exchange.request_body)]).strip() or "(no headers, no body)",
+        "request": "\n".join([*request, "", _pretty(exchange.request_body)]).strip()
+        or "(no headers, no body)",
         "response": "\n".join([*response, "", body]).strip() or exchange.error or "(nothing)",
         "error": exchange.error,
         "log": [line for line in exchange.log.splitlines() if line.strip()][-60:],
@@ -202,7 +227,10 @@ def _pretty(body: str) -> str:
 
 
 def curl_of(exchange: Exchange, run: GradingRun) -> str:
-    """A command for one's own container. Every part that came from outside is quoted for the shell."""
+    """A command for one's own container.
+
+    Every part that came from outside is quoted for the shell.
+    """
     port = run.lab_version.spec_model.service.port
     path = exchange.path if exchange.path.startswith("/") else "/" + exchange.path
     parts = ["curl -i -N -g --max-time 60"]  # -g: brackets and braces in the path mean themselves

@@ -9,7 +9,16 @@ from django.db.models import Exists, Max, OuterRef
 from labs.progress import OwnRuns, RunRow, Standing
 from submissions.models import CheckResult, GradingRun
 
-RANK = ("passed", "inconclusive", "failed", "not_gradable", "running", "queued", "errored", "cancelled")
+RANK = (
+    "passed",
+    "inconclusive",
+    "failed",
+    "not_gradable",
+    "running",
+    "queued",
+    "errored",
+    "cancelled",
+)
 """From best to least: a pass stays a pass, whatever came after it."""
 JUDGED = ("passed", "failed", "not_gradable")
 REACHED = RANK[:4]
@@ -23,10 +32,14 @@ def _best(reached: set[str], newest: str) -> str:
 
 
 def _not_standing(user: Any) -> list[int]:
-    """Keys of the runs that stand for nothing: drafts of re-grades, and what a published one replaced."""
+    """Keys of the runs that stand for nothing: drafts of re-grades, and what a published one
+    replaced.
+    """
     regrades = GradingRun.objects.filter(learner=user, batch__isnull=False).order_by()
     hidden: list[int] = []
-    for key, old, published, verdict in regrades.values_list("pk", "replaces", "batch__published_at", "verdict"):
+    for key, old, published, verdict in regrades.values_list(
+        "pk", "replaces", "batch__published_at", "verdict"
+    ):
         if published is None:
             hidden.append(key)
         elif old is not None and verdict in JUDGED:
@@ -57,7 +70,9 @@ class OwnProgress:
         if not user.is_authenticated:
             return {}
         # One pass over an index that holds nothing else: runs themselves are read only to be shown.
-        own = GradingRun.objects.filter(learner=user, trial=False, outvoted=False).exclude(pk__in=_not_standing(user))
+        own = GradingRun.objects.filter(learner=user, trial=False, outvoted=False).exclude(
+            pk__in=_not_standing(user)
+        )
         groups = own.order_by().values_list("lab", "verdict").annotate(newest=Max("pk"))
         reached: dict[str, set[str]] = {}
         newest: dict[str, int] = {}
@@ -65,7 +80,10 @@ class OwnProgress:
             reached.setdefault(lab, set()).add(verdict)
             newest[lab] = max(last, newest.get(lab, 0))
         runs = GradingRun.objects.filter(pk__in=newest.values()).listed()
-        return {run.lab_id: Standing(_best(reached[run.lab_id], run.outcome), row_of(run)) for run in runs}
+        return {
+            run.lab_id: Standing(_best(reached[run.lab_id], run.outcome), row_of(run))
+            for run in runs
+        }
 
     def own_runs(self, user: Any, slug: str) -> OwnRuns:
         if not user.is_authenticated:
@@ -74,5 +92,7 @@ class OwnProgress:
         runs = [row_of(run) for run in own.listed()[:SHOWN]]
         judged = CheckResult.objects.filter(run=OuterRef("pk"))
         last = own.filter(Exists(judged), trial=False).values_list("pk", flat=True).first()
-        outcomes = CheckResult.objects.filter(run=last).values_list("criterion", "outcome") if last else ()
+        outcomes = (
+            CheckResult.objects.filter(run=last).values_list("criterion", "outcome") if last else ()
+        )
         return OwnRuns(runs, dict(outcomes))

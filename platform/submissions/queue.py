@@ -18,7 +18,10 @@ PATIENCE_S = 180.0
 
 
 def position(run: GradingRun) -> int:
-    """1 for the next one to be claimed. Claiming goes by age; re-grades come after everything else."""
+    """1 for the next one to be claimed.
+
+    Claiming goes by age; re-grades come after everything else.
+    """
     before = Q(created__lt=run.created) | Q(created=run.created, pk__lt=run.pk)
     before &= Q(batch_id=run.batch_id)
     if run.batch_id is not None:
@@ -33,7 +36,9 @@ def typical_s(lab_slug: str | None = None) -> float:
     )
     if lab_slug:
         runs = runs.filter(lab=lab_slug)
-    took = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=fields.DurationField())
+    took = ExpressionWrapper(
+        F("finished_at") - F("started_at"), output_field=fields.DurationField()
+    )
     newest = runs.order_by("-pk")[:LOOK_BACK].annotate(span=took)
     mean = newest.aggregate(mean=Avg("span"))["mean"]
     return mean.total_seconds() if mean else FALLBACK_S
@@ -41,7 +46,9 @@ def typical_s(lab_slug: str | None = None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Who is in front of a queued run on this machine beside other runs of the site: grades from terminals."""
+    """Who is in front of a queued run on this machine beside other runs of the site: grades from
+    terminals.
+    """
 
     terminals: int = 0
     """In line in front of it."""
@@ -64,7 +71,9 @@ def line(run: GradingRun) -> Line:
 
 
 def wait_s(run: GradingRun, ahead: Line | None = None) -> float:
-    """Seconds until a queued run starts: everything ahead of it, as many at once as there are slots."""
+    """Seconds until a queued run starts: everything ahead of it, as many at once as there are
+    slots.
+    """
     ahead = ahead or line(run)
     running = GradingRun.objects.filter(state=GradingRun.State.RUNNING).count()
     busy = 0.5 * min(running + (ahead.terminal_since is not None), 1)

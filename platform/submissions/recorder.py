@@ -1,4 +1,7 @@
-"""From engine events to rows. Log lines are written in batches and bounded; every write is fenced."""
+"""From engine events to rows.
+
+Log lines are written in batches and bounded; every write is fenced.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,15 @@ BATCH = 100
 MAX_EVIDENCE = 40
 MAX_EVIDENCE_BYTES = 8 * 1024 * 1024
 SEQ_SPAN = 1_000_000
-"""Sequence numbers of one fence: those of a later try are always higher, so a page that resumes misses nothing."""
+"""Sequence numbers of one fence: those of a later try are always higher, so a page that resumes
+misses nothing.
+"""
 
 
 class Recorder:
-    """Writes what one try of a run reports. ``record`` and ``flush`` may be called from two threads.
+    """Writes what one try of a run reports.
+
+    ``record`` and ``flush`` may be called from two threads.
 
     Both raise leases.LeaseLost when the run belongs to somebody else by now.
     """
@@ -36,7 +43,10 @@ class Recorder:
         self._lock = threading.Lock()
 
     def record(self, event: Event) -> None:
-        """Take one event. Log lines wait for a batch or the next flush; everything else is written at once."""
+        """Take one event.
+
+        Log lines wait for a batch or the next flush; everything else is written at once.
+        """
         with self._lock:
             if isinstance(event, LogLine):
                 self._log(event)
@@ -44,7 +54,13 @@ class Recorder:
                     self._write()
                 return
             if isinstance(event, CheckFinished):
-                self._add({"type": event.type, "criterion": event.result.criterion, "outcome": event.result.outcome})
+                self._add(
+                    {
+                        "type": event.type,
+                        "criterion": event.result.criterion,
+                        "outcome": event.result.outcome,
+                    }
+                )
                 self._write(self._check_row(event))
             elif isinstance(event, EvidenceCollected):
                 self._take(event)
@@ -67,7 +83,15 @@ class Recorder:
             self._add({**event.model_dump(mode="json"), "text": event.text[:MAX_LINE]})
         elif self._lines == MAX_LOG_LINES + 1:
             text = f"The log was cut here: a run keeps {MAX_LOG_LINES:,} lines."
-            self._add({"type": "log", "source": "seatrial", "level": "warn", "text": text, "truncated": True})
+            self._add(
+                {
+                    "type": "log",
+                    "source": "seatrial",
+                    "level": "warn",
+                    "text": text,
+                    "truncated": True,
+                }
+            )
 
     def _write(self, *rows: CheckResult | Evidence) -> None:
         if not self._pending and not rows:

@@ -1,4 +1,6 @@
-"""Re-grading: old submissions by a new version of their lab or of the grader. Drafted, compared, then published.
+"""Re-grading: old submissions by a new version of their lab or of the grader.
+
+Drafted, compared, then published.
 
 Old runs stay as they are. Publishing decides which run stands for a submission, nothing else.
 """
@@ -26,12 +28,18 @@ KINDS = ("gains", "loses", "more", "less", "same", "undecided", "waiting")
 
 
 class CannotRegrade(SeatrialError):
-    """Nothing to grade, a draft that is open already, or one that is not ready. The message is for the page."""
+    """Nothing to grade, a draft that is open already, or one that is not ready.
+
+    The message is for the page.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class CriterionChange:
-    """One criterion with another outcome than before, or that is new. ``why`` is the new run's own message."""
+    """One criterion with another outcome than before, or that is new.
+
+    ``why`` is the new run's own message.
+    """
 
     title: str
     before: str
@@ -50,33 +58,52 @@ class Difference:
 
 
 def candidates(version: LabVersion) -> list[GradingRun]:
-    """The runs that a re-grade by ``version`` would repeat, newest first. One re-grade takes ``MAX_RUNS``.
+    """The runs that a re-grade by ``version`` would repeat, newest first.
 
-    Of every learner the newest submission with a verdict, and whatever others may see; unless this very lab and
-    grader version judged it already.
+    One re-grade takes ``MAX_RUNS``.
+
+    Of every learner the newest submission with a verdict, and whatever others may see; unless this
+    very lab and grader version judged it already.
     """
     judged = GradingRun.objects.standing().filter(
         submission__lab=version.lab_id, state=GradingRun.State.FINISHED, verdict__in=JUDGED
     )
     newest: dict[int, GradingRun] = {}
-    for run in judged.order_by("-submission__number", "-pk").select_related("submission__user", "lab_version"):
+    for run in judged.order_by("-submission__number", "-pk").select_related(
+        "submission__user", "lab_version"
+    ):
         newest.setdefault(run.submission.user_id, run)
     pinned = shown_among(judged.select_related("submission__user", "lab_version"))
     chosen = {run.submission_id: run for run in [*pinned, *newest.values()]}
-    old = [r for r in chosen.values() if (r.lab_version_id, r.grader_version) != (version.pk, __version__)]
+    old = [
+        r
+        for r in chosen.values()
+        if (r.lab_version_id, r.grader_version) != (version.pk, __version__)
+    ]
     return sorted(old, key=lambda run: -run.pk)
 
 
 def start(version: LabVersion, by: User) -> RegradeBatch:
-    """Queue the newest candidates with their old seeds, so that the version alone differs. Raises CannotRegrade."""
+    """Queue the newest candidates with their old seeds, so that the version alone differs.
+
+    Raises CannotRegrade.
+    """
     with transaction.atomic():
         intake.lock(by)
-        if RegradeBatch.objects.filter(lab_version__lab=version.lab_id, published_at=None, discarded_at=None).exists():
-            raise CannotRegrade("A re-grade of this lab is open already.", "Publish or discard it first.")
+        if RegradeBatch.objects.filter(
+            lab_version__lab=version.lab_id, published_at=None, discarded_at=None
+        ).exists():
+            raise CannotRegrade(
+                "A re-grade of this lab is open already.", "Publish or discard it first."
+            )
         old = candidates(version)
         if not old:
-            raise CannotRegrade("There is nothing to grade again.", "This version judged every submission already.")
-        batch = RegradeBatch.objects.create(lab_version=version, grader_version=__version__, started_by=by)
+            raise CannotRegrade(
+                "There is nothing to grade again.", "This version judged every submission already."
+            )
+        batch = RegradeBatch.objects.create(
+            lab_version=version, grader_version=__version__, started_by=by
+        )
         GradingRun.objects.bulk_create(
             GradingRun(
                 submission=run.submission,
@@ -103,13 +130,18 @@ def preview(batch: RegradeBatch) -> list[Difference]:
 
 
 def publish(batch: RegradeBatch, by: User) -> list[Difference]:
-    """Let the new runs stand for their submissions. A run without a verdict replaces nothing. Raises CannotRegrade."""
+    """Let the new runs stand for their submissions.
+
+    A run without a verdict replaces nothing. Raises CannotRegrade.
+    """
     with transaction.atomic():
         intake.lock(by)
         batch.refresh_from_db()
         _must_be_draft(batch)
         if batch.runs.unfinished().exists():
-            raise CannotRegrade("Some of its runs are not finished.", "Wait for them, or discard the re-grade.")
+            raise CannotRegrade(
+                "Some of its runs are not finished.", "Wait for them, or discard the re-grade."
+            )
         differences = preview(batch)
         batch.published_at, batch.ended_by = timezone.now(), by
         batch.save(update_fields=["published_at", "ended_by"])
@@ -132,7 +164,9 @@ def discard(batch: RegradeBatch, by: User) -> None:
 
 def _must_be_draft(batch: RegradeBatch) -> None:
     if not batch.is_draft:
-        raise CannotRegrade("This re-grade was published or discarded already.", "Start a new one if it is needed.")
+        raise CannotRegrade(
+            "This re-grade was published or discarded already.", "Start a new one if it is needed."
+        )
 
 
 def _difference(new: GradingRun) -> Difference:

@@ -1,4 +1,6 @@
-"""Makes untrusted text and data fit to be stored: every database and every JSON parser must take it."""
+"""Makes untrusted text and data fit to be stored: every database and every JSON parser must take
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The only module where the engine and the ORM meet. Messages are bells: the database says what there is to do."""
+"""The only module where the engine and the ORM meet.
+
+Messages are bells: the database says what there is to do.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,9 @@ from submissions.recorder import Recorder
 log = logging.getLogger(__name__)
 RENEW_S = 8.0
 IN_LINE_S = 8.0
-"""So long a process of the worker stands in line before it lets other tasks in; its place is kept."""
+"""So long a process of the worker stands in line before it lets other tasks in; its place is
+kept.
+"""
 TICK_S = 1.0
 RING_AFTER = timedelta(seconds=10)
 STORAGE = (OperationalError, InterfaceError, OSError)
@@ -46,7 +51,10 @@ class EngineLost(Exception):
 
 
 def make_sandbox() -> Sandbox:
-    """The sandbox of this worker's engine. Imported here, so that the web process never needs it."""
+    """The sandbox of this worker's engine.
+
+    Imported here, so that the web process never needs it.
+    """
     from grader.engines.docker.sandbox import DockerSandbox
 
     return DockerSandbox(installation=installation())
@@ -68,7 +76,10 @@ def installation() -> str:
 
 @shared_task(name=bell.TASK)  # type: ignore[untyped-decorator]
 def run_grading(run_id: int) -> None:
-    """Grade the oldest queued run. ``run_id`` says which one rang; it may well be another's turn."""
+    """Grade the oldest queued run.
+
+    ``run_id`` says which one rang; it may well be another's turn.
+    """
     ticket = _next_ticket()
     if ticket is None:
         log.debug("Bell of run %s: nothing is queued, or others are in line for it.", run_id)
@@ -81,14 +92,21 @@ def run_grading(run_id: int) -> None:
                 return  # the engine is away; the sweep rings when it is back
         waiting = GradingRun.objects.next_in_line().first()
         if waiting:
-            slots.keep(_ticket_of(waiting))  # before the slot is free: nobody who came later slips in
+            slots.keep(
+                _ticket_of(waiting)
+            )  # before the slot is free: nobody who came later slips in
     if waiting:
         bell.ring(waiting.pk)
 
 
 def _next_ticket() -> slots.Ticket | None:
-    """A place in line for the oldest run that has none yet. As many as there are slots stand in line at once."""
-    ours = {ticket.key for ticket in slots.waiting() if ticket.who == "site" and slots.is_held(ticket)}
+    """A place in line for the oldest run that has none yet.
+
+    As many as there are slots stand in line at once.
+    """
+    ours = {
+        ticket.key for ticket in slots.waiting() if ticket.who == "site" and slots.is_held(ticket)
+    }
     if len(ours) >= slots.slot_count():
         return None
     oldest = GradingRun.objects.next_in_line()[: len(ours) + 1]
@@ -97,20 +115,28 @@ def _next_ticket() -> slots.Ticket | None:
 
 
 def _ticket_of(run: GradingRun) -> slots.Ticket:
-    """A run's place is that of its arrival, whoever looks for it and however late. Re-grades come after all others."""
+    """A run's place is that of its arrival, whoever looks for it and however late.
+
+    Re-grades come after all others.
+    """
     arrived = run.created.timestamp() if run.batch_id is None else None
     return slots.new_ticket("site", arrived, f"{installation()[:12]}-{run.pk}")
 
 
 def grade(run: GradingRun, sandbox_of: Callable[[], Sandbox]) -> bool:
-    """Grade a claimed run and write down all that happens. False when the engine is away and the run waits."""
+    """Grade a claimed run and write down all that happens.
+
+    False when the engine is away and the run waits.
+    """
     recorder = Recorder(run.pk, run.fence)
     keeper = LeaseKeeper(run.pk, run.fence, recorder)
     try:
         with keeper:
             _drive(run, recorder, keeper, sandbox_of)
     except EngineUnavailable as error:
-        leases.give_back(run.pk, run.fence, "Grading is paused: the container engine does not answer.")
+        leases.give_back(
+            run.pk, run.fence, "Grading is paused: the container engine does not answer."
+        )
         write_engine_state(error)
         return False
     except leases.LeaseLost:
@@ -127,7 +153,9 @@ def grade(run: GradingRun, sandbox_of: Callable[[], Sandbox]) -> bool:
     return True
 
 
-def _drive(run: GradingRun, recorder: Recorder, keeper: LeaseKeeper, sandbox_of: Callable[[], Sandbox]) -> None:
+def _drive(
+    run: GradingRun, recorder: Recorder, keeper: LeaseKeeper, sandbox_of: Callable[[], Sandbox]
+) -> None:
     job = GradingJob(
         lab=run.lab_version.content,
         snapshot=parse(blobs.get(run.submission.blob)),
@@ -157,11 +185,17 @@ def _put_back(run: GradingRun, what: str) -> None:
     except leases.LeaseLost:
         log.warning("Run %s was taken from us before it could be put back.", run.pk)
     except STORAGE:
-        log.warning("Run %s could not be put back now; the sweep does it once its lease is over.", run.pk)
+        log.warning(
+            "Run %s could not be put back now; the sweep does it once its lease is over.", run.pk
+        )
 
 
 def _our_fault(run: GradingRun, error: Exception) -> RunResult:
-    reason = error.message if isinstance(error, SeatrialError) else f"The worker failed: {type(error).__name__}."
+    reason = (
+        error.message
+        if isinstance(error, SeatrialError)
+        else f"The worker failed: {type(error).__name__}."
+    )
     return RunResult(
         lab=run.lab_version.lab_id,
         lab_version=run.lab_version.digest,
@@ -170,7 +204,10 @@ def _our_fault(run: GradingRun, error: Exception) -> RunResult:
         verdict=Verdict.ERRORED,
         score=0,
         reason=reason,
-        advice="This is our fault; it costs no attempt. The operator finds the details in the worker's log.",
+        advice=(
+            "This is our fault; it costs no attempt. The operator finds the details in the "
+            "worker's log."
+        ),
     )
 
 
@@ -207,8 +244,12 @@ class LeaseKeeper:
                         self._stop.set()
                 except leases.LeaseLost:
                     self._stop.set()
-                except Exception:  # a database that is away for a moment; the lease decides in the end
-                    log.exception("The lease of run %s could not be renewed; trying again.", self.run_id)
+                except (
+                    Exception
+                ):  # a database that is away for a moment; the lease decides in the end
+                    log.exception(
+                        "The lease of run %s could not be renewed; trying again.", self.run_id
+                    )
                     close_old_connections()
         finally:
             connection.close()

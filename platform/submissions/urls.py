@@ -1,6 +1,15 @@
 from django.urls import path
 
-from submissions.views import actions, evidence, regrade, run_detail, run_events, run_list, submit, teach
+from submissions.views import (
+    actions,
+    evidence,
+    regrade,
+    run_detail,
+    run_events,
+    run_list,
+    submit,
+    teach,
+)
 
 urlpatterns = [
     path("labs/<slug:slug>/submit", submit.submit, name="submit"),

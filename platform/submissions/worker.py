@@ -1,4 +1,6 @@
-"""What a worker does beside its tasks: it keeps a housekeeping process, and tells those that wait when it stops."""
+"""What a worker does beside its tasks: it keeps a housekeeping process, and tells those that wait
+when it stops.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,18 @@ KEEPER_S = 10.0
 
 
 class _Worker:
-    """Of this process tree: the flag is made before the pool is forked, so all of the pool see it."""
+    """Of this process tree: the flag is made before the pool is forked, so all of the pool see
+    it.
+    """
 
     stopping: threading.Event | SharedEvent = threading.Event()
     keeper: threading.Thread | None = None
 
 
 def stops() -> bool:
-    """Whether the worker was asked to stop: whoever only waits for a slot then gives up its place."""
+    """Whether the worker was asked to stop: whoever only waits for a slot then gives up its
+    place.
+    """
     return _Worker.stopping.is_set()
 
 
@@ -53,7 +59,10 @@ def ended(**_: object) -> None:
 
 
 def keep_housekeeper() -> None:
-    """Start it, and start it again when it dies. It ends by itself when this process is gone, also after kill -9."""
+    """Start it, and start it again when it dies.
+
+    It ends by itself when this process is gone, also after kill -9.
+    """
     command = [sys.executable, str(MANAGE), "housekeeping", "--worker", str(os.getpid())]
     while not stops():
         with subprocess.Popen(command, stdin=subprocess.DEVNULL) as keeper:

@@ -1,4 +1,6 @@
-"""Figures about the whole installation, worked out at most once in a while and not for every visitor."""
+"""Figures about the whole installation, worked out at most once in a while and not for every
+visitor.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ T = TypeVar("T")
 
 
 def figure(name: str, seconds: int, work_out: Callable[[], T]) -> T:
-    """Return what ``work_out`` gave, now or up to ``seconds`` ago. Never None: that means unknown."""
+    """Return what ``work_out`` gave, now or up to ``seconds`` ago.
+
+    Never None: that means unknown.
+    """
     key = "figure:" + name.replace(" ", "-")
     known: T | None = cache.get(key)
     if known is not None:

@@ -1,4 +1,7 @@
-"""What the last look at the container engine said. The launcher and the worker write ``<home>/engine.json``."""
+"""What the last look at the container engine said.
+
+The launcher and the worker write ``<home>/engine.json``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from django.conf import settings
 
 @dataclass(frozen=True)
 class EngineState:
-    """``ready`` is False when grading is paused; ``message`` says why, ``advice`` what the operator can do."""
+    """``ready`` is False when grading is paused;
+
+    ``message`` says why, ``advice`` what the operator can do.
+    """
 
     ready: bool
     message: str = ""

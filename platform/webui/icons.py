@@ -53,7 +53,10 @@ WORDS = {
 
 
 def icon(name: str) -> SafeString:
-    """Return a use of the icon. Raises KeyError for a name that does not exist, so a typing error is seen."""
+    """Return a use of the icon.
+
+    Raises KeyError for a name that does not exist, so a typing error is seen.
+    """
     if name not in ICONS:
         raise KeyError(f"There is no icon {name!r}. The icons are {', '.join(sorted(ICONS))}.")
     return format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>', name)
@@ -70,11 +73,18 @@ def sprite() -> SafeString:
 
 
 def badge(outcome: str, style: str = "", word: str = "") -> SafeString:
-    """Return the badge of an outcome or a state. ``style``: '', 'plain' or 'big'; ``word`` replaces the text."""
+    """Return the badge of an outcome or a state.
+
+    ``style``: '', 'plain' or 'big'; ``word`` replaces the text.
+    """
     outcome = str(outcome or "pending")
     css = f"badge badge--{style}" if style else "badge"
     return format_html(
-        '<span class="{}" data-outcome="{}">{}{}</span>', css, outcome, icon(outcome), word or WORDS[outcome]
+        '<span class="{}" data-outcome="{}">{}{}</span>',
+        css,
+        outcome,
+        icon(outcome),
+        word or WORDS[outcome],
     )
 
 

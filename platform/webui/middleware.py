@@ -1,4 +1,6 @@
-"""Headers of every answer: the content security policy, and no copies of what belongs to one person."""
+"""Headers of every answer: the content security policy, and no copies of what belongs to one
+person.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ Async = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 @sync_and_async_middleware
 def content_security_policy(get_response: Sync | Async) -> Sync | Async:
-    """Add the policy to every response that does not set a stricter one itself (evidence downloads do)."""
+    """Add the policy to every response that does not set a stricter one itself (evidence downloads
+    do).
+    """
     if iscoroutinefunction(get_response):
 
         async def on_async(request: HttpRequest) -> HttpResponseBase:
@@ -50,7 +54,9 @@ def content_security_policy(get_response: Sync | Async) -> Sync | Async:
 
 @sync_and_async_middleware
 def private_pages(get_response: Sync | Async) -> Sync | Async:
-    """What was made for somebody who is signed in is stored nowhere: not by a proxy, not in the browser's history."""
+    """What was made for somebody who is signed in is stored nowhere: not by a proxy, not in the
+    browser's history.
+    """
     if iscoroutinefunction(get_response):
 
         async def on_async(request: HttpRequest) -> HttpResponseBase:

@@ -1,4 +1,7 @@
-"""Pages of long lists. Nobody turns to page 2,000, so nobody waits for a count of millions of rows."""
+"""Pages of long lists.
+
+Nobody turns to page 2,000, so nobody waits for a count of millions of rows.
+"""
 
 from __future__ import annotations
 

@@ -23,13 +23,20 @@ MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").enable("str
 
 
 def markdown(text: str) -> SafeString:
-    """Return sanitised HTML. Headings start at level 2, because the page has its own level 1; tables scroll."""
+    """Return sanitised HTML.
+
+    Headings start at level 2, because the page has its own level 1; tables scroll.
+    """
     html = MARKDOWN.render(str(text))
     for level in (3, 2, 1):  # a brief's '# Title' becomes h2, and so on
-        html = html.replace(f"<h{level}>", f"<h{level + 1}>").replace(f"</h{level}>", f"</h{level + 1}>")
+        html = html.replace(f"<h{level}>", f"<h{level + 1}>").replace(
+            f"</h{level}>", f"</h{level + 1}>"
+        )
     number = count(1)  # two regions of a page may not have the same name
     opening = '<div class="table-wrap" tabindex="0" role="region" aria-label="Table {}"><table class="table">'
-    html = re.sub("<table>", lambda _: opening.format(next(number)), html).replace("</table>", "</table></div>")
+    html = re.sub("<table>", lambda _: opening.format(next(number)), html).replace(
+        "</table>", "</table></div>"
+    )
     html = html.replace("<pre>", '<div class="code"><pre>').replace("</pre>", "</pre></div>")
     clean = nh3.clean(
         html,
@@ -43,7 +50,9 @@ def markdown(text: str) -> SafeString:
 
 
 def _whole_address(tag: str, name: str, value: str) -> str | None:
-    """Drop links that begin with two slashes: they look like a place on this site and lead to another."""
+    """Drop links that begin with two slashes: they look like a place on this site and lead to
+    another.
+    """
     leads_away = tag == "a" and name == "href" and re.match(r"[\s\\/]*[\\/]\s*[\\/]", value)
     return None if leads_away else value
 

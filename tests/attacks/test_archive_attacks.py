@@ -56,7 +56,9 @@ def test_the_helpers_make_archives_that_are_accepted(tmp_path: Path):
     assert len(read_archive(zipped(tmp_path, ("app.py", b"x"))).files) == 2
 
 
-@pytest.mark.parametrize("name", ["../out", "a/../../out", "/etc/passwd", "C:/out", "a\\..\\out", "a\nb", "\u202egnp"])
+@pytest.mark.parametrize(
+    "name", ["../out", "a/../../out", "/etc/passwd", "C:/out", "a\\..\\out", "a\nb", "\u202egnp"]
+)
 def test_traversal_names(tmp_path: Path, name: str):
     for path in (tar_gz(tmp_path, member(name)), zipped(tmp_path, (name, b"x"))):
         with pytest.raises(ArchiveRefused, match=r"leads out|absolute|control character"):
@@ -64,14 +66,24 @@ def test_traversal_names(tmp_path: Path, name: str):
 
 
 @pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.CONTTYPE]
+    "kind",
+    [
+        tarfile.SYMTYPE,
+        tarfile.LNKTYPE,
+        tarfile.CHRTYPE,
+        tarfile.BLKTYPE,
+        tarfile.FIFOTYPE,
+        tarfile.CONTTYPE,
+    ],
 )
 def test_traversal_links_devices(tmp_path: Path, kind: bytes):
     with pytest.raises(ArchiveRefused, match="link, a device"):
         read_archive(tar_gz(tmp_path, member("evil", b"", type=kind, linkname="Dockerfile")))
 
 
-@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK])
+@pytest.mark.parametrize(
+    "kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK]
+)
 def test_traversal_links_devices_in_a_zip(tmp_path: Path, kind: int):
     with pytest.raises(ArchiveRefused, match="link, a device"):
         read_archive(zipped(tmp_path, (zip_entry("evil", kind | 0o777), b"/etc/passwd")))
@@ -150,7 +162,13 @@ def test_zip_overlapping_entries(tmp_path: Path):
 
 def test_case_nfc_duplicate(tmp_path: Path):
     composed, split = "caf\u00e9", unicodedata.normalize("NFD", "caf\u00e9")
-    for pair in (("App.py", "app.PY"), (composed, split), ("same", "same"), ("a", "a/b"), ("STRASSE", "stra\u00dfe")):
+    for pair in (
+        ("App.py", "app.PY"),
+        (composed, split),
+        ("same", "same"),
+        ("a", "a/b"),
+        ("STRASSE", "stra\u00dfe"),
+    ):
         with pytest.raises(ArchiveRefused, match="same name"):
             read_archive(tar_gz(tmp_path, *(member(name) for name in pair)))
 

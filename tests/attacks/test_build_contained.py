@@ -1,4 +1,6 @@
-"""Hostile RUN steps on the real engine: bounded in processes, memory, disk, output, time and reach."""
+"""Hostile RUN steps on the real engine: bounded in processes, memory, disk, output, time and
+reach.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ class Trial:
     """One build of ``body``, and what came of it."""
 
     def __init__(self, body: str, files: dict[str, str] | None = None, **limits: Any) -> None:
-        texts = {"Dockerfile": f"FROM {podkit.BASE}\nENV ONCE={uuid.uuid4().hex}\n{body}\n", **(files or {})}
+        texts = {
+            "Dockerfile": f"FROM {podkit.BASE}\nENV ONCE={uuid.uuid4().hex}\n{body}\n",
+            **(files or {}),
+        }
         sources = {PurePosixPath(name): SourceFile(text.encode()) for name, text in texts.items()}
         self.run: RunLabels = podkit.labels()
         self.lines: list[str] = []
@@ -82,7 +87,11 @@ os.kill(-1, 9)
 
 
 def test_run_memory_bomb():
-    trial = Trial(RUN_IT, python("keep = [bytearray(8 << 20) for _ in range(60)]\nprint('SURVIVED')"), memory_mb=128)
+    trial = Trial(
+        RUN_IT,
+        python("keep = [bytearray(8 << 20) for _ in range(60)]\nprint('SURVIVED')"),
+        memory_mb=128,
+    )
     failed = trial.fails("A step of the build was killed")
     assert "128 MiB of memory" in failed.advice
     assert "SURVIVED" not in "".join(trial.lines)
@@ -96,7 +105,9 @@ def test_run_disk_fill():
 
 
 def test_blocks_without_a_size_are_counted():
-    """FALLOC_FL_KEEP_SIZE: the file stays empty, RLIMIT_FSIZE does not apply, and the disk fills all the same."""
+    """FALLOC_FL_KEEP_SIZE: the file stays empty, RLIMIT_FSIZE does not apply, and the disk fills
+    all the same.
+    """
     code = """
 import ctypes, os, time
 libc = ctypes.CDLL(None, use_errno=True)
@@ -121,7 +132,9 @@ for number in range({many}):
     os.close(os.open(f"{{folder}}/{{number}}", os.O_CREAT))
 import time; time.sleep(4)
 """
-    body = "COPY attack.py /attack.py\n" + "\n".join(f"RUN python3 -u /attack.py f{n}" for n in range(steps))
+    body = "COPY attack.py /attack.py\n" + "\n".join(
+        f"RUN python3 -u /attack.py f{n}" for n in range(steps)
+    )
     Trial(body, python(code), timeout_s=90.0).fails("more than 12,000 files")
 
 
@@ -199,13 +212,19 @@ def test_label_spoof_on_the_engine():
 
 
 def test_stages_that_stay_behind_are_removed():
-    trial = Trial(f"RUN echo a > /a\nFROM {podkit.BASE} AS two\nRUN echo b > /b\nFROM {podkit.BASE}\nRUN echo c > /c")
+    trial = Trial(
+        f"RUN echo a > /a\nFROM {podkit.BASE} AS two\nRUN echo b > /b\nFROM {podkit.BASE}\nRUN "
+        "echo c > /c"
+    )
     trial.build()
     assert podkit.left(trial.run) == []
 
 
 def test_copy_sees_the_project_and_nothing_of_ours():
-    trial = Trial("WORKDIR /srv\nCOPY . .\nRUN echo FOUND $(find . -type f | sort)", {"a.py": "", "src/b.py": ""})
+    trial = Trial(
+        "WORKDIR /srv\nCOPY . .\nRUN echo FOUND $(find . -type f | sort)",
+        {"a.py": "", "src/b.py": ""},
+    )
     trial.build()
     assert "FOUND ./Dockerfile ./a.py ./src/b.py" in trial.lines
 

@@ -1,4 +1,6 @@
-"""Dockerfiles that mean one thing to a checker and another to the engine: each is refused or written anew."""
+"""Dockerfiles that mean one thing to a checker and another to the engine: each is refused or
+written anew.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,11 @@ def test_add_of_a_local_file_never_reaches_the_daemon_as_add():
 
 @pytest.mark.parametrize(
     ("split", "joined"),
-    [("AD\\\nD x /x", 'COPY ["project/x", "/x"]'), ("RU\\\nN id", "RUN id"), ("RUN a\\\nADD x", "RUN aADD x")],
+    [
+        ("AD\\\nD x /x", 'COPY ["project/x", "/x"]'),
+        ("RU\\\nN id", "RUN id"),
+        ("RUN a\\\nADD x", "RUN aADD x"),
+    ],
 )
 def test_split_keyword_continuation(split: str, joined: str):
     """What both sides read is the joined line: a keyword can be split, but it can't hide."""
@@ -67,7 +73,9 @@ def test_flags_cannot_hide_behind_a_join():
 
 @pytest.mark.parametrize("gap", ["\n", "# note\n", "   \n", "\t# note\n"])
 def test_blank_and_comment_lines_inside_a_continuation_are_dropped(gap: str):
-    """Engines drop them too; here the line is written anew without them, so that nobody has to agree on it."""
+    """Engines drop them too; here the line is written anew without them, so that nobody has to
+    agree on it.
+    """
     assert rewritten(f"RUN a \\\n{gap}ADD b /b\n") == [*HEAD, "RUN a ADD b /b"]
 
 
@@ -82,7 +90,12 @@ def test_a_doubled_backslash_is_no_continuation():
 
 
 @pytest.mark.parametrize(
-    "body", ["RUN <<EOF\nADD http://x /x\nFROM debian\nEOF", "RUN cat <<-'E' > a\nx\nE", "COPY <<a /a\nFROM x\na"]
+    "body",
+    [
+        "RUN <<EOF\nADD http://x /x\nFROM debian\nEOF",
+        "RUN cat <<-'E' > a\nx\nE",
+        "COPY <<a /a\nFROM x\na",
+    ],
 )
 def test_heredoc_differential(body: str):
     """The text of a heredoc never stands in the file as a line of its own."""
@@ -100,7 +113,21 @@ def test_what_another_parser_could_take_for_a_heredoc_is_refused(body: str):
 
 
 @pytest.mark.parametrize(
-    "bad", ["\ufeff", "\u00a0", "\x0b", "\x0c", "\r", "\x00", "\x1b", "\u2028", "\u0085", "\u200b", "\u202e", "\u3000"]
+    "bad",
+    [
+        "\ufeff",
+        "\u00a0",
+        "\x0b",
+        "\x0c",
+        "\r",
+        "\x00",
+        "\x1b",
+        "\u2028",
+        "\u0085",
+        "\u200b",
+        "\u202e",
+        "\u3000",
+    ],
 )
 def test_bom_nbsp_vt_cr(bad: str):
     assert "line 2: it holds the character" in refused_body(f"RUN true{bad} ADD x")
@@ -128,7 +155,9 @@ def test_escape_directive(line: str):
 
 
 def test_other_directives_choose_nothing():
-    plan = canonical(f"#syntax=x/y\n# check=skip=all\nFROM {BASE}\n".encode(), Table({BASE: HELD}), LABELS)
+    plan = canonical(
+        f"#syntax=x/y\n# check=skip=all\nFROM {BASE}\n".encode(), Table({BASE: HELD}), LABELS
+    )
     assert plan.text.splitlines() == HEAD
 
 
@@ -156,9 +185,13 @@ def test_no_mode_that_gives_rights(mode: str):
     assert "--chmod" in refused_body(f"COPY --chmod={mode} a /a")
 
 
-@pytest.mark.parametrize("source", ["../seatrial/text-0/EOF", "a/../../x", "../../etc", "$X/../..", "..", "/.."])
+@pytest.mark.parametrize(
+    "source", ["../seatrial/text-0/EOF", "a/../../x", "../../etc", "$X/../..", "..", "/.."]
+)
 def test_nothing_is_copied_from_outside_of_the_project(source: str):
-    """Beside the project stand files of ours in the context, and above it whatever the engine keeps."""
+    """Beside the project stand files of ours in the context, and above it whatever the engine
+    keeps.
+    """
     assert "leads out of the project" in refused_body(f"COPY {source} /x")
     refused_body(f"RUN --mount=type=bind,source={source},target=/x id")
     refused_body(f'COPY ["{source}", "/x"]')
@@ -190,7 +223,15 @@ def test_mounts_that_reach_elsewhere(mount: str):
 
 @pytest.mark.parametrize(
     "image",
-    ["debian", "seatrial/runtime", HELD, "ab" * 32, "abababababab", "SEATRIAL/runtime:1", BASE + "@" + HELD],
+    [
+        "debian",
+        "seatrial/runtime",
+        HELD,
+        "ab" * 32,
+        "abababababab",
+        "SEATRIAL/runtime:1",
+        BASE + "@" + HELD,
+    ],
 )
 def test_from_other_learner(image: str):
     assert "there is no base image" in refused(f"FROM {image}\n").message
@@ -206,7 +247,9 @@ def test_from_arg(text: str):
     refused(text)
 
 
-@pytest.mark.parametrize("value", ["linux/s390x", "windows/amd64", "$X", "", "linux/amd64,linux/arm64"])
+@pytest.mark.parametrize(
+    "value", ["linux/s390x", "windows/amd64", "$X", "", "linux/amd64,linux/arm64"]
+)
 def test_platforms_of_other_machines(value: str):
     refused(f"FROM --platform={value} {BASE}")
     refused(f"FROM --os=linux {BASE}")
@@ -215,7 +258,9 @@ def test_platforms_of_other_machines(value: str):
 @pytest.mark.parametrize("source", ["debian", HELD, "0", "later", "$X", BASE])
 def test_copy_from_image(source: str):
     if source != BASE:
-        assert "line 2: COPY --from" in refused_body(f"COPY --from={source} /etc/shadow /x\nFROM {BASE} AS later\n")
+        assert "line 2: COPY --from" in refused_body(
+            f"COPY --from={source} /etc/shadow /x\nFROM {BASE} AS later\n"
+        )
 
 
 def test_copy_from_self_stage():
@@ -224,7 +269,9 @@ def test_copy_from_self_stage():
     assert (
         "COPY --from=stage-0"
         in canonical(
-            f"FROM {BASE} AS one\nFROM one\nCOPY --from=one /a /b\n".encode(), Table({BASE: HELD}), LABELS
+            f"FROM {BASE} AS one\nFROM one\nCOPY --from=one /a /b\n".encode(),
+            Table({BASE: HELD}),
+            LABELS,
         ).text
     )
 
@@ -238,13 +285,18 @@ def test_a_stage_name_is_used_once():
     assert "name of a stage" in refused(f"FROM {BASE} AS a\nFROM {BASE} AS a\n").message
 
 
-@pytest.mark.parametrize("flag", ["--parents", "--exclude=x", "--chown=$(id)", "--chown=a:b:c", "--checksum=x"])
+@pytest.mark.parametrize(
+    "flag", ["--parents", "--exclude=x", "--chown=$(id)", "--chown=a:b:c", "--checksum=x"]
+)
 def test_copy_flags(flag: str):
     assert "is not allowed" in refused_body(f"COPY {flag} a /a")
 
 
 def test_copy_chown_and_both_forms():
-    assert rewritten("COPY --chown=10001:10001 . .") == [*HEAD, 'COPY --chown=10001:10001 ["project", "."]']
+    assert rewritten("COPY --chown=10001:10001 . .") == [
+        *HEAD,
+        'COPY --chown=10001:10001 ["project", "."]',
+    ]
     assert rewritten('COPY ["a b","/c"]') == [*HEAD, 'COPY ["project/a b", "/c"]']
     assert "not a flag" in refused_body("COPY --FROM=a a /a")
     assert "needs a source" in refused_body("COPY a")
@@ -253,7 +305,9 @@ def test_copy_chown_and_both_forms():
 
 def test_too_many_instructions():
     assert len(rewritten("RUN a\n" * (MAX_INSTRUCTIONS - 1))) == MAX_INSTRUCTIONS + 1
-    assert f"more than {MAX_INSTRUCTIONS} instructions" in refused_body("RUN a\n" * MAX_INSTRUCTIONS)
+    assert f"more than {MAX_INSTRUCTIONS} instructions" in refused_body(
+        "RUN a\n" * MAX_INSTRUCTIONS
+    )
     assert f"more than {MAX_STAGES} stages" in refused(f"FROM {BASE}\n" * (MAX_STAGES + 1)).message
     assert "larger than 64 KiB" in refused_body("RUN " + "a" * (64 << 10))
 

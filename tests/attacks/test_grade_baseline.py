@@ -1,4 +1,6 @@
-"""The baseline shares the learner's pod: it is closed to the learner, and slowing it down gains nothing."""
+"""The baseline shares the learner's pod: it is closed to the learner, and slowing it down gains
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -106,10 +108,22 @@ def lab(folder: Path, baseline: str = HONEST, threshold: float = 0.8) -> LabCont
     """The tiny lab with a baseline that does the same work, and a rule that its twin can't keep."""
     made = tiny_lab(folder)
     spec = yaml.safe_load(made.files[PurePosixPath("lab.yaml")].data)
-    spec["baseline"] = {"name": "baseline", "kind": "baseline", "port": 8090, "cpu": 1.0, "memory_mb": 256}
+    spec["baseline"] = {
+        "name": "baseline",
+        "kind": "baseline",
+        "port": 8090,
+        "cpu": 1.0,
+        "memory_mb": 256,
+    }
     spec["limits"] = {"cpu": 1.0, "memory_mb": 256, "ready_s": 30, "run_s": 120}
     spec["rubric"]["criteria"][0]["weight"] = 30
-    speed = {"cases_from": "cases.reverse", "threshold": threshold, "per_window": 8, "warm_s": 0.5, "budget_s": 12}
+    speed = {
+        "cases_from": "cases.reverse",
+        "threshold": threshold,
+        "per_window": 8,
+        "warm_s": 0.5,
+        "budget_s": 12,
+    }
     spec["rubric"]["criteria"] += [
         {
             "id": "speed",
@@ -130,19 +144,26 @@ def speed(results: list[CheckResult]) -> CheckResult:
 
 
 def test_an_open_baseline_is_a_defect_of_the_lab(tmp_path: Path, sandbox: DockerSandbox) -> None:
-    result = grade(lab(tmp_path, HONEST.replace("CLOSED = True", "CLOSED = False")), project(HONEST), sandbox)
+    result = grade(
+        lab(tmp_path, HONEST.replace("CLOSED = True", "CLOSED = False")), project(HONEST), sandbox
+    )
     assert result.verdict is Verdict.ERRORED
     assert "X-Baseline-Key" in result.reason
 
 
-def test_a_service_that_lets_the_baseline_work_fails(tmp_path: Path, sandbox: DockerSandbox) -> None:
+def test_a_service_that_lets_the_baseline_work_fails(
+    tmp_path: Path, sandbox: DockerSandbox
+) -> None:
     result = grade(lab(tmp_path), project(BORROWER), sandbox)
     assert result.verdict is Verdict.FAILED
     assert result.criteria[0].outcome is Outcome.FAILED
 
 
 def test_requests_without_the_key_are_seen_and_fail(tmp_path: Path, sandbox: DockerSandbox) -> None:
-    """Each is refused and costs the baseline time all the same. The threshold is one that anybody keeps."""
+    """Each is refused and costs the baseline time all the same.
+
+    The threshold is one that anybody keeps.
+    """
     result = grade(lab(tmp_path, threshold=50.0), project(FLOODER), sandbox)
     found = speed(result.criteria)
     assert found.outcome is Outcome.FAILED, found.message

@@ -1,4 +1,6 @@
-"""A submission that writes its own verdict changes nothing: the probe, our ledgers and the engine decide."""
+"""A submission that writes its own verdict changes nothing: the probe, our ledgers and the engine
+decide.
+"""
 
 from __future__ import annotations
 
@@ -100,12 +102,16 @@ for work in (flood, callbacks):
 serve()
 """.replace("RESULT", RESULT)
 )
-SHIM = "import os, sys\nopen('/tmp/shimmed', 'w').write('1')\nprint('{\"type\":\"done\"}', flush=True)\n"
+SHIM = (
+    "import os, sys\nopen('/tmp/shimmed', 'w').write('1')\nprint('{\"type\":\"done\"}', "
+    "flush=True)\n"
+)
 SHIMMED = DOCKERFILE.replace(
     "CMD",
     "COPY shim.sh /usr/local/bin/python\n"
     "COPY shim.sh /opt/seatrial/grader\n"
-    "RUN python3 -c \"import site,shutil; shutil.copy('sitecustomize.py', site.getsitepackages()[0])\"\n"
+    "RUN python3 -c \"import site,shutil; shutil.copy('sitecustomize.py', "
+    'site.getsitepackages()[0])"\n'
     "ENV PATH=/usr/local/bin:/usr/bin:/bin PYTHONPATH=/srv SEATRIAL_VERDICT=passed\nCMD",
 )
 HONEST = SERVICE + "\nHEADERS = {}\nanswer = lambda text: text[::-1]\nserve()\n"

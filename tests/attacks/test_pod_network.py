@@ -1,4 +1,5 @@
-"""Attacks from the learner's container on the network: the host, other runs, and the parties of its own pod.
+"""Attacks from the learner's container on the network: the host, other runs, and the parties of its
+own pod.
 
 Where the engine runs on this machine, real listeners on the host would see anything that got out.
 """
@@ -114,7 +115,9 @@ def found(host: HostListener) -> dict[str, object]:
     env = {"HOSTS": " ".join(host.addresses()), "HOST_PORT": str(host.port)}
     with podkit.pod("app", "models") as where:
         where.start(podkit.party(SIDECAR, "models", role="sidecar", port=9100))
-        where.start(podkit.party("import sys; sys.stdin.read()", "probe", role="probe", interactive=True))
+        where.start(
+            podkit.party("import sys; sys.stdin.read()", "probe", role="probe", interactive=True)
+        )
         deadline = time.monotonic() + 10
         while "LISTENING" not in where.logs("models"):
             assert time.monotonic() < deadline
@@ -225,7 +228,9 @@ def test_bind_loopback_only():
 
 
 def test_cross_run_reach():
-    """Another run's service can't be reached at any of its addresses, nor its abstract socket by name."""
+    """Another run's service can't be reached at any of its addresses, nor its abstract socket by
+    name.
+    """
     victim = """
     import socket, time
     tcp = socket.create_server(("0.0.0.0", 8000))

@@ -80,7 +80,14 @@ def docker_sock_absent():
     devices = [n for n in os.listdir("/dev") if stat.S_ISBLK(os.stat(f"/dev/{n}").st_mode)]
     return {"sockets": found, "writable": writable, "disks": disks, "block": devices}
 """
-NAMES = ("setuid_nnp", "raw_socket", "mount_unshare_keyctl", "io_uring", "mknod", "docker_sock_absent")
+NAMES = (
+    "setuid_nnp",
+    "raw_socket",
+    "mount_unshare_keyctl",
+    "io_uring",
+    "mknod",
+    "docker_sock_absent",
+)
 
 
 @pytest.fixture(scope="module")

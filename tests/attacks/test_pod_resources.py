@@ -137,7 +137,11 @@ def test_mem_bomb():
     with podkit.pod("app") as where:
         where.start(
             podkit.party(
-                "print('up', flush=True)\nhoard = [bytearray(b'x' * (1 << 20)) for _ in range(4000)]", memory_mb=64
+                (
+                    "print('up', flush=True)\nhoard = [bytearray(b'x' * (1 << 20)) for _ in "
+                    "range(4000)]"
+                ),
+                memory_mb=64,
             )
         )
         state = podkit.ended(where, "app")
@@ -161,7 +165,8 @@ def test_oom_child_survives():
 
 def test_log_flood():
     code = (
-        "import os\nblock = b'y' * 65535 + b'\\n'\nfor _ in range(512): os.write(1, block)\nos.write(1, b'THE END\\n')"
+        "import os\nblock = b'y' * 65535 + b'\\n'\nfor _ in range(512): os.write(1, "
+        "block)\nos.write(1, b'THE END\\n')"
     )
     with podkit.pod("app") as where:
         where.start(podkit.party(code))
@@ -182,12 +187,17 @@ def test_log_binary_escapes():
         podkit.ended(where, "app")
         log = where.logs("app")
     assert "owned" in log
-    assert not [c for c in log if (ord(c) < 32 and c not in "\n\t") or 0x7F <= ord(c) < 0xA0 or c == "\u202e"]
+    assert not [
+        c
+        for c in log
+        if (ord(c) < 32 and c not in "\n\t") or 0x7F <= ord(c) < 0xA0 or c == "\u202e"
+    ]
 
 
 def test_sigterm_ignored():
     code = (
-        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('READY', flush=True)\ntime.sleep(60)"
+        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('READY', "
+        "flush=True)\ntime.sleep(60)"
     )
     with podkit.pod("app") as where:
         where.start(podkit.party(code))
@@ -213,7 +223,13 @@ def made(*instructions: str) -> Iterator[ImageRef]:
     stream.seek(0)
     tag = f"seatrial-test/{run.run_id}"
     for message in api.build(
-        fileobj=stream, custom_context=True, tag=tag, labels=as_labels(run), rm=True, forcerm=True, decode=True
+        fileobj=stream,
+        custom_context=True,
+        tag=tag,
+        labels=as_labels(run),
+        rm=True,
+        forcerm=True,
+        decode=True,
     ):
         assert "error" not in message, message
     yield podkit.sandbox().image(tag)
@@ -242,7 +258,9 @@ def test_healthcheck_storm(stormy):
 
 
 def test_volume_bypass(stormy):
-    """A VOLUME of the image becomes a bounded tmpfs, not an anonymous volume that fills the disk and stays."""
+    """A VOLUME of the image becomes a bounded tmpfs, not an anonymous volume that fills the disk
+    and stays.
+    """
     code = """
     for path in ("/cache/big", "/var/lib/stuff/big"):
         try:

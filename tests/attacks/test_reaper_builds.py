@@ -1,4 +1,6 @@
-"""Builds that fail, and workers killed in the middle of one: nothing is left that a sweep does not find."""
+"""Builds that fail, and workers killed in the middle of one: nothing is left that a sweep does not
+find.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,20 @@ pytestmark = pytest.mark.docker
 
 
 def request(dockerfile: str, run: RunLabels) -> BuildRequest:
-    source = {PurePosixPath("Dockerfile"): SourceFile(f"FROM {podkit.BASE}\n{dockerfile}\n".encode())}
-    return BuildRequest(Snapshot(source, uuid.uuid4().hex), {podkit.BASE: podkit.image().id}, run, timeout_s=60)
+    source = {
+        PurePosixPath("Dockerfile"): SourceFile(f"FROM {podkit.BASE}\n{dockerfile}\n".encode())
+    }
+    return BuildRequest(
+        Snapshot(source, uuid.uuid4().hex), {podkit.BASE: podkit.image().id}, run, timeout_s=60
+    )
 
 
 def test_failed_build_leftovers():
     run = podkit.labels()
     lines: list[str] = []
-    hostile = request(f"ENV A={uuid.uuid4().hex}\nRUN echo first > /one\nRUN echo going down && exit 9", run)
+    hostile = request(
+        f"ENV A={uuid.uuid4().hex}\nRUN echo first > /one\nRUN echo going down && exit 9", run
+    )
     with pytest.raises(BuildFailed, match="ended with code 9"):
         podkit.sandbox().build(hostile, lines.append, lambda: False)
     assert any("going down" in line for line in lines)
@@ -38,7 +46,9 @@ def test_failed_build_leftovers():
 
 def test_a_built_image_is_removed_without_a_trace():
     run = podkit.labels()
-    image = podkit.sandbox().build(request('RUN echo hi > /hi\nCMD ["true"]', run), lambda _: None, lambda: False)
+    image = podkit.sandbox().build(
+        request('RUN echo hi > /hi\nCMD ["true"]', run), lambda _: None, lambda: False
+    )
     assert podkit.left(run)
     podkit.sandbox().remove_image(image)
     podkit.sandbox().remove_image(image)
@@ -75,7 +85,9 @@ def test_a_held_image_is_built_once_and_survives_sweeps():
     key = f"test-{uuid.uuid4().hex}"
     api = podkit.client().api
     try:
-        first = podkit.sandbox().held_image(key, request(f"ENV KEY={key}\nRUN echo 1 > /one", podkit.labels()))
+        first = podkit.sandbox().held_image(
+            key, request(f"ENV KEY={key}\nRUN echo 1 > /one", podkit.labels())
+        )
         podkit.sandbox().sweep(is_alive=lambda *_: False)
         # A request that can't be built shows that nothing is built the second time.
         assert podkit.sandbox().held_image(key, request("RUN exit 1", podkit.labels())) == first

@@ -1,4 +1,6 @@
-"""What a killed worker leaves behind is found by its labels and removed; what lives or is held stays."""
+"""What a killed worker leaves behind is found by its labels and removed; what lives or is held
+stays.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,8 @@ def built(labels: dict[str, str], tag: str | None = None) -> str:
     """An image of two stages with ``labels`` in each stage, as a contained build writes them."""
     label = "LABEL " + " ".join(f'"{key}"="{value}"' for key, value in labels.items())
     base = podkit.BASE
-    text = (
-        f"FROM {base} AS one\n{label}\nENV A=1\nFROM {base}\n{label}\nCOPY --from=one /etc/hostname /copied\n".encode()
-    )
+    first = f"FROM {base} AS one\n{label}\nENV A=1\n"
+    text = f"{first}FROM {base}\n{label}\nCOPY --from=one /etc/hostname /copied\n".encode()
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
         member = tarfile.TarInfo("Dockerfile")
@@ -90,7 +91,8 @@ def test_another_installation_is_left_alone_until_it_expires():
         assert len(podkit.left(other)) == 1
     expired = podkit.labels(installation="somebody-else", expires_at=int(time.time()) - 1)
     podkit.sandbox().open_pod(expired, ("app",))
-    # Even without an installation of its own a sandbox removes what has expired, and even if it is said to live.
+    # Even without an installation of its own a sandbox removes what has expired, and even if it is
+    # said to live.
     assert DockerSandbox(podkit.client()).sweep(is_alive=lambda _run, _fence: True) >= 1
     assert podkit.left(expired) == []
 
@@ -98,10 +100,14 @@ def test_another_installation_is_left_alone_until_it_expires():
 def test_held_images_and_our_own_stay():
     run = podkit.labels(expires_at=1)
     image = built({**as_labels(run), LABEL_HELD: "a-baseline"}, f"seatrial/held:{run.run_id[:12]}")
-    unfinished = built({**as_labels(run), LABEL_HELD: "a-baseline", "build": "died before it was tagged"})
+    unfinished = built(
+        {**as_labels(run), LABEL_HELD: "a-baseline", "build": "died before it was tagged"}
+    )
     try:
         sweep()
-        assert podkit.client().images.list(filters={"label": "build=died before it was tagged"}) == []
+        assert (
+            podkit.client().images.list(filters={"label": "build=died before it was tagged"}) == []
+        )
         assert unfinished != image
         assert podkit.client().images.get(image).id == image
         assert podkit.sandbox().image(podkit.BASE).id == podkit.image().id
@@ -139,7 +145,9 @@ def test_kill9_each_phase():
     code = textwrap.dedent(script).replace("INSTALLATION", podkit.INSTALLATION)
     for phase in ("opened", "create_volume", "attach_socket", "running", "remove_container"):
         run = podkit.labels()
-        ended = subprocess.run([sys.executable, "-c", code, phase, run.run_id], timeout=60, check=False)
+        ended = subprocess.run(
+            [sys.executable, "-c", code, phase, run.run_id], timeout=60, check=False
+        )
         assert ended.returncode == -9, phase
         assert podkit.left(run), f"the worker was killed too late at {phase}"
         sweep()

@@ -1,8 +1,10 @@
-"""``bench flake``: does the rule for ratios come out right, on a quiet machine and beside a CPU hog?
+"""``bench flake``: does the rule for ratios come out right, on a quiet machine and beside a CPU
+hog?
 
-Two services whose true ratio is known are compared by the very code that the ``latency_ratio`` check uses, with its
-defaults. A/A: equal services at threshold 1.0, where no verdict may be given. 20 % to either side of a threshold: no
-wrong verdict may be given. Inconclusive is no verdict; how often and how long is printed.
+Two services whose true ratio is known are compared by the very code that the ``latency_ratio``
+check uses, with its defaults. A/A: equal services at threshold 1.0, where no verdict may be given.
+20 % to either side of a threshold: no wrong verdict may be given. Inconclusive is no verdict; how
+often and how long is printed.
 """
 
 from __future__ import annotations
@@ -50,7 +52,10 @@ class Tally:
 @contextlib.contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.spinner", *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-m", "tests.bench.spinner", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
     try:
         yield process
@@ -93,14 +98,19 @@ async def once(sides: tuple[Target, Target], threshold: float, tally: Tally) -> 
         await side.close()
 
 
-def measure(name: str, units: int, threshold: float, runs: int, say: Callable[[str], None]) -> Tally:
+def measure(
+    name: str, units: int, threshold: float, runs: int, say: Callable[[str], None]
+) -> Tally:
     """``runs`` comparisons of a service of ``units`` with one of ``UNITS``."""
     tally = Tally(name)
     for number in range(runs):
         with service("app", units) as app, service("baseline", UNITS) as baseline:
             asyncio.run(once((app, baseline), threshold, tally))
         ratio = f"{tally.ratios[-1]:.3f}" if tally.ratios else "none"
-        say(f"{name} {number + 1}/{runs}: {tally.outcomes[-1]}, ratio {ratio}, {tally.seconds[-1]:.0f} s")
+        say(
+            f"{name} {number + 1}/{runs}: {tally.outcomes[-1]}, ratio {ratio}, "
+            f"{tally.seconds[-1]:.0f} s"
+        )
     return tally
 
 

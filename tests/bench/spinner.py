@@ -1,7 +1,11 @@
-"""Services and disturbers for the benches: ``python -m tests.bench.spinner serve UNITS`` or ``... hog SEED``.
+"""Services and disturbers for the benches:
 
-``serve`` answers every request after UNITS rounds of hashing, so that the true ratio of two of them is the ratio of
-their units. ``hog`` burns one core in bursts of random length, as a neighbour on a shared machine does.
+``python -m tests.bench.spinner serve UNITS`` or ``... hog SEED``.
+
+``serve`` answers every request after UNITS rounds of hashing, so that the true ratio of two of them
+is the ratio of
+their units. ``hog`` burns one core in bursts of random length, as a neighbour on a shared machine
+does.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""Servers whose latency is known: ``python targets.py`` in the probe image. Raw asyncio, exact timers, one process.
+"""Servers whose latency is known:
 
-GET /fast      at once
-GET /fixed     after 20 ms
-GET /bimodal   92 of 100 after 5 ms, 8 after 200 ms, spread evenly
-GET /stall     after 5 ms; from the ninth to the eleventh second after the first request nothing is answered
-GET /stream    server-sent events: the first after 80 ms, then one every 25 ms, 40 in all
-GET /restart   forgets what was counted, so that the next /stall stalls again
+``python targets.py`` in the probe image. Raw asyncio, exact timers, one process.
 
-Prints its port. Waiting starts when the request arrives; how late an answer is written is printed at the end.
+GET /fast      at once GET /fixed     after 20 ms GET /bimodal   92 of 100 after 5 ms, 8 after 200
+ms, spread evenly GET /stall     after 5 ms; from the ninth to the eleventh second after the first
+request nothing is answered GET /stream    server-sent events: the first after 80 ms, then one every
+25 ms, 40 in all GET /restart   forgets what was counted, so that the next /stall stalls again
+
+Prints its port. Waiting starts when the request arrives; how late an answer is written is printed
+at the end.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ SLOW_OF_25 = (4, 17)
 STALL_S = (9.0, 11.0)
 FIRST_S, GAP_S, TOKENS = 0.080, 0.025, 40
 BODY = json.dumps({"label": "positive", "score": 0.9731}).encode()
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(BODY),
+    BODY,
+)
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -107,7 +111,9 @@ class Connection(asyncio.Protocol):
         def token() -> None:
             event = b'data: {"token": %d}\n\n' % number
             last = number == TOKENS - 1
-            self.transport.write(b"%x\r\n%b\r\n" % (len(event), event) + (b"0\r\n\r\n" if last else b""))
+            self.transport.write(
+                b"%x\r\n%b\r\n" % (len(event), event) + (b"0\r\n\r\n" if last else b"")
+            )
             if not last and not self.transport.is_closing():
                 self.stream(number + 1, due + GAP_S)
 
@@ -116,7 +122,9 @@ class Connection(asyncio.Protocol):
 
 async def main() -> None:
     state = State(Timers())
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(state), "127.0.0.1", 0, backlog=4096)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(state), "127.0.0.1", 0, backlog=4096
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

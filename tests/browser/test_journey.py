@@ -1,7 +1,8 @@
-"""The main job in a real browser, with the real worker, engine and model: with JavaScript, and without.
+"""The main job in a real browser, with the real worker, engine and model: with JavaScript, and
+without.
 
-Sign up, take a lab, download its starter, submit a project, follow the run, read the verdict, publish it, and look at
-the public page from a window that is not signed in.
+Sign up, take a lab, download its starter, submit a project, follow the run, read the verdict,
+publish it, and look at the public page from a window that is not signed in.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     assert client.containers.list(all=True, filters=filters) == []
     assert client.volumes.list(filters=filters) == []
     images = client.images.list(all=True, filters=filters)
-    assert [i.tags for i in images if LABEL_HELD not in i.labels] == []  # a baseline is kept for the next run
+    assert [
+        i.tags for i in images if LABEL_HELD not in i.labels
+    ] == []  # a baseline is kept for the next run
     assert processes_of(up.home) == []
 
 
@@ -63,7 +66,11 @@ def chromium() -> Iterator[Browser]:
 def upload_of(lab: str, submission: str) -> dict[str, str | bytes]:
     """A proving submission of a lab as the file that a learner chooses."""
     snapshot = submission_snapshot(load_lab(ROOT / "content" / "labs" / lab), submission)
-    return {"name": f"{submission}.zip", "mimeType": "application/zip", "buffer": pack_zip(snapshot.files)}
+    return {
+        "name": f"{submission}.zip",
+        "mimeType": "application/zip",
+        "buffer": pack_zip(snapshot.files),
+    }
 
 
 def sign_up(page: Page, site: Up, handle: str) -> None:

@@ -1,4 +1,6 @@
-"""The pages in the states that people meet: every way a run can end, one that goes on, nothing there, a refusal."""
+"""The pages in the states that people meet: every way a run can end, one that goes on, nothing
+there, a refusal.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,12 @@ OVER: dict[str, dict[str, Any]] = {
     "passed": {"verdict": "passed"},
     "gate": {"verdict": "failed", "score": 40},
     "inconclusive": {"verdict": "inconclusive"},
-    "errored": {"verdict": "errored", "score": None, "reason": "A check failed in itself.", "advice": "Grade again."},
+    "errored": {
+        "verdict": "errored",
+        "score": None,
+        "reason": "A check failed in itself.",
+        "advice": "Grade again.",
+    },
     "not-gradable": {
         "verdict": "not_gradable",
         "score": None,
@@ -43,7 +50,9 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", OVER)
-def test_runs_that_are_over(chromium, live_server, pictures: Path, client, ada, graded, name: str) -> None:
+def test_runs_that_are_over(
+    chromium, live_server, pictures: Path, client, ada, graded, name: str
+) -> None:
     changes = dict(OVER[name])
     run = graded(ada, changes.pop("verdict"), **changes)
     if name in ("errored", "not-gradable", "cancelled"):
@@ -51,14 +60,24 @@ def test_runs_that_are_over(chromium, live_server, pictures: Path, client, ada, 
     if name == "gate":
         gate = run.check_results.get(criterion="contract")
         gate.outcome, gate.points = "failed", 0
-        gate.payload |= {"outcome": "failed", "points": 0, "advice": "Answer 422 when the text is missing."}
+        gate.payload |= {
+            "outcome": "failed",
+            "points": 0,
+            "advice": "Answer 422 when the text is missing.",
+        }
         gate.save()
     if name == "inconclusive":
         ratio = run.check_results.get(criterion="throughput")
         ratio.outcome, ratio.points = "inconclusive", 0
         ratio.payload |= {"outcome": "inconclusive", "points": 0}
         ratio.save()
-    look(chromium, live_server.url + run.get_absolute_url(), f"run-{name}", pictures, session(client, ada, live_server))
+    look(
+        chromium,
+        live_server.url + run.get_absolute_url(),
+        f"run-{name}",
+        pictures,
+        session(client, ada, live_server),
+    )
 
 
 def test_a_run_that_goes_on(chromium, live_server, pictures: Path, client, ada, graded) -> None:
@@ -75,17 +94,33 @@ def test_a_run_that_goes_on(chromium, live_server, pictures: Path, client, ada, 
     writer.record(PhaseStarted(phase="grade"))
     writer.record(CheckStarted(criterion="throughput"))
     writer.flush()
-    look(chromium, live_server.url + run.get_absolute_url(), "run-live", pictures, session(client, ada, live_server))
+    look(
+        chromium,
+        live_server.url + run.get_absolute_url(),
+        "run-live",
+        pictures,
+        session(client, ada, live_server),
+    )
 
 
-def test_pages_with_nothing_on_them(chromium, live_server, pictures: Path, client, ada, ivan) -> None:
+def test_pages_with_nothing_on_them(
+    chromium, live_server, pictures: Path, client, ada, ivan
+) -> None:
     cookies = session(client, ada, live_server)
     look(chromium, f"{live_server.url}/runs/", "runs-empty", pictures, cookies)
     look(chromium, f"{live_server.url}/labs/", "labs-empty", pictures, cookies)
-    look(chromium, f"{live_server.url}/teach/", "teach-empty", pictures, session(client, ivan, live_server))
+    look(
+        chromium,
+        f"{live_server.url}/teach/",
+        "teach-empty",
+        pictures,
+        session(client, ivan, live_server),
+    )
 
 
-def test_a_page_that_is_not_for_you(chromium, live_server, pictures: Path, client, ada, lab) -> None:
+def test_a_page_that_is_not_for_you(
+    chromium, live_server, pictures: Path, client, ada, lab
+) -> None:
     assert client.get("/labs/").status_code == 200
     cookies = session(client, ada, live_server)
     assert client.get("/teach/").status_code == 403
@@ -104,14 +139,21 @@ def test_a_page_that_broke(chromium, live_server, pictures: Path, settings, monk
     look(chromium, f"{live_server.url}/broken/", "broken", pictures, [], expected=500)
 
 
-def test_what_a_reviewer_sees(chromium, live_server, pictures: Path, client, ada, rita, graded, published) -> None:
+def test_what_a_reviewer_sees(
+    chromium, live_server, pictures: Path, client, ada, rita, graded, published
+) -> None:
     entry = published(graded(ada))
     cookies = session(client, rita, live_server)
-    look(chromium, live_server.url + entry.get_absolute_url(), "evidence-reviewer", pictures, cookies)
+    look(
+        chromium, live_server.url + entry.get_absolute_url(), "evidence-reviewer", pictures, cookies
+    )
 
 
 FORMS = {
-    "signup": ("/accounts/signup/", {"username": "ada", "email": "no address", "password1": "short"}),
+    "signup": (
+        "/accounts/signup/",
+        {"username": "ada", "email": "no address", "password1": "short"},
+    ),
     "login": ("/accounts/login/", {"login": "nobody", "password": "wrong"}),
     "reset": ("/accounts/password/reset/", {"email": "no address"}),
 }
@@ -119,10 +161,15 @@ FORMS = {
 
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_forms_with_errors(chromium, live_server, pictures: Path, ada, name: str, theme: str) -> None:
+def test_forms_with_errors(
+    chromium, live_server, pictures: Path, ada, name: str, theme: str
+) -> None:
     address, values = FORMS[name]
     context = chromium.new_context(
-        viewport={"width": 390, "height": 900}, color_scheme=theme, reduced_motion="reduce", bypass_csp=True
+        viewport={"width": 390, "height": 900},
+        color_scheme=theme,
+        reduced_motion="reduce",
+        bypass_csp=True,
     )
     page = context.new_page()
     page.goto(live_server.url + address)
@@ -136,7 +183,9 @@ def test_forms_with_errors(chromium, live_server, pictures: Path, ada, name: str
     context.close()
 
 
-def test_an_instructor_sees_what_proves_a_version(chromium, live_server, pictures: Path, client, ivan) -> None:
+def test_an_instructor_sees_what_proves_a_version(
+    chromium, live_server, pictures: Path, client, ivan
+) -> None:
     from django.core.management import call_command
 
     from labs.models import LabVersion
@@ -144,7 +193,13 @@ def test_an_instructor_sees_what_proves_a_version(chromium, live_server, picture
     call_command("lab_sync")
     version = LabVersion.objects.get(lab_id="rag-service")
     cookies = session(client, ivan, live_server)
-    look(chromium, f"{live_server.url}/teach/versions/{version.pk}/", "teach-version", pictures, cookies)
+    look(
+        chromium,
+        f"{live_server.url}/teach/versions/{version.pk}/",
+        "teach-version",
+        pictures,
+        cookies,
+    )
 
 
 def test_a_regrade_before_it_is_published(
@@ -161,33 +216,59 @@ def test_a_regrade_before_it_is_published(
         passed = number != 1
         for old in run.replaces.check_results.all():
             outcome = "passed" if passed else "failed"
-            payload = {**old.payload, "outcome": outcome, "message": "61 of 61 requests were answered as specified."}
-            CheckResult.objects.create(run=run, criterion=old.criterion, outcome=outcome, points=1, payload=payload)
-        run.state, run.verdict, run.score = "finished", "passed" if passed else "failed", 100 if passed else 40
+            payload = {
+                **old.payload,
+                "outcome": outcome,
+                "message": "61 of 61 requests were answered as specified.",
+            }
+            CheckResult.objects.create(
+                run=run, criterion=old.criterion, outcome=outcome, points=1, payload=payload
+            )
+        run.state, run.verdict, run.score = (
+            "finished",
+            "passed" if passed else "failed",
+            100 if passed else 40,
+        )
         run.save()
-    look(chromium, live_server.url + batch.get_absolute_url(), "regrade", pictures, session(client, ivan, live_server))
+    look(
+        chromium,
+        live_server.url + batch.get_absolute_url(),
+        "regrade",
+        pictures,
+        session(client, ivan, live_server),
+    )
 
 
-def test_a_refused_archive_and_the_next_choice(chromium, live_server, pictures: Path, client, ada, tmp_path) -> None:
-    """The reason stands on the page, and the zone that came with it still shows the name of the next file."""
+def test_a_refused_archive_and_the_next_choice(
+    chromium, live_server, pictures: Path, client, ada, tmp_path
+) -> None:
+    """The reason stands on the page, and the zone that came with it still shows the name of the
+    next file.
+    """
     from django.core.management import call_command
 
     call_command("lab_sync")
     wrong, right = tmp_path / "notes.zip", tmp_path / "project-2.zip"
     wrong.write_bytes(b"no archive")
     right.write_bytes(b"no archive either")
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, bypass_csp=True, reduced_motion="reduce")
+    context = chromium.new_context(
+        viewport={"width": 1440, "height": 900}, bypass_csp=True, reduced_motion="reduce"
+    )
     context.add_cookies(session(client, ada, live_server))
     page = context.new_page()
     page.goto(f"{live_server.url}/labs/rag-service/")
     page.locator("input[type=file]").set_input_files(wrong)
-    page.wait_for_function("document.querySelector('[data-file-name]').textContent.includes('notes.zip')")
+    page.wait_for_function(
+        "document.querySelector('[data-file-name]').textContent.includes('notes.zip')"
+    )
     page.get_by_role("button", name=re.compile("Submit and grade")).click()
     page.locator("#submit-form [role=alert]").wait_for()
     page.screenshot(path=str(pictures / "refused-1440-light.png"), full_page=True)
     assert not violations(page)
     page.locator("input[type=file]").set_input_files(right)
-    page.wait_for_function("document.querySelector('[data-file-name]').textContent.includes('project-2.zip')")
+    page.wait_for_function(
+        "document.querySelector('[data-file-name]').textContent.includes('project-2.zip')"
+    )
     context.close()
 
 
@@ -216,7 +297,9 @@ def test_from_sign_up_to_the_upload_by_keyboard_alone(chromium, live_server, lab
     context.close()
 
 
-def test_from_a_verdict_to_the_portfolio_by_keyboard_alone(chromium, live_server, client, ada, graded) -> None:
+def test_from_a_verdict_to_the_portfolio_by_keyboard_alone(
+    chromium, live_server, client, ada, graded
+) -> None:
     run = graded(ada, "failed")
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.add_cookies(session(client, ada, live_server))

@@ -1,4 +1,6 @@
-"""Every page of the foundation in real Chromium: axe finds nothing, nothing overflows, and pictures for people."""
+"""Every page of the foundation in real Chromium: axe finds nothing, nothing overflows, and pictures
+for people.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def test_pages_for_visitors(chromium, live_server, pictures: Path, name: str) ->
     look(chromium, live_server.url + VISITOR[name], name, pictures, [])
 
 
-def test_front_page_with_a_published_run(chromium, live_server, pictures: Path, ada, graded, published) -> None:
+def test_front_page_with_a_published_run(
+    chromium, live_server, pictures: Path, ada, graded, published
+) -> None:
     published(graded(ada))
     look(chromium, live_server.url + "/", "home-real", pictures, [])
 
@@ -58,33 +62,53 @@ def test_first_instructor(chromium, live_server, pictures: Path) -> None:
     look(chromium, f"{live_server.url}/first/{FirstLink.make()}/", "first", pictures, [])
 
 
-def test_the_public_portfolio(chromium, live_server, pictures: Path, ada, graded, published) -> None:
+def test_the_public_portfolio(
+    chromium, live_server, pictures: Path, ada, graded, published
+) -> None:
     graded(ada, "failed")
     entry = published(graded(ada))
     look(chromium, f"{live_server.url}/p/ada/", "portfolio", pictures, [])
     look(chromium, f"{live_server.url}/p/ada/{entry.pk}/", "evidence", pictures, [])
 
 
-def test_the_own_portfolio(chromium, live_server, pictures: Path, client, ada, graded, published) -> None:
+def test_the_own_portfolio(
+    chromium, live_server, pictures: Path, client, ada, graded, published
+) -> None:
     published(graded(ada))
     published(graded(ada, "failed"))
     cookies = session(client, ada, live_server)
     look(chromium, f"{live_server.url}/portfolio/", "portfolio-settings", pictures, cookies)
     look(chromium, f"{live_server.url}/p/ada/", "portfolio-own", pictures, cookies)
-    look(chromium, f"{live_server.url}/accounts/password/change/", "change-password", pictures, cookies)
+    look(
+        chromium,
+        f"{live_server.url}/accounts/password/change/",
+        "change-password",
+        pictures,
+        cookies,
+    )
 
 
 def test_an_empty_portfolio(chromium, live_server, pictures: Path, client, ada, lab) -> None:
-    look(chromium, f"{live_server.url}/portfolio/", "portfolio-empty", pictures, session(client, ada, live_server))
+    look(
+        chromium,
+        f"{live_server.url}/portfolio/",
+        "portfolio-empty",
+        pictures,
+        session(client, ada, live_server),
+    )
 
 
 def test_the_policy_holds_in_the_browser(chromium, live_server, ada, graded, published) -> None:
-    """Without the bypass: style and script from the site alone, and nothing on the page is refused."""
+    """Without the bypass: style and script from the site alone, and nothing on the page is
+    refused.
+    """
     entry = published(graded(ada))
     context = chromium.new_context()
     page = context.new_page()
     refused: list[str] = []
-    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: refused.append(message.text) if message.type == "error" else None
+    )
     for address in ("/", f"/p/ada/{entry.pk}/", "/accounts/login/"):
         page.goto(live_server.url + address)
         page.wait_for_load_state("networkidle")
@@ -94,7 +118,9 @@ def test_the_policy_holds_in_the_browser(chromium, live_server, ada, graded, pub
     context.close()
 
 
-def test_errors_of_a_form_and_the_theme_by_keyboard(chromium, live_server, pictures: Path, ada) -> None:
+def test_errors_of_a_form_and_the_theme_by_keyboard(
+    chromium, live_server, pictures: Path, ada
+) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 800})
     page = context.new_page()
     page.goto(live_server.url + "/accounts/login/")
@@ -129,7 +155,14 @@ def test_pages_of_labs(chromium, live_server, pictures: Path) -> None:
     call_command("lab_sync")
     look(chromium, f"{live_server.url}/labs/", "labs", pictures, [])
     for lab in Lab.objects.exclude(current=None)[:2]:
-        look(chromium, live_server.url + lab.get_absolute_url(), f"lab-{lab.slug}", pictures, [], ("light",))
+        look(
+            chromium,
+            live_server.url + lab.get_absolute_url(),
+            f"lab-{lab.slug}",
+            pictures,
+            [],
+            ("light",),
+        )
 
 
 def test_pages_of_runs(chromium, live_server, pictures: Path, client, ada, ivan, graded) -> None:

@@ -1,4 +1,6 @@
-"""The ai-gateway lab without an engine: a right gateway passes every check, and each flaw fails the check it is for."""
+"""The ai-gateway lab without an engine: a right gateway passes every check, and each flaw fails the
+check it is for.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ def judge(service: type[SmallGateway], *names: str, seed: str = "7") -> dict[str
                 for name in names:
                     module, _, cls = name.partition(".")
                     check = getattr(importlib.import_module(f"lab_checks.{module}"), cls)
-                    found[cls] = await decided(check(check.params_model(**SHORT.get(cls, {}))), world)
+                    found[cls] = await decided(
+                        check(check.params_model(**SHORT.get(cls, {}))), world
+                    )
                 return found
 
     return asyncio.run(run())
@@ -90,7 +94,9 @@ ALL = (*TROUBLE, *CALM, "providers.HungProvider")
 
 
 def failing(found: dict[str, Measurement]) -> set[str]:
-    assert all(m.advice for m in found.values() if m.outcome is Outcome.FAILED), "a failure says what to do next"
+    assert all(m.advice for m in found.values() if m.outcome is Outcome.FAILED), (
+        "a failure says what to do next"
+    )
     return {name for name, m in found.items() if m.outcome is Outcome.FAILED}
 
 
@@ -114,7 +120,9 @@ class Hedges(SmallGateway):
 
     async def chat(self, exchange: Exchange, key: str, raw: bytes) -> None:
         other = self.providers["west" if next(self.turn) % 2 else "south"]
-        second = asyncio.ensure_future(other.request("POST", PATH, body=raw, headers=PROVIDER_KEY, timeout_s=5))
+        second = asyncio.ensure_future(
+            other.request("POST", PATH, body=raw, headers=PROVIDER_KEY, timeout_s=5)
+        )
         await super().chat(exchange, key, raw)
         await second
 
@@ -122,7 +130,9 @@ class Hedges(SmallGateway):
 class MadeUp(SmallGateway):
     def give_up(self, request: dict[str, Any], answer: Response) -> bytes | None:
         usage = {"prompt_tokens": 0, "completion_tokens": 0}
-        return json.dumps({"choices": [{"message": {"content": "0:sorry"}}], "usage": usage}).encode()
+        return json.dumps(
+            {"choices": [{"message": {"content": "0:sorry"}}], "usage": usage}
+        ).encode()
 
 
 def test_two_calls_for_one_request_are_seen_when_both_are_under_way() -> None:
@@ -185,7 +195,11 @@ def test_breakers_close_again_and_hold_for_streams_too(service: type[SmallGatewa
 class DropsFields(SmallGateway):
     async def chat(self, exchange: Exchange, key: str, raw: bytes) -> None:
         body = json.loads(raw)
-        kept = {name: body[name] for name in ("model", "messages", "max_tokens", "stream") if name in body}
+        kept = {
+            name: body[name]
+            for name in ("model", "messages", "max_tokens", "stream")
+            if name in body
+        }
         await super().chat(exchange, key, json.dumps(kept).encode())
 
 
@@ -194,7 +208,9 @@ class Strips(SmallGateway):
         body = json.loads(raw)
         for message in body["messages"]:
             message["content"] = (
-                message["content"].strip() if isinstance(message["content"], str) else message["content"]
+                message["content"].strip()
+                if isinstance(message["content"], str)
+                else message["content"]
             )
         await super().chat(exchange, key, json.dumps(body).encode())
 
@@ -253,7 +269,9 @@ class Replaying(SmallGateway):
     """Sends what another provider says after what the first one said."""
 
     async def end_stream(self, exchange: Exchange, raw: bytes, answer: Response) -> None:
-        again = await self.providers["west"].request("POST", PATH, body=raw, headers=PROVIDER_KEY, timeout_s=5)
+        again = await self.providers["west"].request(
+            "POST", PATH, body=raw, headers=PROVIDER_KEY, timeout_s=5
+        )
         await exchange.whole(200, answer.body + again.body, {"Content-Type": "text/event-stream"})
 
 
@@ -378,9 +396,16 @@ class Rewrites(PassesOn):
 
 @pytest.mark.parametrize(
     ("service", "fails"),
-    [(SmallGateway, {"PassedOn"}), (Drips, {"PassedOn"}), (Rewrites, {"PassedOn"}), (PassesOn, set())],
+    [
+        (SmallGateway, {"PassedOn"}),
+        (Drips, {"PassedOn"}),
+        (Rewrites, {"PassedOn"}),
+        (PassesOn, set()),
+    ],
 )
-def test_a_stream_that_was_collected_or_rewritten_is_none(service: type[SmallGateway], fails: set[str]) -> None:
+def test_a_stream_that_was_collected_or_rewritten_is_none(
+    service: type[SmallGateway], fails: set[str]
+) -> None:
     assert failing(judge(service, "streams.PassedOn")) == fails
 
 
@@ -391,7 +416,13 @@ def test_calls_inside_retry_after_are_those_of_the_same_provider_and_time() -> N
     def row(provider: str, start: float, fault: str = "") -> Any:
         return world.Row(provider, start, start + 0.01, 200, fault, 1, 1)
 
-    rows = [row("north", 10, "429"), row("north", 10.1), row("south", 10.5), row("north", 10.9), row("north", 11.2)]
+    rows = [
+        row("north", 10, "429"),
+        row("north", 10.1),
+        row("south", 10.5),
+        row("north", 10.9),
+        row("north", 11.2),
+    ]
     samples: Any = SimpleNamespace()
     trouble = phases.Trouble(phases.Phase(samples, []), phases.Phase(samples, rows), "north")
     assert [r.start for r in trouble.inside()] == [10.9]
@@ -402,7 +433,9 @@ def test_texts_are_known_from_the_seed_and_from_nothing_else() -> None:
 
     async def ask(seed: str) -> str:
         async with providers(seed) as listening:
-            answer = await listening["south"][1].request("POST", PATH, json=BODY, headers=PROVIDER_KEY)
+            answer = await listening["south"][1].request(
+                "POST", PATH, json=BODY, headers=PROVIDER_KEY
+            )
             return str(world.whole_text(answer.json()))
 
     said = asyncio.run(ask("one"))
@@ -410,7 +443,11 @@ def test_texts_are_known_from_the_seed_and_from_nothing_else() -> None:
     assert said not in world.right_texts("two", BODY)
 
 
-BODY = {"model": "chat", "messages": [{"role": "user", "content": "Summarise parcel 7."}], "max_tokens": 6}
+BODY = {
+    "model": "chat",
+    "messages": [{"role": "user", "content": "Summarise parcel 7."}],
+    "max_tokens": 6,
+}
 
 
 def test_a_gateway_without_an_embedder_refuses_embeddings_and_counts_tokens() -> None:
@@ -418,7 +455,9 @@ def test_a_gateway_without_an_embedder_refuses_embeddings_and_counts_tokens() ->
         async with providers("s") as listening:
             gateway, target = listening["north"]
             body = {"model": "minilm", "input": "text"}
-            refused = await target.request("POST", "/v1/embeddings", json=body, headers=PROVIDER_KEY)
+            refused = await target.request(
+                "POST", "/v1/embeddings", json=body, headers=PROVIDER_KEY
+            )
             models = await target.request("GET", "/v1/models", headers=PROVIDER_KEY)
             await target.request("POST", PATH, json=BODY, headers=PROVIDER_KEY)
             return refused.status, models.json()["data"], gateway.ledger.read()["rows"][-1]

@@ -26,7 +26,11 @@ CHECKS = {
     "traces": ("traces", "Traces", {"within_s": 0.5}),
     "decoys": ("alerts", "Decoys", {}),
     "series": ("series", "ActiveSeries", {"users": 30, "rate": 100.0}),
-    "incidents": ("alerts", "Incidents", {"rate": 60, "scrapes": 18, "rest": 18, "clean_s": 0.4, "pause_s": 0.2}),
+    "incidents": (
+        "alerts",
+        "Incidents",
+        {"rate": 60, "scrapes": 18, "rest": 18, "clean_s": 0.4, "pause_s": 0.2},
+    ),
 }
 
 
@@ -38,7 +42,9 @@ def lab(name: str) -> Any:
 def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ten scrapes a second and stretches to match."""
     with lab_checks("ai-observability"):
-        quiet, alerts, logs, watch, departed = map(lab, ("quiet", "alerts", "logs", "watch", "departed"))
+        quiet, alerts, logs, watch, departed = map(
+            lab, ("quiet", "alerts", "logs", "watch", "departed")
+        )
         monkeypatch.setattr(watch, "LOOK_S", 0.03)
         monkeypatch.setattr(quiet, "STAGES", ((50.0, 1.1), (90.0, 0.2)))
         monkeypatch.setattr(quiet, "CLEAN", 12)
@@ -68,11 +74,15 @@ async def verdicts(kind: type[SmallAssistant], names: list[str]) -> dict[str, tu
 
 async def test_a_good_assistant_passes_everything() -> None:
     found = await verdicts(SmallAssistant, list(CHECKS))
-    assert {name for name, (outcome, _) in found.items() if outcome is not Outcome.PASSED} == set(), found
+    assert {
+        name for name, (outcome, _) in found.items() if outcome is not Outcome.PASSED
+    } == set(), found
 
 
 class Careless(SmallAssistant):
-    """Users as labels, a trace of its own, prompts in the log, errors uncounted, an alert for every error."""
+    """Users as labels, a trace of its own, prompts in the log, errors uncounted, an alert for every
+    error.
+    """
 
     def measure(self, user: str, outcome: str, ttft_s: float, usage: dict[str, int]) -> None:
         self.users.add(user)
@@ -106,12 +116,16 @@ async def test_each_carelessness_is_found_where_it_is() -> None:
 
 
 class CarelessNowAndThen(SmallAssistant):
-    """Looks right as long as requests are answered: no trace of those that fail, words of those without an answer."""
+    """Looks right as long as requests are answered: no trace of those that fail, words of those
+    without an answer.
+    """
 
     traces_failures = False
 
     def line(self, trace: str, outcome: str, question: str) -> str:
-        return json.dumps({"trace_id": trace, **({"asked": question} if outcome == "abstained" else {})})
+        return json.dumps(
+            {"trace_id": trace, **({"asked": question} if outcome == "abstained" else {})}
+        )
 
 
 class CountsRefused(SmallAssistant):
@@ -127,7 +141,10 @@ class CountsRefusedApart(CountsRefused):
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [(CountsRefused, 'outcome="error"} grew by'), (CountsRefusedApart, "the brief doesn't know: 'refused'")],
+    [
+        (CountsRefused, 'outcome="error"} grew by'),
+        (CountsRefusedApart, "the brief doesn't know: 'refused'"),
+    ],
 )
 async def test_refused_requests_are_not_counted(kind: type[CountsRefused], said: str) -> None:
     outcome, message = (await verdicts(kind, ["counters"]))["counters"]
@@ -137,7 +154,11 @@ async def test_refused_requests_are_not_counted(kind: type[CountsRefused], said:
 
 async def test_carelessness_with_a_few_requests_is_found() -> None:
     found = await verdicts(CarelessNowAndThen, ["logs", "counters", "traces"])
-    assert [outcome for outcome, _ in found.values()] == [Outcome.FAILED, Outcome.PASSED, Outcome.FAILED], found
+    assert [outcome for outcome, _ in found.values()] == [
+        Outcome.FAILED,
+        Outcome.PASSED,
+        Outcome.FAILED,
+    ], found
     assert "holds what a user asked" in found["logs"][1]
     assert "no span of trace" in found["traces"][1]
 
@@ -154,7 +175,9 @@ class Telling(SmallAssistant):
             "base64": base64.b64encode(b"asked:" + question.encode()).decode(),
             "hex": question.encode().hex(),
             "backwards": question[::-1],
-            "of users who left": question if outcome == "error" and self.model_failed is False else "",
+            "of users who left": question
+            if outcome == "error" and self.model_failed is False
+            else "",
         }
         return json.dumps({"trace_id": trace, "asked": told.get(self.place, "")})
 
@@ -198,7 +221,11 @@ class CallsItAnswered(SmallAssistant):
 
 async def test_users_who_go_away_are_counted_and_logged() -> None:
     found = await verdicts(ForgetsWhoLeft, ["logs", "ended-early", "early-traces"])
-    assert [outcome for outcome, _ in found.values()] == [Outcome.FAILED, Outcome.FAILED, Outcome.PASSED], found
+    assert [outcome for outcome, _ in found.values()] == [
+        Outcome.FAILED,
+        Outcome.FAILED,
+        Outcome.PASSED,
+    ], found
     assert "left no line with their trace_id" in found["logs"][1]
     assert "error should have grown by 8" in found["ended-early"][1]
     outcome, message = (await verdicts(CallsItAnswered, ["ended-early"]))["ended-early"]
@@ -237,7 +264,9 @@ def histogram(times: list[float]) -> dict[str, float]:
 async def test_the_median_tells_when_a_busy_machine_stretches_the_tail(
     seen: float, observed: float, outcome: Outcome
 ) -> None:
-    """First tokens after 0.05 s, one in eight after 0.17 s: there, 0.1 s more are the next bucket."""
+    """First tokens after 0.05 s, one in eight after 0.17 s: there, 0.1 s more are the next
+    bucket.
+    """
     times = [0.05] * 70 + [0.17] * 10
     samples = types.SimpleNamespace(client_was_late=lambda: False)
     phase = types.SimpleNamespace(ttft_s=[seen * t for t in times], samples=samples)
@@ -249,14 +278,20 @@ async def test_the_median_tells_when_a_busy_machine_stretches_the_tail(
 
 
 class BadPager(SmallAssistant):
-    """Never sees errors, calls abstentions cost as well, and can't stop once it spoke of latency."""
+    """Never sees errors, calls abstentions cost as well, and can't stop once it spoke of
+    latency.
+    """
 
     stuck = False
 
     def alerts(self, grown: Counts) -> set[str]:
         found = super().alerts(grown) - {"errors"}
         self.stuck |= "latency" in found
-        return found | ({"latency"} if self.stuck else set()) | ({"cost"} if "quality" in found else set())
+        return (
+            found
+            | ({"latency"} if self.stuck else set())
+            | ({"cost"} if "quality" in found else set())
+        )
 
 
 async def test_alerts_must_come_name_one_thing_and_rest() -> None:
@@ -296,7 +331,9 @@ async def test_silence_counts_only_where_rules_could_speak() -> None:
     assert "latency, quality, cost" in message
 
 
-async def test_metrics_that_cannot_be_scraped_are_the_learners_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_metrics_that_cannot_be_scraped_are_the_learners_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def nothing(_: Any) -> None:
         return None
 

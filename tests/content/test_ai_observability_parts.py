@@ -27,27 +27,44 @@ def checks() -> Iterator[None]:
 
 
 def test_a_machine_that_slows_everybody_is_told_from_a_slow_model() -> None:
-    alerts, mark = lab("alerts"), {"text": lab("alerts").FAULTS["latency"][0], "start_s": 1.0, "end_s": 3.0}
+    alerts, mark = (
+        lab("alerts"),
+        {"text": lab("alerts").FAULTS["latency"][0], "start_s": 1.0, "end_s": 3.0},
+    )
 
     def all_slow(quick_s: float, marks: list[Mark], calm_s: float = 0.04, every: int = 4) -> bool:
         due = array("d", (n / 10 for n in range(50)))
         hit = [1 <= at <= 3 and n % every == 0 for n, at in enumerate(due)]
-        times = [calm_s if not 1 <= at <= 3 else 0.5 if hit[n] else quick_s for n, at in enumerate(due)]
+        times = [
+            calm_s if not 1 <= at <= 3 else 0.5 if hit[n] else quick_s for n, at in enumerate(due)
+        ]
         samples = SimpleNamespace(due=due, ttft_s=array("d", [*times[:-1], math.inf]))
-        phase: Any = SimpleNamespace(samples=samples, calls=[{"fault": "slow" if slowed else ""} for slowed in hit])
+        phase: Any = SimpleNamespace(
+            samples=samples, calls=[{"fault": "slow" if slowed else ""} for slowed in hit]
+        )
         found: bool = alerts.all_slow(phase, marks)
         return found
 
     slow = [Mark.model_validate(mark), Mark(start_s=3.0, end_s=5.0, text="the model fails")]
     assert not all_slow(0.05, slow)
     assert all_slow(0.2, slow)
-    assert not all_slow(0.2, slow, calm_s=0.15), "a service that is always slow is no machine that was"
+    assert not all_slow(0.2, slow, calm_s=0.15), (
+        "a service that is always slow is no machine that was"
+    )
     assert not all_slow(0.2, [])
-    assert not all_slow(0.05, slow, every=2), "the model may happen to slow every other request of a short incident"
+    assert not all_slow(0.05, slow, every=2), (
+        "the model may happen to slow every other request of a short incident"
+    )
     assert all_slow(0.2, slow, every=2)
 
 
-COURSES = [("110000000", 2), ("1011000000", 4), ("1011110111000", 10), ("1" * 20, None), ("10" * 10, None)]
+COURSES = [
+    ("110000000", 2),
+    ("1011000000", 4),
+    ("1011110111000", 10),
+    ("1" * 20, None),
+    ("10" * 10, None),
+]
 """(whether an alert fires, one digit a scrape; the scrape from which it is silent to stay)"""
 
 
@@ -105,7 +122,9 @@ async def test_an_alert_must_name_its_incident_in_time(
     assert (episode.scrapes, episode.starved) == (scrapes, False)
     other = alerts.Episode("errors")
     await alerts.Incidents(alerts.IncidentsParams())._named(course(monkeypatch, fires), other)
-    assert (other.scrapes, other.others) == (None, {"cost"}), "an alert about something else is noticed as well"
+    assert (other.scrapes, other.others) == (None, {"cost"}), (
+        "an alert about something else is noticed as well"
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +161,9 @@ def test_harmless_faults_are_single_and_come_late_enough() -> None:
         assert {"500", "abstain", "thinking"} <= set(kinds)
         assert kinds.count("slow") <= 1
         for window in range(0, 276, 35):
-            faults = [k for k, place in zip(kinds, at, strict=True) if window <= place < window + 70]
+            faults = [
+                k for k, place in zip(kinds, at, strict=True) if window <= place < window + 70
+            ]
             assert max((faults.count(kind) for kind in ("500", "abstain")), default=0) <= 5
     assert set(world_.INCIDENTS) == set(lab("alerts").FAULTS)
 
@@ -155,7 +176,12 @@ class SeedOnly:
 def test_buckets_and_labels_that_are_no_numbers() -> None:
     counters = lab("counters")
     assert counters.by_bound({"0.02": 1, "+Inf": 2, "soon": 3, "": 4}) == {0.02: 1, float("inf"): 2}
-    assert [counters.bucket_of(s) for s in (0.001, 0.02, 0.0201, 99)] == [0, 0, 1, len(counters.BOUNDS)]
+    assert [counters.bucket_of(s) for s in (0.001, 0.02, 0.0201, 99)] == [
+        0,
+        0,
+        1,
+        len(counters.BOUNDS),
+    ]
     assert counters.between(0) == "between 0 and 0.02 s"
 
 
@@ -215,7 +241,10 @@ def test_what_makes_a_trace_whole(spans: list[list[Any]], caller: str | None, pr
 
 def test_contexts_at_the_model_must_be_well_formed() -> None:
     world_ = lab("world")
-    rows = [{"traceparent": text} for text in ("", "x", f"00-{'a' * 32}-{B}-01", f"00-{'a' * 32}-{C}-00")]
+    rows = [
+        {"traceparent": text}
+        for text in ("", "x", f"00-{'a' * 32}-{B}-01", f"00-{'a' * 32}-{C}-00")
+    ]
     phase = world_.Phase(world_.Traffic(World.rng(SeedOnly(1), "x"), 1), None, 0, 1, rows)
     assert lab("traces").called_by(phase) == {"a" * 32: {B, C}}
 

@@ -1,4 +1,6 @@
-"""Telemetry changes nothing that users see: tokens go on as the model makes them, and they are the model's."""
+"""Telemetry changes nothing that users see: tokens go on as the model makes them, and they are the
+model's.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
 
-MODEL = {"models": {"assistant": {"kind": "stream", "ttft_ms": 30, "itl_ms": 8, "jitter": 0}}, "embeddings": False}
+MODEL = {
+    "models": {"assistant": {"kind": "stream", "ttft_ms": 30, "itl_ms": 8, "jitter": 0}},
+    "embeddings": False,
+}
 PARAMS = {
     "cases_from": "speed.streams",
     "text": "/token",
@@ -45,14 +50,24 @@ class Through:
         await exchange.piece(b"", more=False)
 
     async def events(self, question: str) -> AsyncIterator[bytes]:
-        body = {"model": "assistant", "messages": [{"role": "user", "content": question}], "max_tokens": 20}
-        raw = json.dumps({**body, "stream": True, "stream_options": {"include_usage": True}}).encode()
+        body = {
+            "model": "assistant",
+            "messages": [{"role": "user", "content": question}],
+            "max_tokens": 20,
+        }
+        raw = json.dumps(
+            {**body, "stream": True, "stream_options": {"include_usage": True}}
+        ).encode()
         left = b""
-        async for piece in arriving(self.model, "/v1/chat/completions", raw, {"Content-Type": "application/json"}):
+        async for piece in arriving(
+            self.model, "/v1/chat/completions", raw, {"Content-Type": "application/json"}
+        ):
             *blocks, left = (left + piece).split(b"\n\n")
             for block in blocks:
                 if block.startswith(b"data: {"):
-                    yield b"data: " + json.dumps(self.event(json.loads(block[6:]))).encode() + b"\n\n"
+                    yield (
+                        b"data: " + json.dumps(self.event(json.loads(block[6:]))).encode() + b"\n\n"
+                    )
 
     def event(self, chunk: dict[str, Any]) -> dict[str, Any]:
         if usage := chunk.get("usage"):

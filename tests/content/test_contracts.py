@@ -1,4 +1,6 @@
-"""The contracts of our labs: they have the lab's version, and an example of everything that carries a body."""
+"""The contracts of our labs: they have the lab's version, and an example of everything that carries
+a body.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,17 @@ def test_every_body_has_an_example(lab: str) -> None:
 
 
 def bodies(document: Any) -> Iterator[tuple[str, Any]]:
-    """Requests and good answers that have a schema. That the examples fit is looked at when a lab is read."""
+    """Requests and good answers that have a schema.
+
+    That the examples fit is looked at when a lab is read.
+    """
     for path, item in document["paths"].items():
         for method, operation in item.items():
-            good = [answer for status, answer in operation["responses"].items() if str(status).startswith("2")]
+            good = [
+                answer
+                for status, answer in operation["responses"].items()
+                if str(status).startswith("2")
+            ]
             for holder in (operation.get("requestBody", {}), *good):
                 for kind, media in holder.get("content", {}).items():
                     if media.get("schema") and kind != BINARY:

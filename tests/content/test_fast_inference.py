@@ -100,11 +100,15 @@ def test_an_order_of_ids_does_not_matter_and_is_never_sent_twice(checks: Any) ->
         (None, None),
     ],
 )
-def test_a_score_comes_with_the_decision_that_belongs_to_it(checks: Any, document: Any, score: float | None) -> None:
+def test_a_score_comes_with_the_decision_that_belongs_to_it(
+    checks: Any, document: Any, score: float | None
+) -> None:
     assert checks.asking.score_in(document) == score
 
 
-@pytest.mark.parametrize("document", [None, {"vectors": [[1.0] * 383]}, {"vectors": [["x"] * 384]}, {"vectors": []}])
+@pytest.mark.parametrize(
+    "document", [None, {"vectors": [[1.0] * 383]}, {"vectors": [["x"] * 384]}, {"vectors": []}]
+)
 def test_what_is_no_list_of_vectors_is_none(checks: Any, document: Any) -> None:
     assert checks.texts.vectors_in(document, 1) is None
     assert checks.texts.vectors_in({"vectors": [[0.1] * 384]}, 1).shape == (1, 384)
@@ -135,7 +139,12 @@ def _answer(rows: Any, *, fraud: bool) -> None:
 @pytest.mark.parametrize(
     ("far", "total", "alone", "invented"),
     [
-        (23, 300, 0.0, True),  # every fourth of those that wait is guessed, half of the guesses are wrong
+        (
+            23,
+            300,
+            0.0,
+            True,
+        ),  # every fourth of those that wait is guessed, half of the guesses are wrong
         (16, 300, 0.0, True),
         (3, 300, 0.0, False),
         (6, 300, 0.01, False),
@@ -148,7 +157,9 @@ def _answer(rows: Any, *, fraud: bool) -> None:
 def test_scores_far_from_the_truth_under_load_are_invented(
     checks: Any, far: int, total: int, alone: float, invented: bool
 ) -> None:
-    assert checks.asking.Tally(right=total - far // 2, total=total, far=far).invents(alone) is invented
+    assert (
+        checks.asking.Tally(right=total - far // 2, total=total, far=far).invents(alone) is invented
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,7 +167,12 @@ def test_scores_far_from_the_truth_under_load_are_invented(
     [
         (70, 100, 0.98, True),
         (20, 39, 0.98, False),  # too few to say
-        (193, 301, 0.72, False),  # seen of few bits: wrong as often when asked alone, give or take the rows' luck
+        (
+            193,
+            301,
+            0.72,
+            False,
+        ),  # seen of few bits: wrong as often when asked alone, give or take the rows' luck
         (1930, 3010, 0.72, False),
         (1700, 3010, 0.72, True),
         (2400, 3000, 0.97, True),
@@ -211,12 +227,23 @@ async def test_the_model_is_taken_and_what_is_none_is_refused(checks: Any) -> No
     assert found.outcome is Outcome.FAILED
     assert "no ONNX file" in found.message
     forgetful = context(checks, Service("forgets"), has_model=False)
-    assert "the model before it is lost" in (await run_of(checks.install.Installed).run(forgetful)).message
+    assert (
+        "the model before it is lost"
+        in (await run_of(checks.install.Installed).run(forgetful)).message
+    )
     loyal = context(checks, Service("first"), has_model=False)
-    assert "that the new model scores near 0" in (await run_of(checks.install.Installed).run(loyal)).message
+    assert (
+        "that the new model scores near 0"
+        in (await run_of(checks.install.Installed).run(loyal)).message
+    )
     eager = context(checks, Service())
     del eager.shared["installed"]
-    for check in (checks.install.Installed, checks.install.Memory, checks.fidelity.Decisions, checks.speed.Single):
+    for check in (
+        checks.install.Installed,
+        checks.install.Memory,
+        checks.fidelity.Decisions,
+        checks.speed.Single,
+    ):
         assert "expected 503" in (await run_of(check).run(eager)).message
 
 
@@ -248,15 +275,23 @@ async def test_memory_is_a_share_of_the_file_and_ballast_counts(
         ([0.1, 0.9, 0.1, 0.9, 0.1, 0.9, 0.1], Outcome.INCONCLUSIVE),
     ],
 )
-def test_bursts_are_judged_by_their_rounds(checks: Any, ratios: list[float], outcome: Outcome) -> None:
+def test_bursts_are_judged_by_their_rounds(
+    checks: Any, ratios: list[float], outcome: Outcome
+) -> None:
     rule = checks.tail.Rule(op="at_most", threshold=0.5, unit="ratio", text="at most 0.5")
     assert run_of(checks.tail.Tail)._say(ratios, ([0.1], [0.2]), rule).outcome is outcome
 
 
 def test_bad_rows_of_the_contract_include_an_unknown_id(checks: Any) -> None:
     cases = checks.cases.contract(types.SimpleNamespace(rng=random.Random))
-    refused = [case["json"] for case in cases if case["status"] == "4xx" and case["path"] == "/score"]
-    lists = [body["ids"] for body in refused if isinstance(body, dict) and isinstance(body.get("ids"), list)]
+    refused = [
+        case["json"] for case in cases if case["status"] == "4xx" and case["path"] == "/score"
+    ]
+    lists = [
+        body["ids"]
+        for body in refused
+        if isinstance(body, dict) and isinstance(body.get("ids"), list)
+    ]
     assert any(WIDTH in ids for ids in lists)
     assert len(refused) > 6
 

@@ -1,4 +1,6 @@
-"""The fraud lab's measurements under load, against services over sockets that batch, do not, guess or refuse."""
+"""The fraud lab's measurements under load, against services over sockets that batch, do not, guess
+or refuse.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ async def against_r(checks: Any, app: Timed) -> AsyncIterator[Any]:
     async with serving(app.handle) as mine, serving(slow.handle) as theirs:
         ctx.app, ctx.target = mine.target, lambda name: theirs.target
         made = await checks.asking.world(ctx)
-        ctx.shared["quiet"] = checks.asking.Quiet(1 / (1 + np.exp(-made.quiet_logits)), 1.0, "", None)
+        ctx.shared["quiet"] = checks.asking.Quiet(
+            1 / (1 + np.exp(-made.quiet_logits)), 1.0, "", None
+        )
         yield ctx
 
 

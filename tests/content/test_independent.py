@@ -1,4 +1,6 @@
-"""Services that were written from the briefs alone, of another make than the references: the right ones pass."""
+"""Services that were written from the briefs alone, of another make than the references: the right
+ones pass.
+"""
 
 from __future__ import annotations
 
@@ -27,5 +29,9 @@ def test_a_right_service_of_another_make_passes(service: str, sandbox: DockerSan
     seed = secrets.token_hex(6)
     job = GradingJob(lab, read_folder_snapshot(HERE / service), seed, run_id=f"independent-{seed}")
     result = run_to_end(job, sandbox, installation="independent", on_event=lambda _event: None)
-    said = [(r.criterion, r.outcome.value, r.message) for r in result.criteria if r.outcome is not Outcome.PASSED]
+    said = [
+        (r.criterion, r.outcome.value, r.message)
+        for r in result.criteria
+        if r.outcome is not Outcome.PASSED
+    ]
     assert result.verdict is Verdict.PASSED, (seed, result.reason, said)

@@ -17,7 +17,10 @@ def test_every_criterion_is_broken_by_a_wrong_submission() -> None:
 
 
 def test_baseline_starter_and_reference_run_the_same_weights() -> None:
-    texts = {(LAB / folder / "model.py").read_text() for folder in ("baseline", "starter", "submissions/reference")}
+    texts = {
+        (LAB / folder / "model.py").read_text()
+        for folder in ("baseline", "starter", "submissions/reference")
+    }
     assert len(texts) == 1
 
 

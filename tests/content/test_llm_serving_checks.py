@@ -1,4 +1,6 @@
-"""The chat lab's checks against services in memory: a right one passes all, each flaw is seen by its own check."""
+"""The chat lab's checks against services in memory: a right one passes all, each flaw is seen by
+its own check.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ CHECKS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def checks() -> Iterator[None]:
-    """The lab's checks, importable as in the probe; clients hang up sooner than on a real machine."""
+    """The lab's checks, importable as in the probe; clients hang up sooner than on a real
+    machine.
+    """
     with lab_checks("llm-serving"):
         hangup: Any = importlib.import_module("lab_checks.hangup")
         hangup.HELD_S, hangup.PAUSE_S = 0.05, 0.02
@@ -146,7 +150,9 @@ class WholeGoesOn(GoesOn):
     """Notices it in streams alone."""
 
     async def work(self, response: Response, chat: Any) -> None:
-        await (Service.work(self, response, chat) if chat["stream"] else super().work(response, chat))
+        await (
+            Service.work(self, response, chat) if chat["stream"] else super().work(response, chat)
+        )
 
 
 class OneShort(Service):
@@ -187,7 +193,9 @@ class KnowsByBeginning(Service):
 
     def text(self, chat: Any) -> list[str]:
         known = [
-            self.first.setdefault((m["content"][:200], len(m["content"].split())), m) if m["role"] == "system" else m
+            self.first.setdefault((m["content"][:200], len(m["content"].split())), m)
+            if m["role"] == "system"
+            else m
             for m in chat["messages"]
         ]
         return super().text({**chat, "messages": known})
@@ -195,7 +203,9 @@ class KnowsByBeginning(Service):
 
 class Strips(Service):
     def prompt_tokens(self, chat: Any) -> int:
-        return super().prompt_tokens({"messages": [{"content": m["content"].strip()} for m in chat["messages"]]})
+        return super().prompt_tokens(
+            {"messages": [{"content": m["content"].strip()} for m in chat["messages"]]}
+        )
 
 
 class Folds(Service):
@@ -207,7 +217,10 @@ class Folds(Service):
 
 class EarlyUsage(Service):
     def ends(self, usage: Any) -> list[Any]:
-        return [{"choices": [], "usage": usage}, {"choices": [{"delta": {}, "finish_reason": self.finish}]}]
+        return [
+            {"choices": [], "usage": usage},
+            {"choices": [{"delta": {}, "finish_reason": self.finish}]},
+        ]
 
 
 class UsageAtLast(Service):
@@ -237,7 +250,9 @@ class Broken(Service):
 class GivesGarbage(Service):
     async def work(self, response: Response, chat: Any) -> None:
         response.status, response.done_at = 200, time.perf_counter()
-        response.chunks.append((response.done_at, b'data: [[1]]\n\ndata: {"choices": {"0": []}}\n\n'))
+        response.chunks.append(
+            (response.done_at, b'data: [[1]]\n\ndata: {"choices": {"0": []}}\n\n')
+        )
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -361,7 +376,12 @@ def test_hidden_data_depends_on_the_seed_and_on_nothing_else() -> None:
     for make in (prompts.contract, prompts.streams):
         assert make(first) == make(again)
     texts = [
-        {m["content"] for talk in prompts.conversations(w.rng("x"), 40) for m in talk if m["role"] != "assistant"}
+        {
+            m["content"]
+            for talk in prompts.conversations(w.rng("x"), 40)
+            for m in talk
+            if m["role"] != "assistant"
+        }
         for w in (first, other)
     ]
     assert len(texts[0]) > 40
@@ -383,8 +403,12 @@ def test_hidden_data_depends_on_the_seed_and_on_nothing_else() -> None:
         ("one t\ufffd\ufffd", "one two", [(4, 2.0), (7, 2.0)], False),
     ],
 )
-def test_only_a_near_tie_forgives_another_text(mine: str, right: str, steps: Any, same: bool) -> None:
+def test_only_a_near_tie_forgives_another_text(
+    mine: str, right: str, steps: Any, same: bool
+) -> None:
     chats = importlib.import_module("lab_checks.chats")
     response = Response("POST", "/", {}, b"", "app", 0.0, 0.0)
-    answers = [chats.Answer(text, 0.0, {"steps": steps}, "stop", response) for text in (mine, right)]
+    answers = [
+        chats.Answer(text, 0.0, {"steps": steps}, "stop", response) for text in (mine, right)
+    ]
     assert chats.agrees(*answers) is same

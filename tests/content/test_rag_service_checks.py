@@ -1,4 +1,6 @@
-"""The rag lab's checks against services in memory: a right one passes all, each flaw is seen by its own check."""
+"""The rag lab's checks against services in memory: a right one passes all, each flaw is seen by its
+own check.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The corpus of the rag lab: determined by the seed, different for every seed, and consistent with its questions."""
+"""The corpus of the rag lab: determined by the seed, different for every seed, and consistent with
+its questions.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,22 @@ def test_questions_point_at_clauses_in_force(corpus: Any) -> None:
 
 
 def test_paraphrases_share_few_words_with_their_clause(corpus: Any) -> None:
-    common = {"the", "a", "of", "for", "in", "how", "many", "is", "what", "to", "by", "on", "from", "it"}
+    common = {
+        "the",
+        "a",
+        "of",
+        "for",
+        "in",
+        "how",
+        "many",
+        "is",
+        "what",
+        "to",
+        "by",
+        "on",
+        "from",
+        "it",
+    }
 
     def overlap(paraphrased: bool) -> float:
         shares = []

@@ -1,4 +1,6 @@
-"""The rag lab's folder: it loads, its wrong submissions name criteria, its service code behaves on plain data."""
+"""The rag lab's folder: it loads, its wrong submissions name criteria, its service code behaves on
+plain data.
+"""
 
 from __future__ import annotations
 

@@ -57,7 +57,8 @@ def test_malformed_answers_are_problems_not_answers(body: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "right"), [("18 months", True), ("18 Months.", True), ("18", False), ("118 months", False)]
+    ("answer", "right"),
+    [("18 months", True), ("18 Months.", True), ("18", False), ("118 months", False)],
 )
 def test_an_answer_counts_when_it_equals_the_span(answer: str, right: bool) -> None:
     assert _read({"answer": answer, "citations": [], "abstained": False}).right is right

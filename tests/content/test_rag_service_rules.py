@@ -1,4 +1,6 @@
-"""Repeals, replaced documents and the depth of a search: each flaw of these is seen, a right service passes."""
+"""Repeals, replaced documents and the depth of a search: each flaw of these is seen, a right
+service passes.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Knows(Service):
         """(old, new) of the repealed clauses that once answered this question."""
         corpus = self.world.shared["rag-service"].corpus
         old = [(corpus.clauses[o], n) for o, n in corpus.repealed.items() if o in corpus.clauses]
-        return [(c.id, n) for c, n in old if question in {w.format(p=c.plan) for w in c.matter.plain}]
+        return [
+            (c.id, n) for c, n in old if question in {w.format(p=c.plan) for w in c.matter.plain}
+        ]
 
 
 class RepealsOnArrival(Knows):
@@ -72,7 +76,10 @@ class CitesRepealed(Knows):
 
     def ask(self, question: str) -> tuple[int, Any]:
         status, body = super().ask(question)
-        return status, {**body, "citations": [*body["citations"], *(old for old, _ in self.repealed_for(question))]}
+        return status, {
+            **body,
+            "citations": [*body["citations"], *(old for old, _ in self.repealed_for(question))],
+        }
 
 
 class LosesMentioned(Knows):
@@ -97,7 +104,10 @@ class KeepsOldWords(Knows):
         if "first" not in self.__dict__:
             live = self.world.shared["rag-service"].corpus.in_force()
             self.first = {w.format(p=c.plan): c.id for c in live for w in c.matter.plain}
-        return [*super().search(question), *([self.first[question]] if question in self.first else [])]
+        return [
+            *super().search(question),
+            *([self.first[question]] if question in self.first else []),
+        ]
 
 
 class KeepsOldOnly(Knows):

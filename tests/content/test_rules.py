@@ -1,4 +1,6 @@
-"""What a brief promises is held: each sentence with a duty in it names its criterion and who breaks it."""
+"""What a brief promises is held: each sentence with a duty in it names its criterion and who breaks
+it.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,14 @@ from site_up import ROOT
 from grader.spec import load_expectation, load_lab
 from grader.spec.content import LabContent
 
-LABS = {path.parent.name: load_lab(path.parent) for path in sorted((ROOT / "content" / "labs").glob("*/lab.yaml"))}
+LABS = {
+    path.parent.name: load_lab(path.parent)
+    for path in sorted((ROOT / "content" / "labs").glob("*/lab.yaml"))
+}
 WITH_RULES = [name for name, lab in LABS.items() if lab.spec.rules]
 DUTY = re.compile(
-    r"\b(must|never|every|always|only|at most|at least|exactly|not one more|nobody|nothing)\b", re.IGNORECASE
+    r"\b(must|never|every|always|only|at most|at least|exactly|not one more|nobody|nothing)\b",
+    re.IGNORECASE,
 )
 GRADING = re.compile(r"^## (How it is graded|Begin)", re.MULTILINE)
 
@@ -25,7 +31,9 @@ def plain(text: str) -> str:
 
 def words_of(lab: LabContent) -> str:
     texts = ("README.md", lab.spec.contract)
-    return plain(" ".join(lab.files[path].data.decode() for path in lab.files if str(path) in texts))
+    return plain(
+        " ".join(lab.files[path].data.decode() for path in lab.files if str(path) in texts)
+    )
 
 
 def duties(lab: LabContent) -> list[str]:
@@ -55,7 +63,11 @@ def test_every_rule_stands_in_the_brief_and_is_broken_by_a_wrong_submission(lab:
 @pytest.mark.parametrize("lab", WITH_RULES)
 def test_every_sentence_with_a_duty_has_a_rule(lab: str) -> None:
     said = [plain(rule.says) for rule in LABS[lab].spec.rules]
-    bare = [s for s in duties(LABS[lab]) if not any(words in s or s.strip("-| ") in words for words in said)]
+    bare = [
+        s
+        for s in duties(LABS[lab])
+        if not any(words in s or s.strip("-| ") in words for words in said)
+    ]
     assert bare == []
 
 
@@ -64,7 +76,9 @@ def test_every_criterion_is_named_by_a_rule(lab: str) -> None:
     named = {rule.criterion for rule in LABS[lab].spec.rules}
     unnamed = {c.id for c in LABS[lab].spec.rubric.criteria} - named
     proved = {f for n in LABS[lab].submissions() for f in load_expectation(LABS[lab], n).fails}
-    assert unnamed <= proved, "a criterion that no rule names is broken by a wrong submission at least"
+    assert unnamed <= proved, (
+        "a criterion that no rule names is broken by a wrong submission at least"
+    )
 
 
 @pytest.mark.parametrize("lab", WITH_RULES)

@@ -1,4 +1,6 @@
-"""The vector-search lab without an engine: its corpus, its judgements, and what its wrong submissions would break."""
+"""The vector-search lab without an engine: its corpus, its judgements, and what its wrong
+submissions would break.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def checks() -> Any:
     """The lab's modules by name, imported as the probe imports them."""
     with lab_checks("vector-search"):
         names = ("corpus", "asking", "quality", "speed", "writes", "cases", "changes")
-        yield types.SimpleNamespace(**{name: importlib.import_module(f"lab_checks.{name}") for name in names})
+        yield types.SimpleNamespace(
+            **{name: importlib.import_module(f"lab_checks.{name}") for name in names}
+        )
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,10 @@ def corpus(checks: Any) -> Any:
 
 
 def test_the_corpus_depends_on_the_seed_alone(checks: Any, corpus: Any) -> None:
-    again, other = checks.corpus.make(random.Random("a seed")), checks.corpus.make(random.Random("another"))
+    again, other = (
+        checks.corpus.make(random.Random("a seed")),
+        checks.corpus.make(random.Random("another")),
+    )
     assert again.ids == corpus.ids
     assert np.array_equal(again.v, corpus.v)
     assert not set(other.ids) & set(corpus.ids)
@@ -58,7 +65,9 @@ def test_length_means_nothing_so_euclid_is_wrong(checks: Any, corpus: Any) -> No
     assert np.mean(shares) < 0.7
 
 
-def test_filtering_forty_of_everybody_leaves_small_tenants_nearly_empty(checks: Any, corpus: Any) -> None:
+def test_filtering_forty_of_everybody_leaves_small_tenants_nearly_empty(
+    checks: Any, corpus: Any
+) -> None:
     rng = np.random.default_rng(2)
     shares = []
     for tenant in range(1, 11):
@@ -103,10 +112,14 @@ def test_answers_without_the_shape_are_none(checks: Any, document: Any, ids: Any
 
 
 def answer(ids: list[str], status: int = 200) -> Answer:
-    return Answer(status, [], json.dumps({"hits": [{"id": i, "score": 0.5} for i in ids]}).encode(), [])
+    return Answer(
+        status, [], json.dumps({"hits": [{"id": i, "score": 0.5} for i in ids]}).encode(), []
+    )
 
 
-def test_under_load_the_shape_is_judged_at_once_and_recall_over_all(checks: Any, corpus: Any) -> None:
+def test_under_load_the_shape_is_judged_at_once_and_recall_over_all(
+    checks: Any, corpus: Any
+) -> None:
     recalled = checks.speed.Recalled()
     data = types.SimpleNamespace(corpus=corpus)
     request = recalled.request(data, corpus.v[int(corpus.rows(0)[0])])
@@ -131,7 +144,9 @@ def test_under_load_the_shape_is_judged_at_once_and_recall_over_all(checks: Any,
         ("foreign", ""),
     ],
 )
-def test_hits_stand_best_first_with_their_cosine(checks: Any, corpus: Any, flaw: str, said: str) -> None:
+def test_hits_stand_best_first_with_their_cosine(
+    checks: Any, corpus: Any, flaw: str, said: str
+) -> None:
     v = checks.corpus.near(corpus, int(corpus.rows(0)[0]), np.random.default_rng(5))
     ids = corpus.exact(0, v, 10)
     cosines = [float(corpus.unit[corpus.row_of[i]] @ v / np.linalg.norm(v)) for i in ids]
@@ -142,7 +157,11 @@ def test_hits_stand_best_first_with_their_cosine(checks: Any, corpus: Any, flaw:
         hits.insert(0, {"id": "a bulk load's", "score": 7})
     for hit in hits:
         if flaw in ("rounded", "distances", "words"):
-            new = {"rounded": round(hit["score"], 2), "distances": 1 - hit["score"], "words": "high"}
+            new = {
+                "rounded": round(hit["score"], 2),
+                "distances": 1 - hit["score"],
+                "words": "high",
+            }
             hit["score"] = new[flaw]
     found = checks.quality.misjudged(types.SimpleNamespace(corpus=corpus), v, {"hits": hits})
     assert said in found
@@ -151,7 +170,9 @@ def test_hits_stand_best_first_with_their_cosine(checks: Any, corpus: Any, flaw:
 
 def test_recall_is_judged_by_its_worst_group(checks: Any) -> None:
     shown = checks.asking.Found([], "", Response("POST", "/search", {}, b"", "app", 0.0, 0.0))
-    good = checks.quality.judged({"a": [1.0] * 9 + [0.6], "b": [1.0] * 10}, shown, "advice", "searches")
+    good = checks.quality.judged(
+        {"a": [1.0] * 9 + [0.6], "b": [1.0] * 10}, shown, "advice", "searches"
+    )
     bad = checks.quality.judged({"a": [1.0] * 10, "b": [0.9] * 10}, shown, "advice", "searches")
     assert (good.outcome, bad.outcome) == (Outcome.PASSED, Outcome.FAILED)
     assert bad.measured.value == 0.9
@@ -167,7 +188,9 @@ def test_recall_is_judged_by_its_worst_group(checks: Any) -> None:
         ([1.0] * 8 + [9.0] * 2, Outcome.PASSED),
     ],
 )
-def test_the_bulk_load_is_judged_by_its_turns(checks: Any, ratios: list[float], outcome: Outcome) -> None:
+def test_the_bulk_load_is_judged_by_its_turns(
+    checks: Any, ratios: list[float], outcome: Outcome
+) -> None:
     check = checks.speed.Bulk(checks.speed.BulkParams())
     rule = checks.speed.Rule(op="at_most", threshold=6.0, unit="ratio", text="at most 6 × quiet")
     assert check._say(ratios, rule, "advice").outcome is outcome
@@ -203,7 +226,11 @@ def context(target: Told, **more: Any) -> Any:
 
 async def test_a_broken_connection_is_no_lost_write(checks: Any) -> None:
     v = np.ones(384, np.float32)
-    for answers, lost in (([503, 503, ["kept"]], []), ([503, []], ["kept"]), ([["other"]], ["kept"])):
+    for answers, lost in (
+        ([503, 503, ["kept"]], []),
+        ([503, []], ["kept"]),
+        ([["other"]], ["kept"]),
+    ):
         gone = await checks.writes._missing(context(Told(*answers)), [("kept", v)])
         assert [name for name, _ in gone] == lost
 
@@ -225,10 +252,15 @@ def test_the_newest_writes_are_all_searched_for(checks: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "outcome"), [("foreign", "failed"), ("bulk", "failed"), ("none", "passed"), (503, "failed")]
+    ("said", "outcome"),
+    [("foreign", "failed"), ("bulk", "failed"), ("none", "passed"), (503, "failed")],
 )
-async def test_one_foreign_id_fails_the_tenants(checks: Any, corpus: Any, said: str | int, outcome: str) -> None:
-    """An id of the largest tenant is foreign to the others; one that the corpus has not is foreign to all."""
+async def test_one_foreign_id_fails_the_tenants(
+    checks: Any, corpus: Any, said: str | int, outcome: str
+) -> None:
+    """An id of the largest tenant is foreign to the others; one that the corpus has not is foreign
+    to all.
+    """
     ids = {"foreign": [corpus.ids[int(corpus.rows(0)[0])]], "bulk": ["a bulk load's"], "none": []}
     data = checks.asking.Loaded(corpus, (0, 0), 1)
     ctx = context(Told(ids[said] if isinstance(said, str) else said), shared={"loaded": data})

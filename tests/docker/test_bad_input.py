@@ -55,16 +55,25 @@ NOT_GRADABLE = {
     "forbidden base": (project("", 'FROM ubuntu:24.04\nCMD ["true"]\n'), "ubuntu:24.04"),
     "build fails": (project("", "FROM seatrial/runtime:1\nRUN echo so-sad && exit 7\n"), "7"),
     "build hangs": (project("", "FROM seatrial/runtime:1\nRUN sleep 600\n"), "15 s"),
-    "build floods its log": (project("", "FROM seatrial/runtime:1\nRUN yes floooooood\n"), "output"),
+    "build floods its log": (
+        project("", "FROM seatrial/runtime:1\nRUN yes floooooood\n"),
+        "output",
+    ),
     "no such program": (project("", 'FROM seatrial/runtime:1\nCMD ["no-such-program"]\n'), "start"),
     "exits at once": (project("raise SystemExit(3)"), "code 3"),
     "never listens": (project("import time; time.sleep(600)"), "Nothing listened on port 8080"),
     "wrong port": (
-        project("import http.server as h; h.HTTPServer(('0.0.0.0', 5000), h.SimpleHTTPRequestHandler).serve_forever()"),
+        project(
+            "import http.server as h; h.HTTPServer(('0.0.0.0', 5000), "
+            "h.SimpleHTTPRequestHandler).serve_forever()"
+        ),
         "listens on 0.0.0.0:5000",
     ),
     "loopback only": (
-        project("import http.server as h; h.HTTPServer(('127.0.0.1', 8080), h.BaseHTTPRequestHandler).serve_forever()"),
+        project(
+            "import http.server as h; h.HTTPServer(('127.0.0.1', 8080), "
+            "h.BaseHTTPRequestHandler).serve_forever()"
+        ),
         "only on 127.0.0.1",
     ),
     "never ready": (
@@ -76,7 +85,9 @@ NOT_GRADABLE = {
     ),
     "too much memory": (project("x = b'a' * (600 << 20)\nimport time; time.sleep(600)"), "memory"),
     "accepts and says nothing": (
-        project("import socket, time\ns = socket.create_server(('0.0.0.0', 8080))\ntime.sleep(600)"),
+        project(
+            "import socket, time\ns = socket.create_server(('0.0.0.0', 8080))\ntime.sleep(600)"
+        ),
         "got no HTTP answer",
     ),
 }

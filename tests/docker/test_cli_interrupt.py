@@ -26,8 +26,12 @@ def ours(sandbox: DockerSandbox, installation: str, since: set[str]) -> set[str]
     return {str(c["Names"][0]) for c in mine} - since
 
 
-def interrupted(command: list[str], content: Path, sandbox: DockerSandbox, installation: str, most: int) -> None:
-    """Start the command, wait for its containers, interrupt it three times; it must end with 3 and leave nothing."""
+def interrupted(
+    command: list[str], content: Path, sandbox: DockerSandbox, installation: str, most: int
+) -> None:
+    """Start the command, wait for its containers, interrupt it three times; it must end with 3 and
+    leave nothing.
+    """
     before = ours(sandbox, installation, set())
     environment = {**os.environ, "SEATRIAL_CONTENT": str(content), "SEATRIAL_SLOTS": "2"}
     line = [sys.executable, "-m", "grader.cli", *command]
@@ -53,6 +57,8 @@ def test_two_interrupts_leave_nothing(tmp_path: Path, sandbox: DockerSandbox) ->
     interrupted(["grade", "tiny", str(project)], tmp_path, sandbox, "cli-", 3)
 
 
-def test_interrupted_proofs_leave_nothing_though_two_go_on_at_once(tmp_path: Path, sandbox: DockerSandbox) -> None:
+def test_interrupted_proofs_leave_nothing_though_two_go_on_at_once(
+    tmp_path: Path, sandbox: DockerSandbox
+) -> None:
     tiny_lab(tmp_path)
     interrupted(["lab", "verify", "tiny"], tmp_path, sandbox, "prove", 5)

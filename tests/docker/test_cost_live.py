@@ -1,4 +1,6 @@
-"""What answers cost, by a real gateway's ledger: a cache that is right passes, one that lies and none at all fail."""
+"""What answers cost, by a real gateway's ledger: a cache that is right passes, one that lies and
+none at all fail.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +122,15 @@ class Budget(Check):
 def lab(folder: Path) -> LabContent:
     made = tiny_lab(folder)
     spec = yaml.safe_load(made.files[PurePosixPath("lab.yaml")].data)
-    models = {"chat": {"kind": "stream", "ttft_ms": 5, "itl_ms": 1, "prompt_price": 2, "completion_price": 6}}
+    models = {
+        "chat": {
+            "kind": "stream",
+            "ttft_ms": 5,
+            "itl_ms": 1,
+            "prompt_price": 2,
+            "completion_price": 6,
+        }
+    }
     spec["sidecars"] = [
         {
             "name": "models",
@@ -141,7 +151,9 @@ def lab(folder: Path) -> LabContent:
         for name in ("Price", "Cached", "Budget")
     ]
     memory = {"check": "peak_memory", "params": {"at_most_mb": 200}}
-    rows.append({"id": "memory", "title": "Memory", "rule": "200 MB", "weight": 40, "checks": [memory]})
+    rows.append(
+        {"id": "memory", "title": "Memory", "rule": "200 MB", "weight": 40, "checks": [memory]}
+    )
     spec["rubric"]["criteria"] = rows
     files = {**made.files, PurePosixPath("checks/cost.py"): SourceFile(CHECKS)}
     return LabContent(LabSpec.model_validate(spec), files, made.digest)
@@ -152,10 +164,17 @@ def lab(folder: Path) -> LabContent:
     [
         ("KEY = lambda text: text", set()),
         ("KEY = lambda text: None", {"price", "cached", "budget"}),
-        ("KEY = lambda text: text.split()[0]", {"cached"}),  # one call, right for the first question: cheap, and a lie
+        (
+            "KEY = lambda text: text.split()[0]",
+            {"cached"},
+        ),  # one call, right for the first question: cheap, and a lie
     ],
 )
-def test_the_ledger_decides(tmp_path: Path, sandbox: DockerSandbox, key: str, failing: set[str]) -> None:
-    result = grade(lab(tmp_path), project(APP.replace("class Text", f"{key}\n\nclass Text")), sandbox)
+def test_the_ledger_decides(
+    tmp_path: Path, sandbox: DockerSandbox, key: str, failing: set[str]
+) -> None:
+    result = grade(
+        lab(tmp_path), project(APP.replace("class Text", f"{key}\n\nclass Text")), sandbox
+    )
     found = {r.criterion for r in result.criteria if r.outcome is not Outcome.PASSED}
     assert found == failing, [(r.criterion, r.message) for r in result.criteria]

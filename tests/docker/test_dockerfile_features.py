@@ -1,4 +1,6 @@
-"""What a Dockerfile may say, on the real engine: each thing that is translated does what it says there."""
+"""What a Dockerfile may say, on the real engine: each thing that is translated does what it says
+there.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,16 @@ BASE = podkit.BASE
 class Built:
     """One build: its lines, and a look into the image by a last step that prints."""
 
-    def __init__(self, dockerfile: str, files: dict[str, str] | None = None, *, keep: bool = False) -> None:
+    def __init__(
+        self, dockerfile: str, files: dict[str, str] | None = None, *, keep: bool = False
+    ) -> None:
         texts = {"Dockerfile": dockerfile.replace("ONCE", uuid.uuid4().hex), **(files or {})}
         sources = {PurePosixPath(name): SourceFile(text.encode()) for name, text in texts.items()}
         self.labels = podkit.labels()
         self.lines: list[str] = []
-        request = BuildRequest(Snapshot(sources, "d"), {BASE: podkit.image().id}, self.labels, timeout_s=60)
+        request = BuildRequest(
+            Snapshot(sources, "d"), {BASE: podkit.image().id}, self.labels, timeout_s=60
+        )
         self.image: ImageRef = podkit.sandbox().build(request, self.lines.append, lambda: False)
         try:
             self.config: dict[str, Any] = podkit.client().api.inspect_image(self.image.id)["Config"]
@@ -94,7 +100,12 @@ CMD ["python3", "-m", "http.server"]
 
 
 def test_an_everyday_dockerfile_does_what_it_says():
-    files = {"requirements.txt": "req\n", "tool.sh": "#!/bin/sh\n", "tools/a": "a", "tools/deep/b": "b"}
+    files = {
+        "requirements.txt": "req\n",
+        "tool.sh": "#!/bin/sh\n",
+        "tools/a": "a",
+        "tools/deep/b": "b",
+    }
     built = Built(EVERYDAY, files)
     assert built.said("SAYS") == ["one /bin/bash two three $HOME \\ FROM four req"]
     assert built.said("MODE") == ["755:10001 600:0 644:0"]
@@ -115,14 +126,27 @@ def test_the_log_names_what_was_written_and_what_was_ignored():
         assert any(word in note for note in notes), word
     steps = [line for line in built.lines if line.startswith("Step ")]
     assert steps[0].endswith("FROM seatrial/base:1 AS Build")
-    assert not any("sha256:" in line or "seatrial.run" in line or "stage-" in line for line in built.lines)
+    assert not any(
+        "sha256:" in line or "seatrial.run" in line or "stage-" in line for line in built.lines
+    )
     total = len(steps)
-    assert [step.split(":")[0] for step in steps] == [f"Step {n}/{total}" for n in range(1, total + 1)]
+    assert [step.split(":")[0] for step in steps] == [
+        f"Step {n}/{total}" for n in range(1, total + 1)
+    ]
 
 
 def test_copy_takes_the_project_and_nothing_of_ours():
-    dockerfile = f"FROM {BASE}\nENV A=ONCE\nCOPY <<E /e\nx\nE\nCOPY --chmod=600 a.py /m\nWORKDIR /srv\nCOPY . .\n"
-    files = {"a.py": "", "seatrial/b": "", ".seatrial.Dockerfile/c": "", "project/d": "", ".dockerignore/x": ""}
+    dockerfile = (
+        f"FROM {BASE}\nENV A=ONCE\nCOPY <<E /e\nx\nE\nCOPY --chmod=600 a.py /m\nWORKDIR /srv\nCOPY "
+        ". .\n"
+    )
+    files = {
+        "a.py": "",
+        "seatrial/b": "",
+        ".seatrial.Dockerfile/c": "",
+        "project/d": "",
+        ".dockerignore/x": "",
+    }
     built = Built(dockerfile + "RUN echo FOUND $(find . -type f | sort)\n", files)
     assert built.said("FOUND") == [
         "./.dockerignore/x ./.seatrial.Dockerfile/c ./Dockerfile ./a.py ./project/d ./seatrial/b"
@@ -136,13 +160,17 @@ def test_a_last_stage_without_instructions_is_kept():
 
 
 def test_an_image_from_nothing():
-    built = Built(f'FROM {BASE} AS b\nRUN echo ONCE > /a\nFROM scratch\nCOPY --from=b /a /\nCMD ["/a"]\n')
+    built = Built(
+        f'FROM {BASE} AS b\nRUN echo ONCE > /a\nFROM scratch\nCOPY --from=b /a /\nCMD ["/a"]\n'
+    )
     assert built.config["Cmd"] == ["/a"]
 
 
 def test_a_volume_of_the_image_is_memory_in_a_run_and_leaves_nothing_behind():
     before = {v["Name"] for v in podkit.client().api.volumes()["Volumes"] or []}
-    built = Built(f'FROM {BASE}\nENV A=ONCE\nVOLUME ["/kept"]\nRUN mkdir -p /kept && echo x > /kept/x\n')
+    built = Built(
+        f'FROM {BASE}\nENV A=ONCE\nVOLUME ["/kept"]\nRUN mkdir -p /kept && echo x > /kept/x\n'
+    )
     assert built.config["Volumes"] == {"/kept": {}}
     after = {v["Name"] for v in podkit.client().api.volumes()["Volumes"] or []}
     assert after == before
@@ -168,14 +196,18 @@ def test_slips_are_refusals_with_a_line_and_never_our_fault(line: str):
     ],
 )
 def test_what_only_the_engine_finds_is_a_failed_build(line: str, advice: str):
-    """Whatever the engine answers, the run is not gradable; it is never an engine that went away."""
+    """Whatever the engine answers, the run is not gradable; it is never an engine that went
+    away.
+    """
     with pytest.raises(BuildFailed) as caught:
         Built(f"FROM {BASE}\nENV A1=ONCE\n{line}\n", {"a": ""})
     assert advice in caught.value.advice
     assert "project/" not in caught.value.message
 
 
-def test_an_answer_of_400_is_the_learners_and_never_an_engine_that_went_away(monkeypatch: pytest.MonkeyPatch):
+def test_an_answer_of_400_is_the_learners_and_never_an_engine_that_went_away(
+    monkeypatch: pytest.MonkeyPatch,
+):
     """What our grammar lets through and this engine does not know."""
     plan = Plan("FROM x y z\n", steps=("FROM x",))
     monkeypatch.setattr(contained, "canonical", lambda *_: plan)

@@ -1,4 +1,6 @@
-"""Two terminals and the site on one engine with one slot: everybody begins in the order of arrival."""
+"""Two terminals and the site on one engine with one slot: everybody begins in the order of
+arrival.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,12 @@ class Terminal:
         command = [sys.executable, "-m", "grader.cli", "grade", "tiny", str(project)]
         environment = {**os.environ, "SEATRIAL_CONTENT": str(content), "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         self.lines: list[tuple[float, str]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -58,7 +65,9 @@ class Terminal:
         raise AssertionError(f"no {text!r} in {self.lines}")
 
 
-def test_two_terminals_and_the_site_begin_in_order_of_arrival(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_terminals_and_the_site_begin_in_order_of_arrival(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SEATRIAL_SLOTS", "1")
     monkeypatch.setenv("SEATRIAL_SLOT_DIR", str(tmp_path / "slots"))
     tiny_lab(tmp_path)
@@ -73,7 +82,9 @@ def test_two_terminals_and_the_site_begin_in_order_of_arrival(tmp_path: Path, mo
         site.run(BEGIN, str(tmp_path / "labs" / "tiny"))
         last = Terminal(tmp_path, project)
         last.at("waiting: another run is measured")
-        worker = site.start(WORK_UNTIL_DONE)  # it comes last, for a run that arrived before the second terminal
+        worker = site.start(
+            WORK_UNTIL_DONE
+        )  # it comes last, for a run that arrived before the second terminal
         last.at("and 2 came before this one")
     out, err = worker.communicate(timeout=240)
     assert "Traceback" not in err, err

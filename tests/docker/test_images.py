@@ -123,7 +123,9 @@ def run(engine: docker.DockerClient, image: str, code: str, **options: Any) -> s
         made.remove(force=True, v=True)
 
 
-def test_all_images_are_current_and_a_second_look_builds_nothing(engine: docker.DockerClient) -> None:
+def test_all_images_are_current_and_a_second_look_builds_nothing(
+    engine: docker.DockerClient,
+) -> None:
     lines: list[str] = []
     began = time.monotonic()
     images = ensure(engine, lines.append)
@@ -134,7 +136,10 @@ def test_all_images_are_current_and_a_second_look_builds_nothing(engine: docker.
 
 
 def test_base_has_one_unprivileged_user_and_python_313(engine: docker.DockerClient) -> None:
-    code = "import os, pwd, sys; print(sys.version_info[:2], pwd.getpwuid(os.getuid()).pw_name, os.environ['HOME'])"
+    code = (
+        "import os, pwd, sys; print(sys.version_info[:2], pwd.getpwuid(os.getuid()).pw_name, "
+        "os.environ['HOME'])"
+    )
     assert run(engine, "seatrial/base:1", code).split("\n")[0] == "(3, 13) app /tmp"
 
 
@@ -150,10 +155,13 @@ def test_probe_has_the_grader_and_its_packages(engine: docker.DockerClient) -> N
     assert "/opt/seatrial/grader/probe" in run(engine, "seatrial/probe:1", PROBE)
 
 
-def test_learner_images_know_nothing_of_the_grader_or_of_the_host(engine: docker.DockerClient) -> None:
+def test_learner_images_know_nothing_of_the_grader_or_of_the_host(
+    engine: docker.DockerClient,
+) -> None:
     code = (
         "import importlib.util as u, os; print(u.find_spec('grader'), u.find_spec('ir_measures'), "
-        "os.path.exists('/build'), sorted(k for k in os.environ if 'PIP' in k or 'PROXY' in k.upper() or 'SSL' in k))"
+        "os.path.exists('/build'), sorted(k for k in os.environ if 'PIP' in k or 'PROXY' in "
+        "k.upper() or 'SSL' in k))"
     )
     assert run(engine, "seatrial/runtime:1", code).strip() == "None None False []"
     for line in engine.images.get("seatrial/runtime:1").history():
@@ -161,16 +169,29 @@ def test_learner_images_know_nothing_of_the_grader_or_of_the_host(engine: docker
 
 
 def test_nothing_in_an_image_is_writable_for_its_user(engine: docker.DockerClient) -> None:
-    code = "import os; print([p for p in ('/opt/seatrial', '/usr', '/etc', '/') if os.access(p, os.W_OK)])"
+    code = (
+        "import os; print([p for p in ('/opt/seatrial', '/usr', '/etc', '/') if os.access(p, "
+        "os.W_OK)])"
+    )
     assert run(engine, "seatrial/runtime:1", code, read_only=False).strip() == "[]"
 
 
-def test_postgres_starts_fast_keeps_data_over_a_restart_and_wants_its_password(engine: docker.DockerClient) -> None:
-    env = {"PORT": "6543", "POSTGRES_USER": "shop", "POSTGRES_PASSWORD": "it's", "POSTGRES_DB": "goods"}
+def test_postgres_starts_fast_keeps_data_over_a_restart_and_wants_its_password(
+    engine: docker.DockerClient,
+) -> None:
+    env = {
+        "PORT": "6543",
+        "POSTGRES_USER": "shop",
+        "POSTGRES_PASSWORD": "it's",
+        "POSTGRES_DB": "goods",
+    }
     volume = engine.volumes.create()
     options = {**HARDENED, "mem_limit": "256m", "memswap_limit": "256m"}
     server = engine.containers.create(
-        "seatrial/postgres:1", environment=env, volumes={volume.name: {"bind": "/data", "mode": "rw"}}, **options
+        "seatrial/postgres:1",
+        environment=env,
+        volumes={volume.name: {"bind": "/data", "mode": "rw"}},
+        **options,
     )
     try:
         began = time.monotonic()
@@ -181,7 +202,9 @@ def test_postgres_starts_fast_keeps_data_over_a_restart_and_wants_its_password(e
         server.kill()
         server.wait(timeout=10)
         server.start()
-        assert "rows 2" in run(engine, "seatrial/runtime:1", QUERY, network_mode=f"container:{server.id}")
+        assert "rows 2" in run(
+            engine, "seatrial/runtime:1", QUERY, network_mode=f"container:{server.id}"
+        )
         server.stop(timeout=10)
         assert server.wait(timeout=10)["StatusCode"] == 0, "an orderly stop must end by itself"
     finally:

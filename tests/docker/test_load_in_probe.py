@@ -1,4 +1,7 @@
-"""The load engine as it runs in a run: Python 3.13, uvloop, the kernel's timer, locked down like the probe."""
+"""The load engine as it runs in a run:
+
+Python 3.13, uvloop, the kernel's timer, locked down like the probe.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,9 @@ def engine() -> Iterator[docker.DockerClient]:
     client.close()
 
 
-def test_the_engine_is_exact_and_leaves_nothing_open_in_the_probes_image(engine: docker.DockerClient) -> None:
+def test_the_engine_is_exact_and_leaves_nothing_open_in_the_probes_image(
+    engine: docker.DockerClient,
+) -> None:
     made = engine.containers.create(
         "seatrial/probe:1",
         ["python", "-c", CODE],

@@ -1,4 +1,6 @@
-"""Packages in a build, on the real engine and from the real indexes: what is reached, what is not, and the cache."""
+"""Packages in a build, on the real engine and from the real indexes: what is reached, what is not,
+and the cache.
+"""
 
 from __future__ import annotations
 
@@ -68,13 +70,17 @@ print("LOOK", json.dumps({
 class Built:
     """One build of a Dockerfile on public bases: its lines and the image's configuration."""
 
-    def __init__(self, dockerfile: str, files: dict[str, str] | None = None, sandbox: Any = None) -> None:
+    def __init__(
+        self, dockerfile: str, files: dict[str, str] | None = None, sandbox: Any = None
+    ) -> None:
         texts = {"Dockerfile": dockerfile.replace("ONCE", uuid.uuid4().hex), **(files or {})}
         sources = {PurePosixPath(name): SourceFile(text.encode()) for name, text in texts.items()}
         self.lines: list[str] = []
         sandbox = sandbox or podkit.sandbox()
         bases = sandbox.bases([], self.lines.append)
-        request = BuildRequest(Snapshot(sources, uuid.uuid4().hex), bases, podkit.labels(), timeout_s=120)
+        request = BuildRequest(
+            Snapshot(sources, uuid.uuid4().hex), bases, podkit.labels(), timeout_s=120
+        )
         image = sandbox.build(request, self.lines.append, lambda: False)
         try:
             self.config: dict[str, Any] = podkit.client().api.inspect_image(image.id)["Config"]
@@ -93,10 +99,12 @@ def test_a_build_installs_packages_and_reaches_nothing_else() -> None:
             "FROM python:3.12-slim AS build\n"
             "ARG WHEN=ONCE\n"
             "RUN apt-get update -qq && apt-get install -y -qq tree >/dev/null && tree --version\n"
-            "RUN pip install -q six==1.16.0 && which python pip && python -c 'import six; print(six.__file__)'\n"
+            "RUN pip install -q six==1.16.0 && which python pip && python -c 'import six; "
+            "print(six.__file__)'\n"
             f"COPY look.py .\nRUN python look.py {port}\n"
             "FROM python:3.12-slim\n"
-            "COPY --from=build /usr/local/lib/python3.13/site-packages /usr/local/lib/python3.13/site-packages\n"
+            "COPY --from=build /usr/local/lib/python3.13/site-packages "
+            "/usr/local/lib/python3.13/site-packages\n"
             "RUN python -c 'import six; print(\"copied\", six.__version__)'\n",
             {"look.py": LOOK},
         )
@@ -131,7 +139,10 @@ def test_without_packages_a_build_has_no_network(monkeypatch: pytest.MonkeyPatch
     sandbox = DockerSandbox(podkit.client())
     with pytest.raises(BuildFailed, match=r"no Python package|can't reach"):
         Built(
-            "FROM debian:trixie-slim\nARG WHEN=ONCE\nRUN python3 -m pip install --break-system-packages six\n",
+            (
+                "FROM debian:trixie-slim\nARG WHEN=ONCE\nRUN python3 -m pip install "
+                "--break-system-packages six\n"
+            ),
             sandbox=sandbox,
         )
 
@@ -141,7 +152,10 @@ def test_a_build_reads_no_more_than_its_limit(monkeypatch: pytest.MonkeyPatch) -
     sandbox = DockerSandbox(podkit.client())
     with pytest.raises(BuildFailed, match="more packages than it may") as caught:
         Built(
-            "FROM debian:trixie-slim\nARG WHEN=ONCE\nRUN python3 -m pip install --break-system-packages numpy\n",
+            (
+                "FROM debian:trixie-slim\nARG WHEN=ONCE\nRUN python3 -m pip install "
+                "--break-system-packages numpy\n"
+            ),
             sandbox=sandbox,
         )
     assert caught.value.advice

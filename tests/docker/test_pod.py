@@ -1,4 +1,6 @@
-"""The pod on the real engine: its life, its names, its data, its channels, and that nothing is left of it."""
+"""The pod on the real engine: its life, its names, its data, its channels, and that nothing is left
+of it.
+"""
 
 from __future__ import annotations
 
@@ -67,10 +69,14 @@ def wait_for(where, name: str, text: str, times: int = 1) -> str:
 
 @pytest.fixture(scope="module")
 def talking():
-    """A pod with a probe to talk to and a service that listens everywhere; torn down with nothing left."""
+    """A pod with a probe to talk to and a service that listens everywhere; torn down with nothing
+    left.
+    """
     run = podkit.labels()
     with podkit.pod("app", "models", run=run) as found:
-        found.start(podkit.party("import http.server as h; h.test(bind='0.0.0.0', port=8000)", port=8000))
+        found.start(
+            podkit.party("import http.server as h; h.test(bind='0.0.0.0', port=8000)", port=8000)
+        )
         found.start(probe())
         yield found
     assert podkit.left(run) == []
@@ -160,7 +166,9 @@ def test_a_party_that_ends_says_why_on_the_channel():
 
 def test_a_line_without_end_is_a_flood():
     with podkit.pod("app") as where:
-        where.start(podkit.party("import sys\nwhile True: sys.stdout.write('x' * 65536)", interactive=True))
+        where.start(
+            podkit.party("import sys\nwhile True: sys.stdout.write('x' * 65536)", interactive=True)
+        )
         with pytest.raises(SandboxError, match="a line of more than"):
             where.open_channel("app").receive(20)
 
@@ -202,7 +210,9 @@ def test_log_is_the_newest_part_and_bounded():
         assert where.logs("app", since_s=time.time() + 60) == ""
 
 
-@pytest.mark.parametrize("command", [("no-such-program", "--serve"), ("/etc/passwd",), ("/tmp/app.py",)])
+@pytest.mark.parametrize(
+    "command", [("no-such-program", "--serve"), ("/etc/passwd",), ("/tmp/app.py",)]
+)
 def test_a_program_that_can_not_be_run_is_the_learners_and_says_what_to_do(command):
     with podkit.pod("app") as where:
         with pytest.raises(LearnerError, match="could not be started") as caught:
@@ -224,7 +234,9 @@ def test_a_pod_whose_place_is_gone_is_not_whole():
         assert where.is_whole()
         where.signal("app", "SIGKILL")
         assert where.is_whole(), "a service that dies is the learner's; the pod stands"
-        labelled = docker.from_env().containers.list(filters={"label": f"seatrial.run={run.run_id}"})
+        labelled = docker.from_env().containers.list(
+            filters={"label": f"seatrial.run={run.run_id}"}
+        )
         (pause,) = [found for found in labelled if found.name.endswith("-pause")]
         pause.kill()
         assert not where.is_whole()
@@ -250,12 +262,15 @@ def test_a_pod_costs_little_time():
             where.open_channel("probe").send("hello")
             assert where.open_channel("probe").receive(10) == "hello"
         took.append(time.monotonic() - began)
-    # 0.4 s were seen on two cores; the bound leaves room for a machine that does other things besides.
+    # 0.4 s were seen on two cores; the bound leaves room for a machine that does other things
+    # besides.
     assert min(took) < 1.5
 
 
 class Relay:
-    """Carries TCP connections to the engine's unix socket, as an engine that listens on TCP would look."""
+    """Carries TCP connections to the engine's unix socket, as an engine that listens on TCP would
+    look.
+    """
 
     def __init__(self) -> None:
         self.server = socket.create_server(("127.0.0.1", 0))
@@ -268,7 +283,9 @@ class Relay:
             except OSError:
                 return
             far = socket.socket(socket.AF_UNIX)
-            far.connect(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+            far.connect(
+                os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+            )
             for source, target in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
 

@@ -1,4 +1,6 @@
-"""A full disk, less memory than before, and a clock that the lab controls, as a service sees them."""
+"""A full disk, less memory than before, and a clock that the lab controls, as a service sees
+them.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,9 @@ def test_a_limit_below_what_is_in_use_is_refused_or_ends_the_party() -> None:
 
 
 def test_the_clock_is_what_the_lab_says() -> None:
-    clock = Sidecar(name="clock", kind="clock", port=9500, memory_mb=128, config={"start": 1_800_000_000})
+    clock = Sidecar(
+        name="clock", kind="clock", port=9500, memory_mb=128, config={"start": 1_800_000_000}
+    )
     ask = """
 import http.client, json
 c = http.client.HTTPConnection("clock", 9500, timeout=10)
@@ -128,7 +132,9 @@ def test_the_probe_weighs_more_until_it_is_told_not_to() -> None:
     run = podkit.labels()
 
     def shares() -> int:
-        found = podkit.client().containers.list(filters={"name": "-probe", "label": f"{LABEL_RUN}={run.run_id}"})
+        found = podkit.client().containers.list(
+            filters={"name": "-probe", "label": f"{LABEL_RUN}={run.run_id}"}
+        )
         return int(found[0].attrs["HostConfig"]["CpuShares"])
 
     with podkit.pod("probe", run=run) as pod:

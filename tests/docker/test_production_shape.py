@@ -1,4 +1,7 @@
-"""The production shape without compose: PostgreSQL, Redis, migrations, one real worker, one run graded once."""
+"""The production shape without compose:
+
+PostgreSQL, Redis, migrations, one real worker, one run graded once.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,11 @@ def content(tmp_path: Path) -> Path:
 @pytest.fixture
 def site(sandbox: DockerSandbox, content: Path) -> Iterator[Production]:
     """A migrated site on PostgreSQL and Redis with the tiny lab published, and no worker yet."""
-    with ThreadPoolExecutor(1) as pool, postgres(sandbox.client) as database, redis(content) as broker:
+    with (
+        ThreadPoolExecutor(1) as pool,
+        postgres(sandbox.client) as database,
+        redis(content) as broker,
+    ):
         found = Production(content, database, broker, content)
         check = pool.submit(found.manage, "makemigrations", "--check", "--dry-run")
         found.manage("migrate", "--noinput")
@@ -112,9 +119,15 @@ def test_only_the_worker_sees_the_engine() -> None:
         text = json.dumps(service)
         near = "docker.sock" in text or "DOCKER_" in text
         assert near == (name == "worker"), f"{name} has something of the engine"
-        assert not {"privileged", "pid", "ipc", "userns_mode", "devices", "cap_add", "network_mode"} & set(service), (
-            name
-        )
+        assert not {
+            "privileged",
+            "pid",
+            "ipc",
+            "userns_mode",
+            "devices",
+            "cap_add",
+            "network_mode",
+        } & set(service), name
     published = {name for name, service in services.items() if service.get("ports")}
     assert published == {"web"}, "database and queue are for the site alone"
 
@@ -123,7 +136,9 @@ def test_the_site_starts_after_migrations_without_rights() -> None:
     services = compose()["services"]
     for name in ("web", "worker"):
         service = services[name]
-        assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}, name
+        assert service["depends_on"]["migrate"] == {
+            "condition": "service_completed_successfully"
+        }, name
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -139,5 +154,9 @@ def test_no_secret_has_a_default() -> None:
         uses = re.findall(rf"\$\{{{name}(.{{2}})", text)
         assert uses, name
         assert set(uses) == {":?"}, f"{name} must stop the start when it is unset or empty"
-        assert f"\n{name}=\n" in (ROOT / ".env.example").read_text(), f"{name} is for the operator to fill in"
-    assert ".env" in (ROOT / ".dockerignore").read_text().splitlines(), "secrets must not get into the image"
+        assert f"\n{name}=\n" in (ROOT / ".env.example").read_text(), (
+            f"{name} is for the operator to fill in"
+        )
+    assert ".env" in (ROOT / ".dockerignore").read_text().splitlines(), (
+        "secrets must not get into the image"
+    )

@@ -1,4 +1,6 @@
-"""What ``lab new`` makes, ``lab verify`` accepts; and a lab whose expectation is wrong is caught."""
+"""What ``lab new`` makes, ``lab verify`` accepts; and a lab whose expectation is wrong is
+caught.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,20 @@ pytestmark = pytest.mark.docker
 
 @pytest.mark.parametrize("name", ["starter", "reference", "wrong_upper"])
 def test_the_skeleton_proves_itself(name: str, tmp_path: Path, sandbox: DockerSandbox) -> None:
-    proof = prove(tiny_lab(tmp_path), name, sandbox, new_seed=lambda: "skeleton", on_event=lambda _event: None)
+    proof = prove(
+        tiny_lab(tmp_path), name, sandbox, new_seed=lambda: "skeleton", on_event=lambda _event: None
+    )
     assert proof.holds, proof.problems
 
 
-def test_a_wrong_submission_that_passes_is_a_defect_of_the_lab(tmp_path: Path, sandbox: DockerSandbox) -> None:
+def test_a_wrong_submission_that_passes_is_a_defect_of_the_lab(
+    tmp_path: Path, sandbox: DockerSandbox
+) -> None:
     lab = tiny_lab(tmp_path)
     files = dict(lab.files)
-    files[PurePosixPath("submissions/wrong_upper/app.py")] = files[PurePosixPath("submissions/reference/app.py")]
+    files[PurePosixPath("submissions/wrong_upper/app.py")] = files[
+        PurePosixPath("submissions/reference/app.py")
+    ]
     lab = dataclasses.replace(lab, files=files)
     proof = prove(lab, "wrong_upper", sandbox, new_seed=lambda: "s", on_event=lambda _event: None)
     assert "reverse passed, expected failed" in proof.problems
@@ -35,10 +43,14 @@ def test_a_check_that_raises_is_our_fault_and_names_itself(
 ) -> None:
     lab = tiny_lab(tmp_path)
     files = dict(lab.files)
-    files[PurePosixPath("checks/cases.py")] = SourceFile(b"def contract(ctx): raise RuntimeError('sad lab')\n")
+    files[PurePosixPath("checks/cases.py")] = SourceFile(
+        b"def contract(ctx): raise RuntimeError('sad lab')\n"
+    )
     lab = dataclasses.replace(lab, files=files)
     proof = prove(lab, "reference", sandbox, new_seed=lambda: "s", on_event=lambda _event: None)
     assert proof.result.verdict.value == "errored"
     assert "“Contract”" in proof.result.reason
-    assert "sad lab" not in proof.result.reason, "a learner reads the reason; it may tell of hidden data"
+    assert "sad lab" not in proof.result.reason, (
+        "a learner reads the reason; it may tell of hidden data"
+    )
     assert "sad lab" in caplog.text, "the author reads the traceback on the terminal"

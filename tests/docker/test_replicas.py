@@ -1,4 +1,6 @@
-"""Copies of the service behind a real balancer: all are used, one may die under load, and it comes back."""
+"""Copies of the service behind a real balancer: all are used, one may die under load, and it comes
+back.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,9 @@ def replicated(folder: Path, check: dict[str, Any] | None = None) -> LabContent:
     return LabContent(LabSpec.model_validate(spec), files, made.digest)
 
 
-def test_a_replica_is_lost_under_load_and_comes_back(tmp_path: Path, sandbox: DockerSandbox) -> None:
+def test_a_replica_is_lost_under_load_and_comes_back(
+    tmp_path: Path, sandbox: DockerSandbox
+) -> None:
     seen: list[Event] = []
     result = grade(replicated(tmp_path), project(APP), sandbox, seen)
     assert [r.outcome for r in result.criteria] == [Outcome.PASSED, Outcome.PASSED], result
@@ -109,12 +113,15 @@ def test_a_replica_is_lost_under_load_and_comes_back(tmp_path: Path, sandbox: Do
     assert '"app-2"' in evidence["usage.json"]
 
 
-def test_a_copy_that_never_gets_ready_is_named_by_its_port(tmp_path: Path, sandbox: DockerSandbox) -> None:
+def test_a_copy_that_never_gets_ready_is_named_by_its_port(
+    tmp_path: Path, sandbox: DockerSandbox
+) -> None:
     lab = replicated(tmp_path)
     limits = lab.spec.limits.model_copy(update={"ready_s": 5})
     lab = LabContent(lab.spec.model_copy(update={"limits": limits}), lab.files, lab.digest)
     stuck = APP.replace(
-        "uvicorn.run(", "if os.environ['REPLICA'] == '2':\n    import time; time.sleep(60)\nuvicorn.run("
+        "uvicorn.run(",
+        "if os.environ['REPLICA'] == '2':\n    import time; time.sleep(60)\nuvicorn.run(",
     )
     result = grade(lab, project(stuck), sandbox)
     assert result.verdict is Verdict.NOT_GRADABLE
@@ -132,18 +139,26 @@ ROLLING = {
 }
 
 
-def test_copies_are_replaced_one_by_one_and_nobody_notices(tmp_path: Path, sandbox: DockerSandbox) -> None:
+def test_copies_are_replaced_one_by_one_and_nobody_notices(
+    tmp_path: Path, sandbox: DockerSandbox
+) -> None:
     result = grade(replicated(tmp_path, ROLLING), project(APP), sandbox)
     found = result.criteria[1]
     assert found.outcome is Outcome.PASSED, found
-    assert [mark.text for mark in found.series[0].marks] == ["SIGTERM for app-1", "SIGTERM for app-2"]
+    assert [mark.text for mark in found.series[0].marks] == [
+        "SIGTERM for app-1",
+        "SIGTERM for app-2",
+    ]
 
 
-def test_a_copy_that_drops_everything_on_sigterm_fails_the_replacement(tmp_path: Path, sandbox: DockerSandbox) -> None:
+def test_a_copy_that_drops_everything_on_sigterm_fails_the_replacement(
+    tmp_path: Path, sandbox: DockerSandbox
+) -> None:
     abrupt = APP.replace(
         "uvicorn.run(app",
         "import signal\n"
-        "server = uvicorn.Server(uvicorn.Config(app, host='0.0.0.0', port=int(os.environ['PORT'])))\n"
+        "server = uvicorn.Server(uvicorn.Config(app, host='0.0.0.0', "
+        "port=int(os.environ['PORT'])))\n"
         "server.install_signal_handlers = lambda: None\n"
         "server.capture_signals = __import__('contextlib').nullcontext\n"
         "signal.signal(signal.SIGTERM, lambda *_: os._exit(3))\n"
@@ -203,11 +218,17 @@ store = Own()
 
 
 @pytest.mark.parametrize(("more", "outcome"), [("", Outcome.PASSED), (OWN_MEMORY, Outcome.FAILED)])
-def test_state_in_a_process_is_found_out(tmp_path: Path, sandbox: DockerSandbox, more: str, outcome: Outcome) -> None:
+def test_state_in_a_process_is_found_out(
+    tmp_path: Path, sandbox: DockerSandbox, more: str, outcome: Outcome
+) -> None:
     lab = replicated(tmp_path, STATELESS)
-    state = Sidecar(name="state", kind="valkey", port=6379, app_env={"VALKEY_URL": "valkey://{host}:{port}/0"})
+    state = Sidecar(
+        name="state", kind="valkey", port=6379, app_env={"VALKEY_URL": "valkey://{host}:{port}/0"}
+    )
     lab = LabContent(lab.spec.model_copy(update={"sidecars": [state]}), lab.files, lab.digest)
-    found = grade(lab, project(KEEPS.replace("class Text", more + "\nclass Text")), sandbox).criteria[1]
+    found = grade(
+        lab, project(KEEPS.replace("class Text", more + "\nclass Text")), sandbox
+    ).criteria[1]
     assert found.outcome is outcome, found
     if outcome is Outcome.FAILED:
         assert "app-2 does not know" in found.message

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.docker
 
 
 def test_gateway_answers_streams_and_meters() -> None:
-    models = Sidecar(name="models", kind="model-gateway", port=9100, memory_mb=320, config={"keys": ["k"]})
+    models = Sidecar(
+        name="models", kind="model-gateway", port=9100, memory_mb=320, config={"keys": ["k"]}
+    )
     with podkit.pod("app", "models") as pod:
         pod.start(sidecar_party(models))
         channel = greet(pod, models)
@@ -37,9 +39,14 @@ print("RESULT " + json.dumps(found), flush=True)
 """,
         )
         assert seen["refused"]["status"] == 401
-        answers = {n: json.loads(seen[n]["text"])["choices"][0]["message"]["content"] for n in ("days", "missing")}
+        answers = {
+            n: json.loads(seen[n]["text"])["choices"][0]["message"]["content"]
+            for n in ("days", "missing")
+        }
         assert answers == {"days": "42 days [c17]", "missing": "NOT_FOUND"}
-        events = [line[6:] for line in seen["streamed"]["text"].splitlines() if line.startswith("data: ")]
+        events = [
+            line[6:] for line in seen["streamed"]["text"].splitlines() if line.startswith("data: ")
+        ]
         assert events[-1] == "[DONE]"
         pieces = [json.loads(e)["choices"][0]["delta"].get("content", "") for e in events[:-1]]
         assert "".join(pieces) == "90 dollars [c18]"
@@ -58,11 +65,16 @@ print("RESULT " + json.dumps(found), flush=True)
 
 
 def test_gateway_fails_as_it_is_told() -> None:
-    models = Sidecar(name="models", kind="model-gateway", port=9100, memory_mb=320, config={"keys": ["k"]})
+    models = Sidecar(
+        name="models", kind="model-gateway", port=9100, memory_mb=320, config={"keys": ["k"]}
+    )
     with podkit.pod("app", "models") as pod:
         pod.start(sidecar_party(models))
         channel = greet(pod, models)
-        rules = [{"kind": "429", "to_index": 1, "retry_after_s": 2}, {"kind": "reset", "from_index": 1, "to_index": 2}]
+        rules = [
+            {"kind": "429", "to_index": 1, "retry_after_s": 2},
+            {"kind": "reset", "from_index": 1, "to_index": 2},
+        ]
         command(channel, {"command": "faults", "rules": rules})
         failed = run_client(
             pod,
@@ -77,14 +89,20 @@ print("RESULT " + json.dumps(found), flush=True)
         assert failed[0]["retry"] == "2"
         assert "error" in failed[1]
         assert "42 days [c17]" in failed[2]["text"]
-        assert [r["fault"] for r in command(channel, {"command": "ledger"}, 2)["rows"]] == ["429", "reset", ""]
+        assert [r["fault"] for r in command(channel, {"command": "ledger"}, 2)["rows"]] == [
+            "429",
+            "reset",
+            "",
+        ]
         state = pod.state("models")
         assert state.running
         assert not state.oom_killed
 
 
 def test_a_sidecar_keeps_a_connection_longer_than_its_clients_do() -> None:
-    """httpx gives an idle one up after 5 s; a sidecar that closed then would break a request on its way."""
+    """httpx gives an idle one up after 5 s; a sidecar that closed then would break a request on its
+    way.
+    """
     models = Sidecar(name="models", kind="model-gateway", port=9100, memory_mb=320)
     with podkit.pod("app", "models") as pod:
         pod.start(sidecar_party(models))
@@ -117,7 +135,12 @@ def test_gateway_ends_when_the_engine_hangs_up() -> None:
 
 
 def test_postgres_keeps_its_data_over_a_restart() -> None:
-    db = Sidecar(name="db", kind="postgres", port=5432, config={"user": "u", "password": "p'w", "database": "d"})
+    db = Sidecar(
+        name="db",
+        kind="postgres",
+        port=5432,
+        config={"user": "u", "password": "p'w", "database": "d"},
+    )
     probe = podkit.sandbox().image("seatrial/probe:1")
     query = """
 import json, psycopg, time
@@ -136,7 +159,8 @@ else:
         "c.execute(\"insert into t values ('[1,2]')\")\nprint('RESULT {}', flush=True)\n"
     )
     read = (
-        query + "print('RESULT ' + json.dumps({'v': c.execute('select v::text from t').fetchone()[0]}), flush=True)\n"
+        query
+        + "print('RESULT ' + json.dumps({'v': c.execute('select v::text from t').fetchone()[0]}), flush=True)\n"
     )
     with podkit.pod("app", "db") as pod:
         pod.start(sidecar_party(db))
@@ -150,9 +174,13 @@ else:
 
 
 def test_a_store_behind_a_link_that_fails() -> None:
-    """valkey as it really runs, reached through the fault proxy: quick, slow, cut, whole again, and lossy."""
+    """valkey as it really runs, reached through the fault proxy: quick, slow, cut, whole again, and
+    lossy.
+    """
     store = Sidecar(name="store-real", kind="valkey", port=6379, memory_mb=96)
-    link = Sidecar(name="store", kind="fault-proxy", port=6380, config={"upstream": "store-real:6379"})
+    link = Sidecar(
+        name="store", kind="fault-proxy", port=6380, config={"upstream": "store-real:6379"}
+    )
     with podkit.pod("app", "store-real", "store") as pod:
         pod.start(sidecar_party(store))
         pod.start(sidecar_party(link))
@@ -171,7 +199,9 @@ def ask(line):
 print("RESULT " + json.dumps({"set": ask(b"SET k 1"), "get": ask(b"INCR k")}), flush=True)
 """
         deadline = time.monotonic() + 20
-        while (quick := run_client(pod, f"app-{time.monotonic_ns()}", client))["set"][0] != "+OK\r\n":
+        while (quick := run_client(pod, f"app-{time.monotonic_ns()}", client))["set"][
+            0
+        ] != "+OK\r\n":
             assert time.monotonic() < deadline, quick
         assert quick["get"][0] == ":2\r\n"
         command(channel, {"command": "link", "latency_ms": 150})

@@ -61,7 +61,9 @@ def test_what_was_asked_before_sigterm_is_answered(
 ) -> None:
     made = tiny_lab(tmp_path)
     spec = yaml.safe_load(made.files[PurePosixPath("lab.yaml")].data)
-    spec["rubric"]["criteria"][1]["checks"] = [{"check": "sigterm_under_load", "params": {"cases": CASES}}]
+    spec["rubric"]["criteria"][1]["checks"] = [
+        {"check": "sigterm_under_load", "params": {"cases": CASES}}
+    ]
     lab = LabContent(LabSpec.model_validate(spec), made.files, made.digest)
     found = grade(lab, project(APP.replace("{drop}", drop)), sandbox).criteria[1]
     assert found.outcome is outcome, found

@@ -1,4 +1,6 @@
-"""Prometheus and the trace receiver as they really run: in a pod without a network, a service beside them."""
+"""Prometheus and the trace receiver as they really run: in a pod without a network, a service
+beside them.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +95,9 @@ def test_prometheus_scrapes_evaluates_and_lets_nobody_in() -> None:
         pod.start(sidecar_party(watch))
         channel = greet(pod, watch)
         pod.start(podkit.party(SERVICE, "app", image=runtime))
-        said = eventually(lambda: [line for line in pod.logs("app").splitlines() if line.startswith("RESULT ")])
+        said = eventually(
+            lambda: [line for line in pod.logs("app").splitlines() if line.startswith("RESULT ")]
+        )
         assert set(json.loads(said[0].removeprefix("RESULT ")).values()) == {401}
 
         def ask(**payload: Any) -> dict[str, Any]:
@@ -114,10 +118,14 @@ def test_prometheus_scrapes_evaluates_and_lets_nobody_in() -> None:
         assert 0 < float(value) < 1000
         assert float(ask(command="query", expr="up")["samples"][0]["value"]) == 1
         counted = ask(command="query", expr="scrape_samples_post_metric_relabeling")["samples"]
-        assert [sample["value"] for sample in counted] == ["2"], "a service does not write what Prometheus counts"
+        assert [sample["value"] for sample in counted] == ["2"], (
+            "a service does not write what Prometheus counts"
+        )
         past = ask(command="query", expr="time() - timestamp(written_in_the_past)")["samples"]
         assert float(past[0]["value"]) < 5
-        firing = ask(command="range", expr="ALERTS", start=time.time() - 30, end=time.time())["series"]
+        firing = ask(command="range", expr="ALERTS", start=time.time() - 30, end=time.time())[
+            "series"
+        ]
         assert {one["labels"]["alertname"] for one in firing} == {"Busy"}
         assert pod.state("watch").running
 

@@ -1,4 +1,6 @@
-"""``./seatrial up`` as a person uses it: the page answers, a second start is fast, nothing is left behind."""
+"""``./seatrial up`` as a person uses it: the page answers, a second start is fast, nothing is left
+behind.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ pytestmark = pytest.mark.docker
 def wait_for_processes(home: Path, count: int, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while len(found := processes_of(home)) < count:
-        assert time.monotonic() < deadline, f"fewer than {count} processes after {seconds} s: {found}"
+        assert time.monotonic() < deadline, (
+            f"fewer than {count} processes after {seconds} s: {found}"
+        )
         time.sleep(0.1)
 
 
@@ -77,7 +81,9 @@ def test_serves_grades_stops_and_starts_again_fast(
     assert processes_of(home) == []
 
 
-def test_without_an_engine_the_site_serves_and_says_that_grading_is_paused(started: list[Up], tmp_path: Path) -> None:
+def test_without_an_engine_the_site_serves_and_says_that_grading_is_paused(
+    started: list[Up], tmp_path: Path
+) -> None:
     up = Up(tmp_path / "home", free_port(), DOCKER_HOST="tcp://127.0.0.1:9")
     started.append(up)
     up.wait_for("serving at", 30)
@@ -109,7 +115,9 @@ def test_a_worker_that_dies_is_started_again(started: list[Up], tmp_path: Path) 
     assert processes_of(up.home) == []
 
 
-def test_a_launcher_that_is_killed_takes_everything_along(started: list[Up], tmp_path: Path) -> None:
+def test_a_launcher_that_is_killed_takes_everything_along(
+    started: list[Up], tmp_path: Path
+) -> None:
     """Also with a client that never hangs up: the port has to be free for the next start."""
     up = Up(tmp_path / "home", free_port())
     started.append(up)
@@ -130,7 +138,9 @@ def test_a_launcher_that_is_killed_takes_everything_along(started: list[Up], tmp
     assert again.stop() == 0
 
 
-def test_a_second_up_on_the_same_home_and_a_busy_port_are_refused(started: list[Up], tmp_path: Path) -> None:
+def test_a_second_up_on_the_same_home_and_a_busy_port_are_refused(
+    started: list[Up], tmp_path: Path
+) -> None:
     port = free_port()
     first = Up(tmp_path / "home", port)
     started.append(first)

@@ -1,4 +1,6 @@
-"""A worker killed with -9 in the middle of a run: the run is graded once by the next one, and nothing stays behind."""
+"""A worker killed with -9 in the middle of a run: the run is graded once by the next one, and
+nothing stays behind.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def wait_for_phase(site: Site, worker: subprocess.Popen[str], phase: str) -> Non
 
 
 @pytest.mark.parametrize("phase", ["build", "ready"])
-def test_a_killed_worker_costs_one_try_and_leaves_nothing(sandbox: DockerSandbox, tmp_path: Path, phase: str) -> None:
+def test_a_killed_worker_costs_one_try_and_leaves_nothing(
+    sandbox: DockerSandbox, tmp_path: Path, phase: str
+) -> None:
     lab = tiny_lab(tmp_path)
     site = Site(tmp_path / "home")
     site.run(BEGIN, str(tmp_path / "labs" / lab.spec.id))
@@ -47,7 +51,9 @@ def test_a_killed_worker_costs_one_try_and_leaves_nothing(sandbox: DockerSandbox
     broken = site.look()
     assert (broken["state"], broken["tries"], broken["fence"]) == ("running", 1, 1)
     site.run(SWEEP)
-    assert site.look()["state"] == "running", "the lease has not run out: nobody may take the run yet"
+    assert site.look()["state"] == "running", (
+        "the lease has not run out: nobody may take the run yet"
+    )
 
     site.run(EXPIRE)
     site.run(SWEEP)

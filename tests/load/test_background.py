@@ -38,7 +38,10 @@ async def test_a_fault_shows_where_it_happened() -> None:
     async def handle(_seen: Seen, writer: asyncio.StreamWriter) -> None:
         writer.write(answer(status="503 Down" if down else "200 OK"))
 
-    async with serving(handle) as served, Background(served.target, constant(100, 0.9), lambda _: GET) as load:
+    async with (
+        serving(handle) as served,
+        Background(served.target, constant(100, 0.9), lambda _: GET) as load,
+    ):
         await asyncio.sleep(0.3)
         down, began = True, load.now()
         await asyncio.sleep(0.3)

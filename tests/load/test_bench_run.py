@@ -13,7 +13,10 @@ from tests.bench import load, run
 
 
 def rows(*holds: bool) -> list[dict[str, object]]:
-    return [{"figure": f"f{i}", "asked": "x", "seen": 1.5, "holds": each} for i, each in enumerate(holds)]
+    return [
+        {"figure": f"f{i}", "asked": "x", "seen": 1.5, "holds": each}
+        for i, each in enumerate(holds)
+    ]
 
 
 @pytest.mark.parametrize(("holds", "code"), [((True, True), 0), ((True, False), 1)])
@@ -32,12 +35,16 @@ def test_the_table_is_printed_and_the_exit_code_says_whether_all_holds(
     assert run.main(["fake", "--json", str(tmp_path / "out.json")]) == code
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["|", "figure", "|", "asked", "|", "seen", "|", "holds", "|"]
-    assert [line.split("|")[4].strip() for line in lines[2:]] == ["yes" if each else "NO" for each in holds]
+    assert [line.split("|")[4].strip() for line in lines[2:]] == [
+        "yes" if each else "NO" for each in holds
+    ]
     assert json.loads((tmp_path / "out.json").read_text())["more"] == [1]
 
 
 def test_a_spread_stands_behind_the_value() -> None:
-    assert "1.01 (0.98 to 1.04)" in run.table([{**rows(True)[0], "seen": 1.01, "spread": [0.98, 1.04]}])
+    assert "1.01 (0.98 to 1.04)" in run.table(
+        [{**rows(True)[0], "seen": 1.01, "spread": [0.98, 1.04]}]
+    )
 
 
 def test_the_search_for_a_rate_survives_one_bad_step_and_ends_after_two() -> None:

@@ -20,7 +20,9 @@ from grader.load.targeter import Answer, Request
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-async def run(data: bytes, *, close: bool = False, method: str = "GET", body: bytes = b"hello") -> tuple[Samples, int]:
+async def run(
+    data: bytes, *, close: bool = False, method: str = "GET", body: bytes = b"hello"
+) -> tuple[Samples, int]:
     def check(got: Answer) -> str:
         return "" if got.body == body else f"{len(got.body)} bytes"
 
@@ -47,7 +49,16 @@ async def run(data: bytes, *, close: bool = False, method: str = "GET", body: by
         (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + answer(b"hello"), False, 1),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"hello"), False, 1),
     ],
-    ids=["length", "chunked", "extensions", "until close", "connection: close", "HTTP/1.0", "early hints", "continue"],
+    ids=[
+        "length",
+        "chunked",
+        "extensions",
+        "until close",
+        "connection: close",
+        "HTTP/1.0",
+        "early hints",
+        "continue",
+    ],
 )
 async def test_right_answers(data: bytes, close: bool, connections: int) -> None:
     samples, opened = await run(data, close=close)
@@ -61,7 +72,11 @@ async def test_right_answers(data: bytes, close: bool, connections: int) -> None
 @pytest.mark.parametrize(
     ("data", "close", "error"),
     [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", True, "the connection was closed in the middle"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",
+            True,
+            "the connection was closed in the middle",
+        ),
         (CHUNKED + b"5\r\nhello\r\n", True, "the connection was closed in the middle"),
         (b"", True, "the connection was closed without a response"),
         (b"HTTP/1.1 2", True, "the connection was closed without a response"),
@@ -73,7 +88,11 @@ async def test_right_answers(data: bytes, close: bool, connections: int) -> None
         ),
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 201 + b"\r\n", False, "too many headers"),
         (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 40000, False, "the header section is too large"),
-        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * ((1 << 20) + 1), True, "the body is larger than 1048576 bytes"),
+        (
+            b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * ((1 << 20) + 1),
+            True,
+            "the body is larger than 1048576 bytes",
+        ),
         (answer(b"x" * ((1 << 20) + 1)), False, "the body is larger than 1048576 bytes"),
     ],
 )
@@ -98,7 +117,11 @@ async def test_a_second_answer_that_nobody_asked_for_is_not_taken_for_the_next_r
         await writer.drain()
 
     def request(index: int) -> Request:
-        return Request("GET", f"/{index}", validate=lambda got: "" if got.body == b"%d" % index else "another's answer")
+        return Request(
+            "GET",
+            f"/{index}",
+            validate=lambda got: "" if got.body == b"%d" % index else "another's answer",
+        )
 
     async with serving(handle) as served:
         samples = await attack([served.target], constant(200, 0.2), request, connections=1)
@@ -113,14 +136,18 @@ async def test_an_answer_before_the_request_is_not_taken() -> None:
         await asyncio.sleep(0.01)
         writer.write(answer(b"early"))
 
-    check = Request("GET", "/", validate=lambda got: "" if got.body == b"right" else "an early answer")
+    check = Request(
+        "GET", "/", validate=lambda got: "" if got.body == b"right" else "an early answer"
+    )
     async with serving(handle) as served:
         samples = await attack([served.target], constant(4, 1), lambda _: check, connections=1)
     assert samples.errors() == {}
 
 
 async def test_headers_are_read_in_lower_case() -> None:
-    check = Request("GET", "/", validate=lambda got: "" if got.headers["x-cache"] == "HIT" else "no header")
+    check = Request(
+        "GET", "/", validate=lambda got: "" if got.headers["x-cache"] == "HIT" else "no header"
+    )
     async with serving(always(answer(more=b"X-Cache: HIT\r\n"))) as served:
         samples = await attack([served.target], constant(100, 0.05), lambda _: check)
     assert samples.errors() == {}
@@ -136,8 +163,12 @@ async def test_slow_bodies_together_are_bounded(monkeypatch: pytest.MonkeyPatch)
         writer.write(b"x")
 
     async with serving(handle) as served:
-        samples = await attack([served.target], constant(100, 0.2), lambda _: Request("GET", "/"), timeout_s=5)
-    assert samples.errors().keys() == {"the answers under way are together larger than the load generator can hold"}
+        samples = await attack(
+            [served.target], constant(100, 0.2), lambda _: Request("GET", "/"), timeout_s=5
+        )
+    assert samples.errors().keys() == {
+        "the answers under way are together larger than the load generator can hold"
+    }
     assert 1 <= sum(1 for text in samples.error if not text) <= 3
 
 

@@ -23,7 +23,10 @@ Reply = Callable[[int], tuple[float, bytes]]
 
 @contextlib.asynccontextmanager
 async def service(reply: Reply) -> AsyncIterator[tuple[Target, list[bytes]]]:
-    """Answers request ``n`` with ``reply(n)``: (seconds to wait, bytes). Yields it and the request lines it saw."""
+    """Answers request ``n`` with ``reply(n)``:
+
+    (seconds to wait, bytes). Yields it and the request lines it saw.
+    """
     seen: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,13 +55,24 @@ def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def compared(mine: Reply, theirs: Reply, **changes: Any) -> Comparison:
-    plan = {"threshold": 1.0, "op": "at_most", "rate": 400.0, "per_window": 10, "warm_s": 0.05, **changes}
+    plan = {
+        "threshold": 1.0,
+        "op": "at_most",
+        "rate": 400.0,
+        "per_window": 10,
+        "warm_s": 0.05,
+        **changes,
+    }
     async with service(mine) as (app, _), service(theirs) as (baseline, _):
         return await compare((app, baseline), lambda pair: Request("GET", f"/{pair}"), Plan(**plan))
 
 
-@pytest.mark.parametrize(("mine_s", "threshold", "outcome"), [(0.02, 1.0, Outcome.FAILED), (0.02, 9.0, Outcome.PASSED)])
-async def test_a_clear_ratio_is_decided_early(mine_s: float, threshold: float, outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    ("mine_s", "threshold", "outcome"), [(0.02, 1.0, Outcome.FAILED), (0.02, 9.0, Outcome.PASSED)]
+)
+async def test_a_clear_ratio_is_decided_early(
+    mine_s: float, threshold: float, outcome: Outcome
+) -> None:
     seen = await compared(constantly(mine_s), constantly(0.005), threshold=threshold)
     assert (seen.decision.outcome, seen.wrong) == (outcome, None)
     assert 1.5 < seen.decision.ratio < 9
@@ -86,7 +100,10 @@ async def test_a_wrong_answer_that_came_is_no_missing_one() -> None:
 
 
 async def test_pairs_get_the_same_request_on_both_sides() -> None:
-    async with service(constantly(0.001)) as (app, mine), service(constantly(0.001)) as (baseline, theirs):
+    async with (
+        service(constantly(0.001)) as (app, mine),
+        service(constantly(0.001)) as (baseline, theirs),
+    ):
         plan = Plan(1.0, "at_most", rate=400, per_window=10, warm_s=0.05, budget_s=0.5)
         await compare((app, baseline), lambda pair: Request("GET", f"/{pair}"), plan)
     assert sorted(mine) == sorted(theirs)
@@ -116,7 +133,10 @@ async def test_closed_loop_stops_at_a_wrong_answer() -> None:
         return "" if answer.body == b"ok" else "not ok"
 
     wrong = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno"
-    async with service(lambda n: (0.001, OK if n != 7 else wrong)) as (app, seen), ClosedLoop(app, 2) as loop:
+    async with (
+        service(lambda n: (0.001, OK if n != 7 else wrong)) as (app, seen),
+        ClosedLoop(app, 2) as loop,
+    ):
         found = await loop.slice(lambda n: Request("GET", "/", validate=judge), 0, 5.0)
     assert found.wrong is not None
     assert (found.wrong.said, found.wrong.unanswered) == ("not ok", False)

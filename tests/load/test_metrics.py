@@ -12,7 +12,9 @@ from grader.load.histogram import Histogram
 from grader.load.metrics import Samples, percentile
 
 
-def made(latency: list[float], *, side: list[int] | None = None, lag: float = 0.0, rate: float = 10) -> Samples:
+def made(
+    latency: list[float], *, side: list[int] | None = None, lag: float = 0.0, rate: float = 10
+) -> Samples:
     n = len(latency)
     return Samples(
         side=array("B", side or [0] * n),
@@ -28,7 +30,16 @@ def made(latency: list[float], *, side: list[int] | None = None, lag: float = 0.
 
 
 def test_percentiles_are_nearest_rank() -> None:
-    assert [percentile([4, 1, 3, 2], q) for q in (0, 1, 25, 26, 50, 75, 99, 100)] == [1, 1, 1, 2, 2, 3, 4, 4]
+    assert [percentile([4, 1, 3, 2], q) for q in (0, 1, 25, 26, 50, 75, 99, 100)] == [
+        1,
+        1,
+        1,
+        2,
+        2,
+        3,
+        4,
+        4,
+    ]
     assert percentile(range(1, 101), 95) == 95
     assert percentile(range(1, 1001), 99.9) == 999
     assert math.isnan(percentile([], 50))
@@ -50,7 +61,11 @@ def test_sides_are_told_apart() -> None:
     assert samples.errors(0) == {}
     assert samples.errors(1) == {"wrong": 1}
     assert list(samples.of(1).index) == [1, 3]
-    assert (len(samples.histogram()), len(samples.histogram(1)), samples.histogram(1).failed) == (4, 2, 1)
+    assert (len(samples.histogram()), len(samples.histogram(1)), samples.histogram(1).failed) == (
+        4,
+        2,
+        1,
+    )
     assert samples.of(1).error == ["", "wrong"]
 
 
@@ -103,7 +118,11 @@ def test_streams_have_gaps_rates_and_goodput() -> None:
 def test_histograms_are_close_to_the_samples_and_survive_export_and_merging() -> None:
     rng = random.Random(3)
     values = [rng.lognormvariate(-4, 1) for _ in range(5000)]
-    whole, one, other = Histogram([*values, math.inf]), Histogram(values[:2000]), Histogram([*values[2000:], math.inf])
+    whole, one, other = (
+        Histogram([*values, math.inf]),
+        Histogram(values[:2000]),
+        Histogram([*values[2000:], math.inf]),
+    )
     for q in (1, 50, 95, 99):
         assert whole.percentile(q) == pytest.approx(percentile([*values, math.inf], q), rel=0.0051)
     one.merge(Histogram.read(other.export()))
@@ -116,6 +135,10 @@ def test_histograms_are_close_to_the_samples_and_survive_export_and_merging() ->
 
 def test_a_histogram_of_another_shape_is_refused() -> None:
     export = Histogram([0.1]).export()
-    for wrong in ({**export, "growth": 1.02}, {**export, "counts": {"99999": 1}}, {**export, "counts": {"3": -1}}):
+    for wrong in (
+        {**export, "growth": 1.02},
+        {**export, "counts": {"99999": 1}},
+        {**export, "counts": {"3": -1}},
+    ):
         with pytest.raises(ValueError):
             Histogram.read(wrong)

@@ -17,9 +17,19 @@ from grader.load.calibrate import Calibration
 from grader.result import Outcome
 
 
-@pytest.mark.parametrize(("service", "outcome"), [(Service, Outcome.PASSED), (Slow, Outcome.FAILED)])
-async def test_latency_ratio(service: type[Service], outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
-    params = {"cases": [case()], "threshold": 3.0, "rate_per_s": 100, "per_window": 4, "warm_s": 0.1}
+@pytest.mark.parametrize(
+    ("service", "outcome"), [(Service, Outcome.PASSED), (Slow, Outcome.FAILED)]
+)
+async def test_latency_ratio(
+    service: type[Service], outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = {
+        "cases": [case()],
+        "threshold": 3.0,
+        "rate_per_s": 100,
+        "per_window": 4,
+        "warm_s": 0.1,
+    }
     monkeypatch.setattr(compare, "MIN_WINDOW_S", 0.08)
     monkeypatch.setattr(compare, "LATE_S", 1.0)  # a busy machine is another test's matter
     with context(service) as ctx:
@@ -27,7 +37,9 @@ async def test_latency_ratio(service: type[Service], outcome: Outcome, monkeypat
     assert found.outcome is outcome, found.message
 
 
-async def test_a_rate_beyond_the_load_generator_is_void_and_nobodys_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_rate_beyond_the_load_generator_is_void_and_nobodys_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tried: list[tuple[float, ...]] = []
 
     async def calibrated(rates: tuple[float, ...]) -> Calibration:
@@ -43,7 +55,9 @@ async def test_a_rate_beyond_the_load_generator_is_void_and_nobodys_failure(monk
     assert "can't keep 500 requests" in found.message
 
 
-@pytest.mark.parametrize(("service", "outcome"), [(Service, Outcome.PASSED), (Slow, Outcome.FAILED)])
+@pytest.mark.parametrize(
+    ("service", "outcome"), [(Service, Outcome.PASSED), (Slow, Outcome.FAILED)]
+)
 async def test_throughput_ratio(service: type[Service], outcome: Outcome) -> None:
     params = {"cases": [case()], "threshold": 0.5, "clients": 2, "slice_s": 0.06}
     with context(service) as ctx:
@@ -60,8 +74,16 @@ async def test_a_budget_that_ends_before_the_first_look_is_undecided(
 ) -> None:
     # A clock of one second per look at it: a machine that stalls changes nothing.
     seconds = count()
-    monkeypatch.setattr(throughput, "time", SimpleNamespace(perf_counter=lambda: float(next(seconds))))
-    params = {"cases": [case()], "threshold": 0.5, "clients": 2, "slice_s": 0.06, "budget_s": budget_s}
+    monkeypatch.setattr(
+        throughput, "time", SimpleNamespace(perf_counter=lambda: float(next(seconds)))
+    )
+    params = {
+        "cases": [case()],
+        "threshold": 0.5,
+        "clients": 2,
+        "slice_s": 0.06,
+        "budget_s": budget_s,
+    }
     with context(Service) as ctx:
         found = await ThroughputRatio(ThroughputParams.model_validate(params)).run(ctx)
     assert found.outcome is Outcome.INCONCLUSIVE

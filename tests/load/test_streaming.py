@@ -27,12 +27,16 @@ def test_an_event_arrives_when_its_last_byte_does() -> None:
     assert whole == [(1.0, b"a"), (1.0, b"b\n c"), (1.0, b"[DONE]")]
     single = events([(float(i), text[i : i + 1]) for i in range(len(text))])
     assert [data for _, data in single] == [data for _, data in whole]
-    assert [at for at, _ in single] == [text.index(end) + len(end) - 1 for end in (b"a\n\n", b"c\r\n\r", b"[DONE]\n\n")]
+    assert [at for at, _ in single] == [
+        text.index(end) + len(end) - 1 for end in (b"a\n\n", b"c\r\n\r", b"[DONE]\n\n")
+    ]
     assert events([]) == []
 
 
 def test_reading_events_takes_time_in_proportion_to_the_body() -> None:
-    """Pieces of one byte without an end of an event: eight times the pieces, not 64 times the work."""
+    """Pieces of one byte without an end of an event: eight times the pieces, not 64 times the
+    work.
+    """
 
     def seconds(pieces: int) -> float:
         chunks, times = [(0.0, b"x")] * pieces, []
@@ -65,16 +69,22 @@ async def test_tokens_are_counted_and_their_gaps_measured() -> None:
 
     async with serving(handle) as served:
         samples = await attack(
-            [served.target], constant(20, 0.3), lambda _: Request("GET", "/", validate=check), streaming=True
+            [served.target],
+            constant(20, 0.3),
+            lambda _: Request("GET", "/", validate=check),
+            streaming=True,
         )
     assert samples.errors() == {}
     assert list(samples.tokens) == [5] * 6
     truth = sorted(b - a for times in sent for a, b in pairwise(times))
     assert len(samples.token_gaps()) == len(truth) == 24
-    # the median is robust against a moment of another process; the sums telescope, so they are close too
+    # the median is robust against a moment of another process; the sums telescope, so they are
+    # close too
     assert sorted(samples.token_gaps())[12] == pytest.approx(truth[12], abs=0.01)
     for i in range(6):
-        assert 0.02 < samples.ttft_s[i] < samples.latency_s[i]  # loops wake up to a millisecond early
+        assert (
+            0.02 < samples.ttft_s[i] < samples.latency_s[i]
+        )  # loops wake up to a millisecond early
         assert sum(samples.gaps(i)) <= samples.latency_s[i]
     assert samples.tokens_per_s() > 0
     assert samples.goodput(ttft_s=60, gap_s=60) == 1.0
@@ -103,7 +113,9 @@ async def test_a_stream_cut_off_is_an_error() -> None:
         return False
 
     async with serving(handle) as served:
-        samples = await attack([served.target], constant(50, 0.1), lambda _: Request("GET", "/"), streaming=True)
+        samples = await attack(
+            [served.target], constant(50, 0.1), lambda _: Request("GET", "/"), streaming=True
+        )
     assert samples.errors() == {"the connection was closed in the middle": 5}
     assert len(samples.token_gaps()) == 0
     assert samples.goodput(ttft_s=60) == 0

@@ -1,4 +1,6 @@
-"""The ai-gateway lab without an engine: three providers in this process, and a context over whatever answers as app."""
+"""The ai-gateway lab without an engine: three providers in this process, and a context over
+whatever answers as app.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +57,8 @@ async def providers(
     async with AsyncExitStack() as stack:
         found = {}
         for name in ("north", "south", "west"):
-            gateway = Gateway(seed, GatewayConfig.model_validate(config or PROVIDER), WordEmbedder())
+            gateway = Gateway(
+                seed, GatewayConfig.model_validate(config or PROVIDER), WordEmbedder()
+            )
             found[name] = (gateway, await stack.enter_async_context(serving(gateway)))
         yield found

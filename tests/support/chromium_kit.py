@@ -1,4 +1,7 @@
-"""Chromium for tests: Debian's browser, axe, pictures, and a look at a page in both themes and at every width."""
+"""Chromium for tests:
+
+Debian's browser, axe, pictures, and a look at a page in both themes and at every width.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,9 @@ EVENTS = re.compile(r"/runs/\d+/events")
 
 
 def no_events(route: Route) -> None:
-    """A stream with nothing in it: under the tests' server a real one would hold its thread for minutes."""
+    """A stream with nothing in it: under the tests' server a real one would hold its thread for
+    minutes.
+    """
     route.fulfill(status=200, content_type="text/event-stream", body="retry: 600000\n\n")
 
 
@@ -66,7 +71,8 @@ def look(
     themes: tuple[str, ...] = THEMES,
     expected: int = 0,
 ) -> None:
-    """Visit the page at both widths in both themes; fail on axe's findings, overflow, script errors, policy breaks.
+    """Visit the page at both widths in both themes; fail on axe's findings, overflow, script
+    errors, policy breaks.
 
     ``expected``: the status, when it matters.
     """
@@ -76,14 +82,19 @@ def look(
         problems.append(f"script: {error}")
 
     def hear(message: Any) -> None:
-        own_status = "Failed to load resource" in message.text and message.location.get("url") == url
+        own_status = (
+            "Failed to load resource" in message.text and message.location.get("url") == url
+        )
         if message.type == "error" and not own_status:
             problems.append(f"console: {message.text}")
 
     for theme in themes:
         for width in WIDTHS:
             context = browser.new_context(
-                viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce", bypass_csp=True
+                viewport={"width": width, "height": 900},
+                color_scheme=theme,
+                reduced_motion="reduce",
+                bypass_csp=True,
             )
             context.add_cookies(cookies)
             context.route(EVENTS, no_events)
@@ -92,7 +103,9 @@ def look(
             page.on("console", hear)
             answer = page.goto(url)
             if expected and (answer is None or answer.status != expected):
-                problems.append(f"answered {answer.status if answer else 'nothing'}, expected {expected}")
+                problems.append(
+                    f"answered {answer.status if answer else 'nothing'}, expected {expected}"
+                )
             page.evaluate("document.fonts.ready")
             page.screenshot(path=str(pictures / f"{name}-{width}-{theme}.png"), full_page=True)
             problems += [f"{theme}: {said}" for said in too_wide(page, width)]
@@ -105,7 +118,9 @@ def look(
 
 
 def too_wide(page: Page, width: int) -> list[str]:
-    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    over = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
     return [f"{over} px too wide at {width}"] if over > 0 else []
 
 
@@ -114,7 +129,9 @@ def session(client: Any, user: Any, live_server: Any) -> list[dict[str, str]]:
     if user is None:
         return []
     client.force_login(user)
-    return [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
+    return [
+        {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+    ]
 
 
 FOCUSED = """(() => { const e = document.activeElement;

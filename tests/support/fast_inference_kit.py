@@ -1,4 +1,6 @@
-"""The fraud lab's checks as modules, and a service in memory that they can ask: right, or with one flaw."""
+"""The fraud lab's checks as modules, and a service in memory that they can ask: right, or with one
+flaw.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,13 @@ MADE: list[Any] = []
 
 @contextmanager
 def lab_modules() -> Iterator[SimpleNamespace]:
-    """The modules of checks/ by name, with a model of ``WIDTH`` ids and no ONNX (the host has none)."""
+    """The modules of checks/ by name, with a model of ``WIDTH`` ids and no ONNX (the host has
+    none).
+    """
     with lab_checks("fast-inference"):
-        made = SimpleNamespace(**{name: importlib.import_module(f"lab_checks.{name}") for name in MODULES})
+        made = SimpleNamespace(
+            **{name: importlib.import_module(f"lab_checks.{name}") for name in MODULES}
+        )
         made.model.WIDTH = WIDTH
         made.model.Model.onnx = file_of
         yield made
@@ -52,8 +58,10 @@ def true_vector(text: str) -> np.ndarray:
 class Service:
     """Answers like a batching service: what is asked in one turn of the loop is one batch.
 
-    Flaws: ``swapped`` (every batch of several), ``shifted`` (only beside an unknown id), ``killed`` (an unknown id
-    fails its batch), ``coarse`` (few bits), ``busy`` (a guess when several wait), ``mixed`` (vectors of other texts),
+    Flaws: ``swapped`` (every batch of several), ``shifted`` (only beside an unknown id), ``killed``
+    (an unknown id
+    fails its batch), ``coarse`` (few bits), ``busy`` (a guess when several wait), ``mixed``
+    (vectors of other texts),
     ``long`` (vectors of any length), ``forgets`` (the model, when another file is no model),
     ``first`` (keeps the first model), ``cuts`` (long texts sooner than it may).
     """
@@ -139,9 +147,14 @@ class Service:
 
 
 class Timed(Service):
-    """The same over a socket: a step of the model takes ``step_s`` for up to ``most`` rows; ``queue`` may wait."""
+    """The same over a socket: a step of the model takes ``step_s`` for up to ``most`` rows;
 
-    def __init__(self, flaw: str = "", *, most: int = 32, step_s: float = 0.003, queue: int = 1000) -> None:
+    ``queue`` may wait.
+    """
+
+    def __init__(
+        self, flaw: str = "", *, most: int = 32, step_s: float = 0.003, queue: int = 1000
+    ) -> None:
         super().__init__(flaw)
         self.most, self.step_s, self.queue = most, step_s, queue
         self._working = False
@@ -178,7 +191,10 @@ def _said(status: int, document: Any, seconds: float = 0.001) -> Response:
 
 
 def context(checks: SimpleNamespace, app: Service, *, has_model: bool = True) -> Any:
-    """A Context whose baseline is a right service. Both have the run's model already unless told otherwise."""
+    """A Context whose baseline is a right service.
+
+    Both have the run's model already unless told otherwise.
+    """
     baseline = Service()
     baseline.name = "r"
     made = checks.model.make(random.Random("weights"))
@@ -196,7 +212,9 @@ def context(checks: SimpleNamespace, app: Service, *, has_model: bool = True) ->
         app=app,
         seed="seed",
         shared=shared,
-        spec=SimpleNamespace(service=SimpleNamespace(name="app"), baseline=SimpleNamespace(name="r")),
+        spec=SimpleNamespace(
+            service=SimpleNamespace(name="app"), baseline=SimpleNamespace(name="r")
+        ),
         rng=random.Random,
         target=lambda name: baseline,
         note=lambda text: None,

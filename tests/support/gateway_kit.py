@@ -38,7 +38,9 @@ class WordEmbedder:
 
     def embed(self, texts: Sequence[str]) -> list[WordVector]:
         self.embedded.extend(texts)
-        return [WordVector(word[:5] for word in re.findall(r"[a-z]+", text.lower())) for text in texts]
+        return [
+            WordVector(word[:5] for word in re.findall(r"[a-z]+", text.lower())) for text in texts
+        ]
 
     def count(self, text: str) -> int:
         return len(re.findall(r"\w+|[^\w\s]", text))
@@ -46,10 +48,14 @@ class WordEmbedder:
 
 @asynccontextmanager
 async def serving(gateway: Gateway) -> AsyncIterator[Target]:
-    """The gateway on a free port of this host, with the protocol class that it has in its container."""
+    """The gateway on a free port of this host, with the protocol class that it has in its
+    container.
+    """
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(gateway, http=BoundedProtocol, ws="none", lifespan="off", log_level="warning")  # type: ignore[arg-type]
+    config = uvicorn.Config(
+        gateway, http=BoundedProtocol, ws="none", lifespan="off", log_level="warning"
+    )  # type: ignore[arg-type]
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started:
@@ -63,7 +69,9 @@ async def serving(gateway: Gateway) -> AsyncIterator[Target]:
         await task
 
 
-async def arriving(target: Target, path: str, raw: bytes, headers: dict[str, str]) -> AsyncIterator[bytes]:
+async def arriving(
+    target: Target, path: str, raw: bytes, headers: dict[str, str]
+) -> AsyncIterator[bytes]:
     """The pieces of an answer to POST, each as it arrives."""
     pieces: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -71,7 +79,9 @@ async def arriving(target: Target, path: str, raw: bytes, headers: dict[str, str
         pieces.put_nowait(piece)
         return False
 
-    asking = asyncio.ensure_future(target.request("POST", path, body=raw, headers=headers, stop_when=seen))
+    asking = asyncio.ensure_future(
+        target.request("POST", path, body=raw, headers=headers, stop_when=seen)
+    )
     asking.add_done_callback(lambda _: pieces.put_nowait(b""))
     while piece := await pieces.get():
         yield piece

@@ -14,7 +14,9 @@ PACKAGE = "lab_checks"
 
 @contextmanager
 def lab_checks(lab: str) -> Iterator[None]:
-    """Make the folder ``checks`` of this lab importable as ``lab_checks``; another lab's comes back afterwards."""
+    """Make the folder ``checks`` of this lab importable as ``lab_checks``; another lab's comes back
+    afterwards.
+    """
     before = _loaded()
     for name in before:
         del sys.modules[name]
@@ -30,4 +32,6 @@ def lab_checks(lab: str) -> Iterator[None]:
 
 
 def _loaded() -> dict[str, ModuleType]:
-    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == PACKAGE}
+    return {
+        name: module for name, module in sys.modules.items() if name.partition(".")[0] == PACKAGE
+    }

@@ -1,4 +1,6 @@
-"""A chat service in memory for the checks of llm-serving, its baseline, and the context they are judged in."""
+"""A chat service in memory for the checks of llm-serving, its baseline, and the context they are
+judged in.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ def tokens_of(text: str) -> int:
 
 
 class Service:
-    """A model of letters: a token of an answer is three of them. Eight are served at once, and four may wait."""
+    """A model of letters: a token of an answer is three of them.
+
+    Eight are served at once, and four may wait.
+    """
 
     slots, waiting, name = 8, 4, "app"
     retry_after: str | None = "1"
@@ -43,7 +48,9 @@ class Service:
         self.known: set[str] = set()
         self.tasks: set[asyncio.Task[Any]] = set()
 
-    async def request(self, method: str, path: str, *, json: Any, timeout_s: float, **_: Any) -> Response:
+    async def request(
+        self, method: str, path: str, *, json: Any, timeout_s: float, **_: Any
+    ) -> Response:
         now = time.perf_counter()
         response = Response(method, path, {}, b"", self.name, now, time.time())
         if not self.fits({"max_tokens": self.default_tokens, **json}):
@@ -58,7 +65,10 @@ class Service:
         return response
 
     def fits(self, chat: Any) -> bool:
-        return bool(chat["max_tokens"] <= LONGEST and self.prompt_tokens(chat) + chat["max_tokens"] <= CONTEXT)
+        return bool(
+            chat["max_tokens"] <= LONGEST
+            and self.prompt_tokens(chat) + chat["max_tokens"] <= CONTEXT
+        )
 
     def refuse(self, response: Response, status: int) -> Response:
         response.status, response.done_at = status, time.perf_counter()
@@ -155,7 +165,9 @@ async def judge(check: str, service: type[Service]) -> Measurement:
     module, _, name = check.partition(".")
     cls = getattr(importlib.import_module(f"lab_checks.{module}"), name)
     for _ in range(3):  # what is undecided is measured again, as in a run
-        result: Measurement = await cls(cls.params_model(**PARAMS.get(name, {}))).run(World(service))
+        result: Measurement = await cls(cls.params_model(**PARAMS.get(name, {}))).run(
+            World(service)
+        )
         if result.outcome is not Outcome.INCONCLUSIVE:
             break
     return result

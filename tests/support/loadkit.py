@@ -1,4 +1,6 @@
-"""Small servers for the load generator's tests: raw sockets, this process, answers as the test wants them."""
+"""Small servers for the load generator's tests: raw sockets, this process, answers as the test
+wants them.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,13 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(handle: Handle, *, headers: dict[str, str] | None = None) -> AsyncIterator[Served]:
-    """Serve until the block ends. ``handle`` writes the answer; when it returns False the connection is closed."""
+async def serving(
+    handle: Handle, *, headers: dict[str, str] | None = None
+) -> AsyncIterator[Served]:
+    """Serve until the block ends.
+
+    ``handle`` writes the answer; when it returns False the connection is closed.
+    """
     served = Served(Target("app", "127.0.0.1", 0, headers))
     tasks: set[asyncio.Task[None]] = set()
 
@@ -73,12 +80,24 @@ async def serving(handle: Handle, *, headers: dict[str, str] | None = None) -> A
 
 async def _read(reader: asyncio.StreamReader) -> Seen:
     head = await reader.readuntil(b"\r\n\r\n")
-    length = next((int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length")), 0)
+    length = next(
+        (
+            int(x.split(b":")[1])
+            for x in head.split(b"\r\n")
+            if x.lower().startswith(b"content-length")
+        ),
+        0,
+    )
     return Seen(head, await reader.readexactly(length))
 
 
 def answer(body: bytes = b"hi", status: str = "200 OK", more: bytes = b"") -> bytes:
-    return b"HTTP/1.1 %b\r\nContent-Length: %d\r\n%b\r\n%b" % (status.encode(), len(body), more, body)
+    return b"HTTP/1.1 %b\r\nContent-Length: %d\r\n%b\r\n%b" % (
+        status.encode(),
+        len(body),
+        more,
+        body,
+    )
 
 
 def always(data: bytes, *, close: bool = False) -> Handle:

@@ -1,5 +1,7 @@
-"""The ai-observability lab without an engine: the real model gateway and trace store, a small assistant in this
-process, and a stand-in for Prometheus that knows the few queries which the lab's checks make."""
+"""The ai-observability lab without an engine: the real model gateway and trace store, a small
+assistant in this process, and a stand-in for Prometheus that knows the few queries which the lab's
+checks make.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,24 @@ from grader.spec import Service
 SCRAPE_S = 0.06
 WINDOW = 6
 MODELS = {"assistant": {"kind": "stream", "ttft_ms": 42, "itl_ms": 0.5, "jitter": 0}}
-BOUNDS = (0.02, 0.028, 0.04, 0.056, 0.08, 0.11, 0.16, 0.22, 0.32, 0.45, 0.64, 0.9, 1.3, 1.8, 2.5, float("inf"))
+BOUNDS = (
+    0.02,
+    0.028,
+    0.04,
+    0.056,
+    0.08,
+    0.11,
+    0.16,
+    0.22,
+    0.32,
+    0.45,
+    0.64,
+    0.9,
+    1.3,
+    1.8,
+    2.5,
+    float("inf"),
+)
 Counts = Counter[tuple[str, str]]
 """(metric, label value) -> count"""
 
@@ -42,7 +61,10 @@ def event(value: dict[str, Any]) -> bytes:
 
 
 class SmallAssistant:
-    """An ASGI application with both hops in one: right in all that the lab asks. Flaws are subclasses."""
+    """An ASGI application with both hops in one: right in all that the lab asks.
+
+    Flaws are subclasses.
+    """
 
     scrapable = True
     traces_failures = True
@@ -74,7 +96,11 @@ class SmallAssistant:
         answer = await self.model.request(
             "POST",
             "/v1/chat/completions",
-            json={"model": "assistant", "messages": [{"role": "user", "content": body["question"]}], "max_tokens": 4},
+            json={
+                "model": "assistant",
+                "messages": [{"role": "user", "content": body["question"]}],
+                "max_tokens": 4,
+            },
             headers={"traceparent": f"00-{trace}-{spans[-1]}-01"},
         )
         self.asked(body["question"])
@@ -150,8 +176,13 @@ class SmallAssistant:
 
     def alerts(self, grown: Counts) -> set[str]:
         """The incidents whose alerts fire, by what grew within the window."""
-        requests = {outcome: grown[REQUESTS, outcome] for outcome in ("answered", "abstained", "error")}
-        total, tokens = sum(requests.values()), grown[TOKENS, "prompt"] + grown[TOKENS, "completion"]
+        requests = {
+            outcome: grown[REQUESTS, outcome] for outcome in ("answered", "abstained", "error")
+        }
+        total, tokens = (
+            sum(requests.values()),
+            grown[TOKENS, "prompt"] + grown[TOKENS, "completion"],
+        )
         whole = total - requests["error"]
         slow = grown[BUCKETS, "inf"] - grown[BUCKETS, "0.16"]
         found = {
@@ -163,7 +194,11 @@ class SmallAssistant:
         return {incident for incident, wrong in found.items() if wrong and total >= 8}
 
 
-REQUESTS, TOKENS, BUCKETS = "assistant_requests_total", "assistant_tokens_total", "assistant_ttft_seconds_bucket"
+REQUESTS, TOKENS, BUCKETS = (
+    "assistant_requests_total",
+    "assistant_tokens_total",
+    "assistant_ttft_seconds_bucket",
+)
 
 
 class StandIn:
@@ -196,13 +231,22 @@ class StandIn:
             case "alerts":
                 firing = self.now()
                 states = {name: "firing" if name in firing else "inactive" for name in self.rules}
-                return {"rules": [{**self._rule(n), "state": s, "problem": ""} for n, s in states.items()]}
+                return {
+                    "rules": [
+                        {**self._rule(n), "state": s, "problem": ""} for n, s in states.items()
+                    ]
+                }
             case "range":
                 times: dict[str, list[list[Any]]] = {}
                 for at, name in self.fired:
                     if payload["start"] <= at <= payload["end"]:
                         times.setdefault(name, []).append([at, "1"])
-                return {"series": [{"labels": {"alertname": n, "incident": n}, "points": p} for n, p in times.items()]}
+                return {
+                    "series": [
+                        {"labels": {"alertname": n, "incident": n}, "points": p}
+                        for n, p in times.items()
+                    ]
+                }
         return {"samples": self._query(payload["expr"])}
 
     def _rule(self, name: str) -> dict[str, Any]:
@@ -220,7 +264,11 @@ class StandIn:
         by = re.fullmatch(r"sum by \((\w+)\) \(last_over_time\((\w+)\[30s\]\)\)", expr)
         assert by, f"the stand-in does not know {expr}"
         counts = self.scrapes[-1][1]
-        return [self._sample({by[1]: label}, n) for (metric, label), n in counts.items() if metric == by[2]]
+        return [
+            self._sample({by[1]: label}, n)
+            for (metric, label), n in counts.items()
+            if metric == by[2]
+        ]
 
     def _sample(self, labels: dict[str, str], value: float) -> dict[str, Any]:
         return {"labels": labels, "value": str(value), "at": time.time()}

@@ -68,12 +68,18 @@ def pod(*hosts: str, run: RunLabels | None = None) -> Iterator[DockerPod]:
 
 def party(code: str, name: str = "app", **changes: Any) -> PartySpec:
     """A party that runs ``code`` with the image's Python."""
-    values: dict[str, Any] = {"role": "app", "image": image(), "command": ("python3", "-uc", textwrap.dedent(code))}
+    values: dict[str, Any] = {
+        "role": "app",
+        "image": image(),
+        "command": ("python3", "-uc", textwrap.dedent(code)),
+    }
     return PartySpec(name, **{**values, **changes})
 
 
 def attacker(code: str, *attacks: str, name: str = "app", **changes: Any) -> PartySpec:
-    """A party that defines ``attacks`` as functions, runs each, and prints one JSON object of what they returned."""
+    """A party that defines ``attacks`` as functions, runs each, and prints one JSON object of what
+    they returned.
+    """
     calls = f"""
 import json
 found = {{}}
@@ -107,7 +113,10 @@ def result(where: DockerPod, name: str = "app", within_s: float = 40) -> dict[st
 
 
 def remove_images(label: str) -> None:
-    """Remove every image with a label. One that others stand on goes only after them, so it takes several rounds."""
+    """Remove every image with a label.
+
+    One that others stand on goes only after them, so it takes several rounds.
+    """
     api = client().api
     for _ in range(10):
         for leftover in api.images(all=True, filters={"label": label}):

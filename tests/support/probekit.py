@@ -1,5 +1,6 @@
-"""A run in which only the containers are missing: the real engine, the real line, the real probe process, a service
-that says what a test wants on a real socket. The pod itself is the fake one."""
+"""A run in which only the containers are missing: the real engine, the real line, the real probe
+process, a service that says what a test wants on a real socket. The pod itself is the fake one.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ from grader.result import CheckResult, RunResult
 from grader.spec import LabContent, LabSpec, SourceFile
 from grader.wire.probe import Start
 
-# The image has uvloop and every name of the pod; here asyncio's own loop does, and every name is this machine.
+# The image has uvloop and every name of the pod; here asyncio's own loop does, and every name is
+# this machine.
 _BOOT = """
 import asyncio, runpy, socket, sys, types
 sys.modules["uvloop"] = types.SimpleNamespace(run=asyncio.run)
@@ -44,7 +46,9 @@ Answer = Callable[[str, bytes], bytes | None]
 
 
 class ProcessChannel:
-    """Implements ``Channel`` over the pipes of a process, with the line buffer of the real channel."""
+    """Implements ``Channel`` over the pipes of a process, with the line buffer of the real
+    channel.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process, self._buffer = process, LineBuffer()
@@ -123,7 +127,12 @@ class ProbeSandbox(FakeSandbox):
 def http(body: bytes | str, status: str = "200 OK", *headers: str) -> bytes:
     """A whole answer with a length."""
     data = body.encode() if isinstance(body, str) else body
-    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(data)}", *headers]
+    lines = [
+        f"HTTP/1.1 {status}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(data)}",
+        *headers,
+    ]
     return "".join(line + "\r\n" for line in lines).encode("latin-1") + b"\r\n" + data
 
 
@@ -140,11 +149,19 @@ def service(answer: Answer) -> Iterator[int]:
             while b"\r\n\r\n" not in data:
                 data += link.recv(65536) or b"\r\n\r\n"
             head, _, body = data.partition(b"\r\n\r\n")
-            sizes = [int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+            sizes = [
+                int(line[15:])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length:")
+            ]
             while sizes and len(body) < sizes[0]:
                 body += link.recv(65536)
             path = head.split(b" ")[1].decode()
-            said = http("{}", "200 OK", "Connection: close") if path == "/readyz" else answer(path, body)
+            said = (
+                http("{}", "200 OK", "Connection: close")
+                if path == "/readyz"
+                else answer(path, body)
+            )
             if said is not None:
                 link.sendall(said)
                 link.shutdown(socket.SHUT_WR)
@@ -169,7 +186,11 @@ def service(answer: Answer) -> Iterator[int]:
 
 
 def lab_of(
-    folder: Path, port: int, criteria: list[dict[str, Any]], files: dict[str, str] | None = None, **more: Any
+    folder: Path,
+    port: int,
+    criteria: list[dict[str, Any]],
+    files: dict[str, str] | None = None,
+    **more: Any,
 ) -> LabContent:
     """A lab with these criteria, checks of its own (``files``), and the service at ``port``."""
     made = tiny_lab(folder)
@@ -185,7 +206,10 @@ def lab_of(
 
 
 def graded(
-    lab: LabContent, scripts: dict[str, Script] | None = None, seen: list[Event] | None = None, deadline_s: float = 0
+    lab: LabContent,
+    scripts: dict[str, Script] | None = None,
+    seen: list[Event] | None = None,
+    deadline_s: float = 0,
 ) -> RunResult:
     """One whole run. ``deadline_s``: a shorter time for the criteria than lab.yaml allows."""
     job = GradingJob(lab, project("print(1)"), "seed", run_id=f"probe-{time.time_ns()}")

@@ -1,4 +1,6 @@
-"""The parts of the production shape for tests: a real PostgreSQL, a real Redis, and a site that uses both."""
+"""The parts of the production shape for tests: a real PostgreSQL, a real Redis, and a site that
+uses both.
+"""
 
 from __future__ import annotations
 
@@ -35,18 +37,26 @@ def compose() -> dict[str, Any]:
 def postgres(client: Any) -> Iterator[str]:
     """A PostgreSQL in a container of its own, published on a loopback port of this host.
 
-    ``client`` is the engine's client; yields the URL for DATABASE_URL. The container is removed at the end.
+    ``client`` is the engine's client; yields the URL for DATABASE_URL. The container is removed at
+    the end.
     """
     port, password = free_port(), uuid.uuid4().hex
     container = client.containers.run(
         POSTGRES_IMAGE,
         detach=True,
-        environment={"POSTGRES_USER": "site", "POSTGRES_PASSWORD": password, "POSTGRES_DB": "site", "PORT": "5432"},
+        environment={
+            "POSTGRES_USER": "site",
+            "POSTGRES_PASSWORD": password,
+            "POSTGRES_DB": "site",
+            "PORT": "5432",
+        },
         ports={"5432/tcp": ("127.0.0.1", port)},
     )
     url = f"postgres://site:{password}@127.0.0.1:{port}/site"
     try:
-        wait_until(lambda: _database_answers(url), lambda: container.logs(tail=20).decode(errors="replace"))
+        wait_until(
+            lambda: _database_answers(url), lambda: container.logs(tail=20).decode(errors="replace")
+        )
         yield url
     finally:
         container.remove(force=True, v=True)
@@ -64,13 +74,27 @@ def _database_answers(url: str) -> bool:
 
 @contextmanager
 def redis(folder: Path) -> Iterator[str]:
-    """A Redis without persistence on a loopback port of this host; yields the URL for SEATRIAL_BROKER_URL."""
+    """A Redis without persistence on a loopback port of this host; yields the URL for
+    SEATRIAL_BROKER_URL.
+    """
     server = _redis_server()
     port = free_port()
-    command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    command = [
+        server,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
     log = folder / "redis.log"
     with log.open("w") as out:
-        process = subprocess.Popen([*command, "--dir", str(folder)], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [*command, "--dir", str(folder)], stdout=out, stderr=out, stdin=subprocess.DEVNULL
+        )
     try:
         wait_until(lambda: _redis_answers(port), log.read_text)
         yield f"redis://127.0.0.1:{port}/0"
@@ -79,7 +103,10 @@ def redis(folder: Path) -> Iterator[str]:
 
 
 def _redis_server() -> str:
-    """The path of redis-server; installs it where that is allowed. Fails with what to do otherwise."""
+    """The path of redis-server; installs it where that is allowed.
+
+    Fails with what to do otherwise.
+    """
     if not shutil.which("redis-server") and shutil.which("apt-get") and os.geteuid() == 0:
         # A package's start script must not start a second server on the usual port.
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
@@ -100,8 +127,12 @@ def _redis_answers(port: int) -> bool:
         return False
 
 
-def wait_until(done: Callable[[], bool], why: Callable[[], str], seconds: float = START_SECONDS) -> None:
-    """Until ``done()``; fails with the text of ``why()`` when that takes longer than ``seconds``."""
+def wait_until(
+    done: Callable[[], bool], why: Callable[[], str], seconds: float = START_SECONDS
+) -> None:
+    """Until ``done()``; fails with the text of ``why()`` when that takes longer than
+    ``seconds``.
+    """
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, f"not ready within {seconds:g} s:\n{why()}"
@@ -119,11 +150,17 @@ def stop(process: subprocess.Popen[Any]) -> None:
 
 
 class Production:
-    """A site in production mode: its commands and its worker are processes of their own, as in compose.yaml."""
+    """A site in production mode: its commands and its worker are processes of their own, as in
+    compose.yaml.
+    """
 
     def __init__(self, folder: Path, database: str, broker: str, content: Path) -> None:
         self.folder = folder
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("SEATRIAL_", "DJANGO_"))}
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SEATRIAL_", "DJANGO_"))
+        }
         self.env = {
             **clean,
             "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -146,7 +183,9 @@ class Production:
         return self._run([sys.executable, "-c", program, *arguments])
 
     def _run(self, command: list[str]) -> str:
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, env=self.env, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, f"{command[1:3]} failed:\n{done.stdout}\n{done.stderr}"
         return done.stdout.strip()
 
@@ -156,7 +195,9 @@ class Production:
         log = self.folder / "worker.log"
         command = [sys.executable, "-m", *compose()["services"]["worker"]["command"]]
         with log.open("w") as out:
-            process = subprocess.Popen(command, env=self.env, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                command, env=self.env, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            )
         try:
             yield log
         finally:

@@ -1,4 +1,6 @@
-"""A rag service in memory, its world, and one check held against it: for tests of the lab's checks."""
+"""A rag service in memory, its world, and one check held against it: for tests of the lab's
+checks.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from grader.result import Measurement
 
 
 class Service:
-    """Knows the corpus (it may cheat, it is a test) and can be given flaws by overriding one method."""
+    """Knows the corpus (it may cheat, it is a test) and can be given flaws by overriding one
+    method.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -53,7 +57,11 @@ class Service:
         found = self.search(question)
         if not found:
             return 200, {"answer": None, "citations": [], "abstained": True}
-        return 200, {"answer": self.span(question, found[0]), "citations": self.cite(found[0]), "abstained": False}
+        return 200, {
+            "answer": self.span(question, found[0]),
+            "citations": self.cite(found[0]),
+            "abstained": False,
+        }
 
     def span(self, question: str, doc_id: str) -> str:
         unit = next(u for u in ("months", "days", "hours", "dollars", "percent") if u in question)
@@ -73,7 +81,9 @@ def reply(method: str, path: str, status: int, body: Any) -> Response:
 
 
 class World:
-    """A context: the service, a gateway that meters words and may refuse calls, and the oracle's stand-in."""
+    """A context: the service, a gateway that meters words and may refuse calls, and the oracle's
+    stand-in.
+    """
 
     def __init__(self, service: type[Service], retries: int = 6) -> None:
         self.seed, self.shared, self.retries = "7", {}, retries
@@ -102,7 +112,9 @@ class World:
     def call(self, tokens: int) -> bool:
         for _ in range(self.retries):
             refused = self._faults.random() < self.fault_share
-            self.rows.append({"kind": "chat", "status": 500 if refused else 200, "prompt_tokens": tokens})
+            self.rows.append(
+                {"kind": "chat", "status": 500 if refused else 200, "prompt_tokens": tokens}
+            )
             if not refused:
                 return True
         return False
@@ -117,7 +129,9 @@ class World:
 
 
 async def judge(check: str, service: type[Service], **more: Any) -> Measurement:
-    """Run one check ('quality.Recall') against a service, with a stand-in for the oracle's models."""
+    """Run one check ('quality.Recall') against a service, with a stand-in for the oracle's
+    models.
+    """
     module, _, name = check.partition(".")
     world = World(service, **more)
     data = await importlib.import_module("lab_checks.dataset").dataset(world)
@@ -125,7 +139,9 @@ async def judge(check: str, service: type[Service], **more: Any) -> Measurement:
         lexical=lambda text: [world.gold(text)] if len(text) % 3 else ["none"],
         fused=lambda text: [world.gold(text), *list(data.corpus.clauses)[:19]],
         reader=SimpleNamespace(
-            answer=lambda q, passages: SimpleNamespace(text=Service.span(world.app, q, passages[0][0])),
+            answer=lambda q, passages: SimpleNamespace(
+                text=Service.span(world.app, q, passages[0][0])
+            ),
         ),
         embedder=SimpleNamespace(count=lambda text: len(text.split())),
     )

@@ -1,4 +1,6 @@
-"""Sidecars in a pod of a test: started and greeted as the engine does it, with a client beside them."""
+"""Sidecars in a pod of a test: started and greeted as the engine does it, with a client beside
+them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One ``./seatrial up`` as a person runs it, in a home of its own, for tests that need the whole site."""
+"""One ``./seatrial up`` as a person runs it, in a home of its own, for tests that need the whole
+site.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,28 @@ class Up:
     def __init__(self, home: Path, port: int, **env: str) -> None:
         self.home, self.port = home, port
         self.log = home.with_suffix(".log")
-        command = [sys.executable, str(ROOT / "seatrial"), "up", "--port", str(port), "--home", str(home)]
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("SEATRIAL_", "DJANGO_"))}
+        command = [
+            sys.executable,
+            str(ROOT / "seatrial"),
+            "up",
+            "--port",
+            str(port),
+            "--home",
+            str(home),
+        ]
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SEATRIAL_", "DJANGO_"))
+        }
         with self.log.open("w") as out:
             self.process = subprocess.Popen(
-                command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**clean, "SEATRIAL_PUBLISH": "all", **env}, start_new_session=True
+                command,
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                env={**clean, "SEATRIAL_PUBLISH": "all", **env},
+                start_new_session=True,
             )
 
     @property
@@ -65,7 +84,12 @@ def processes_of(home: Path) -> list[tuple[int, str]]:
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if f"SEATRIAL_HOME={home}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                found.append((int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()))
+                found.append(
+                    (
+                        int(entry.name),
+                        (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(),
+                    )
+                )
         except OSError:
             continue
     return found

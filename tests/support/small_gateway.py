@@ -1,4 +1,6 @@
-"""A small gateway in this process, right in all that the ai-gateway lab asks; each flaw is a subclass in the tests."""
+"""A small gateway in this process, right in all that the ai-gateway lab asks; each flaw is a
+subclass in the tests.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ PROVIDER_KEY = {"Authorization": "Bearer provider-key", "Content-Type": "applica
 
 
 class SmallGateway:
-    """An ASGI application. Its state is one dictionary: there is one process, so nothing has to be shared."""
+    """An ASGI application.
+
+    Its state is one dictionary: there is one process, so nothing has to be shared.
+    """
 
     timeout_s = 0.5
     tries = 6
@@ -44,7 +49,9 @@ class SmallGateway:
             raw = await exchange.body()
             await self.route(exchange, raw)
         except Refused as refused:
-            await exchange.json(refused.status, {"error": {"message": refused.message}}, refused.headers)
+            await exchange.json(
+                refused.status, {"error": {"message": refused.message}}, refused.headers
+            )
 
     async def route(self, exchange: Exchange, raw: bytes) -> None:
         key = exchange.header("authorization").removeprefix("Bearer ")
@@ -102,12 +109,18 @@ class SmallGateway:
 
     def pick(self, tried: list[str]) -> str | None:
         now = time.monotonic()
-        free = [name for name in self.providers if self.rests.get(name, 0) <= now and self.may_try(name, now)]
+        free = [
+            name
+            for name in self.providers
+            if self.rests.get(name, 0) <= now and self.may_try(name, now)
+        ]
         fresh = [name for name in free if name not in tried] or free
         if not fresh:
             return None
         chosen = fresh[next(self.turn) % len(fresh)]
-        self.shut_until[chosen] = now + self.shut_s  # matters only to one that was given up: others wait for this try
+        self.shut_until[chosen] = (
+            now + self.shut_s
+        )  # matters only to one that was given up: others wait for this try
         return chosen
 
     def may_try(self, name: str, now: float) -> bool:
@@ -157,19 +170,27 @@ class SmallGateway:
         elif not answer.error and answer.status != 500:
             self.failures[name] = 0
 
-    async def hand_on(self, exchange: Exchange, key: str, request: dict[str, Any], answer: Response | None) -> None:
+    async def hand_on(
+        self, exchange: Exchange, key: str, request: dict[str, Any], answer: Response | None
+    ) -> None:
         if answer is None or answer.status is None or answer.error:
             raise Refused(502, "no provider answered")
         if answer.ok:
             text = answer.events()[-2][1] if request.get("stream") else answer.body
             usage = json.loads(text)["usage"]
-            self.book(key, request, {name: usage[name] for name in ("prompt_tokens", "completion_tokens")})
-        await exchange.whole(answer.status, answer.body, {"Content-Type": answer.headers["content-type"]})
+            self.book(
+                key, request, {name: usage[name] for name in ("prompt_tokens", "completion_tokens")}
+            )
+        await exchange.whole(
+            answer.status, answer.body, {"Content-Type": answer.headers["content-type"]}
+        )
 
     # -- streams
 
     def broken_stream(self, request: dict[str, Any], answer: Response) -> bool:
-        return bool(request.get("stream") and answer.status == 200 and answer.error and answer.chunks)
+        return bool(
+            request.get("stream") and answer.status == 200 and answer.error and answer.chunks
+        )
 
     async def end_stream(self, exchange: Exchange, raw: bytes, answer: Response) -> None:
         body = answer.body + b'data: {"error": {"message": "broke off"}}\n\n'

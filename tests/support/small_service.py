@@ -35,7 +35,9 @@ class Service(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     delay_s = 0.0
-    wbufsize = 65536  # head and body in one segment, or the delayed ACK of the other side is measured
+    wbufsize = (
+        65536  # head and body in one segment, or the delayed ACK of the other side is measured
+    )
 
     def reply(self, status: int, body: str, kind: str = "application/json") -> None:
         data = body.encode()

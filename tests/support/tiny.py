@@ -1,4 +1,6 @@
-"""A tiny lab and tiny submissions for tests on the real engine: the skeleton of ``lab new`` with short limits."""
+"""A tiny lab and tiny submissions for tests on the real engine: the skeleton of ``lab new`` with
+short limits.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def reference(lab: LabContent) -> Snapshot:
     return Snapshot(files, tree_digest(files))
 
 
-def grade(lab: LabContent, snapshot: Snapshot, sandbox: Sandbox, seen: list[Event] | None = None) -> RunResult:
+def grade(
+    lab: LabContent, snapshot: Snapshot, sandbox: Sandbox, seen: list[Event] | None = None
+) -> RunResult:
     """One run on the real engine."""
     digest = snapshot.digest[:10]
     job = GradingJob(lab, snapshot, "test-seed", run_id=f"test-{digest}")

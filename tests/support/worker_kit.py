@@ -78,7 +78,9 @@ class Site:
 
     def start(self, step: str, *args: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", step, *args]
-        return subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def run(self, step: str, *args: str) -> str:
         out, err = self.start(step, *args).communicate(timeout=240)
@@ -86,7 +88,9 @@ class Site:
         return out.strip()
 
     def phases(self) -> set[str]:
-        with closing(sqlite3.connect(f"file:{self.home}/seatrial.sqlite3?mode=ro", uri=True, timeout=10)) as database:
+        with closing(
+            sqlite3.connect(f"file:{self.home}/seatrial.sqlite3?mode=ro", uri=True, timeout=10)
+        ) as database:
             rows = database.execute("SELECT payload FROM submissions_runevent").fetchall()
         return {json.loads(row[0]).get("phase", "") for row in rows}
 

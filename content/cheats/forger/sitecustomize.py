@@ -40,9 +40,15 @@ def ports():
 
 def call(port):
     for host in ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"):
-        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=0.2) as line:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((host, port), timeout=0.2) as line,
+        ):
             body = VERDICT.encode()
-            head = f"POST /results HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            head = (
+                f"POST /results HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nConnection: "
+                "close\r\n\r\n"
+            )
             line.sendall(head.encode() + body)
 
 

@@ -1,4 +1,6 @@
-"""Answers honestly while it is looked at closely, and from memory when many requests come at once."""
+"""Answers honestly while it is looked at closely, and from memory when many requests come at
+once.
+"""
 
 import collections
 import contextlib

@@ -1,4 +1,6 @@
-"""Lines over the stdin and stdout of a container: the engine's attach stream, taken apart and bounded."""
+"""Lines over the stdin and stdout of a container: the engine's attach stream, taken apart and
+bounded.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from grader.errors import SandboxError
 MAX_LINE = 1 << 20
 """Bytes of one line."""
 MAX_UNREAD = 8 << 20
-"""Bytes of whole lines that wait for the reader; beyond it the party has to wait (back-pressure)."""
+"""Bytes of whole lines that wait for the reader; beyond it the party has to wait
+(back-pressure).
+"""
 BURST = 64 << 20
 RATE = 4 << 20
 """Bytes: a party may send ``BURST`` at once and ``RATE`` a second for ever; more is a flood."""
@@ -31,7 +35,9 @@ STDOUT, STDERR = 1, 2
 
 
 class Demux:
-    """Takes the engine's 8-byte frames apart: stream type, three zeros, length (big endian), payload."""
+    """Takes the engine's 8-byte frames apart: stream type, three zeros, length (big endian),
+    payload.
+    """
 
     def __init__(self) -> None:
         self._header = bytearray()
@@ -119,14 +125,18 @@ class DockerChannel:
             with self._sending:
                 self._sock.sendall(line.encode() + b"\n")
         except TimeoutError as error:
-            raise SandboxError(f"{self._name} has not read its input for {SEND_TIMEOUT_S:g} s") from error
+            raise SandboxError(
+                f"{self._name} has not read its input for {SEND_TIMEOUT_S:g} s"
+            ) from error
         except OSError as error:
             raise SandboxError(f"{self._name} is gone: {self._why() or error}") from error
 
     def receive(self, timeout_s: float) -> str | None:
         """See ``Channel``. Lines that came before the end are still delivered."""
         with self._changed:
-            self._changed.wait_for(lambda: self._lines or self._ended is not None, max(0.0, timeout_s))
+            self._changed.wait_for(
+                lambda: self._lines or self._ended is not None, max(0.0, timeout_s)
+            )
             if self._lines:
                 line = self._lines.popleft()
                 self._unread -= len(line) + OVERHEAD

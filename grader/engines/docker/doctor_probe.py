@@ -1,4 +1,7 @@
-"""The hostile program that the doctor runs in a pod. It is sent as text, and needs nothing but Python."""
+"""The hostile program that the doctor runs in a pod.
+
+It is sent as text, and needs nothing but Python.
+"""
 
 PROGRAM = """
 import ctypes, errno, json, os, socket, time

@@ -17,10 +17,15 @@ from grader.errors import EngineUnavailable, LearnerError, SandboxError
 LOG = logging.getLogger(__name__)
 GONE = (404, 409)
 """Statuses with which the engine says that something is gone, going, or not running."""
-ENGINE_ADVICE = "Start the container engine, or set DOCKER_HOST to one that answers; `./seatrial doctor` checks it."
-# Only what nothing but the image can cause; "no such file" alone may also come from a mount or a cgroup.
+ENGINE_ADVICE = (
+    "Start the container engine, or set DOCKER_HOST to one that answers; `./seatrial doctor` "
+    "checks it."
+)
+# Only what nothing but the image can cause; "no such file" alone may also come from a mount or a
+# cgroup.
 _CANT_EXEC = re.compile(
-    r'exec: "|exec format error|executable file not found|no command specified|chdir to cwd', re.IGNORECASE
+    r'exec: "|exec format error|executable file not found|no command specified|chdir to cwd',
+    re.IGNORECASE,
 )
 _OUR_INIT = "docker-init"
 """Bound into every container by the engine; an engine without it is not the learner's doing."""
@@ -33,7 +38,10 @@ def explain(error: APIError) -> str:
 
 @contextmanager
 def engine_call(what: str) -> Iterator[None]:
-    """Raise SandboxError when the engine refuses, EngineUnavailable when it does not answer. ``what``: 'start app'."""
+    """Raise SandboxError when the engine refuses, EngineUnavailable when it does not answer.
+
+    ``what``: 'start app'.
+    """
     try:
         yield
     except APIError as error:
@@ -45,7 +53,9 @@ def engine_call(what: str) -> Iterator[None]:
 
 @contextmanager
 def already_gone_is_fine() -> Iterator[None]:
-    """Swallow the engine's 'no such container' and 'is not running'; nest it inside ``engine_call``."""
+    """Swallow the engine's 'no such container' and 'is not running'; nest it inside
+    ``engine_call``.
+    """
     try:
         yield
     except APIError as error:
@@ -69,7 +79,8 @@ def cannot_start(detail: str) -> LearnerError:
     """The learner's image has nothing that can be run."""
     return LearnerError(
         f"The service could not be started. {detail}",
-        "Check CMD or ENTRYPOINT in the Dockerfile: the program must exist in the image, be executable, and be "
+        "Check CMD or ENTRYPOINT in the Dockerfile: the program must exist in the image, be "
+        "executable, and be "
         "readable by uid 10001. Try it with `docker run --user 10001:10001 --read-only --tmpfs /tmp IMAGE`.",
     )
 

@@ -6,7 +6,9 @@ import collections
 from collections.abc import Iterable
 
 MAX_LOG_READ = 8 << 20
-"""Bytes read at most; the engine keeps 2 MiB of a log, so more means that it is being written as fast as read."""
+"""Bytes read at most; the engine keeps 2 MiB of a log, so more means that it is being written as
+fast as read.
+"""
 
 
 def newest(stream: Iterable[bytes], max_bytes: int) -> bytes:

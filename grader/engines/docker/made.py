@@ -1,4 +1,6 @@
-"""What a pod made on its engine: containers and volumes, each labelled, all of them removed at the end."""
+"""What a pod made on its engine: containers and volumes, each labelled, all of them removed at the
+end.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,17 @@ class Made:
 
     def __init__(self, api: APIClient, labels: RunLabels) -> None:
         self._api, self._labels = api, as_labels(labels)
-        self._prefix = "seatrial-" + re.sub(r"[^a-zA-Z0-9]", "", labels.run_id)[:12] + "-" + secrets.token_hex(4)
+        self._prefix = (
+            "seatrial-"
+            + re.sub(r"[^a-zA-Z0-9]", "", labels.run_id)[:12]
+            + "-"
+            + secrets.token_hex(4)
+        )
         self._containers: list[str] = []
         self._asked: set[str] = set()
-        """Names of containers whose creation was asked for and not answered: an interrupt may fall in between."""
+        """Names of containers whose creation was asked for and not answered: an interrupt may fall
+        in between.
+        """
         self._volumes: list[str] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -45,7 +54,10 @@ class Made:
         stdin: bool = False,
         hostname: str | None = None,
     ) -> str:
-        """Create, not start. Raises SandboxError when the pod was destroyed meanwhile, and what the engine says."""
+        """Create, not start.
+
+        Raises SandboxError when the pod was destroyed meanwhile, and what the engine says.
+        """
         full_name = f"{self._prefix}-{re.sub(r'[^a-zA-Z0-9_.-]', '_', name)}"
         self._asked.add(full_name)
         try:
@@ -103,7 +115,9 @@ class Made:
                 self._api.remove_volume(volume, force=True)
 
     def _remove_unanswered(self, name: str) -> None:
-        """The engine may be about to create it still; when it refused, there is nothing to wait for."""
+        """The engine may be about to create it still; when it refused, there is nothing to wait
+        for.
+        """
         for _ in range(UNANSWERED_TRIES):
             try:
                 self._api.remove_container(name, force=True, v=True)
@@ -112,5 +126,9 @@ class Made:
                 time.sleep(UNANSWERED_S)
 
     def _remove_container(self, container: str) -> None:
-        with logged("remove a container"), engine_call("remove a container"), already_gone_is_fine():
+        with (
+            logged("remove a container"),
+            engine_call("remove a container"),
+            already_gone_is_fine(),
+        ):
             self._api.remove_container(container, force=True, v=True)

@@ -1,4 +1,6 @@
-"""A pod on a Docker engine: a pause container owns the network namespace and everybody else joins it."""
+"""A pod on a Docker engine: a pause container owns the network namespace and everybody else joins
+it.
+"""
 
 from __future__ import annotations
 
@@ -144,12 +146,15 @@ class DockerPod:
         name = self._made.volume(f"{party.name}-data", data_volume_options(party.data_mb, user))
         config = keeper_host_config(self._api, name, party.data_mb)
         image = self._host.pause_image
-        keeper = self._made.container(f"{party.name}-keeper", image, config, PAUSE_COMMAND, user=user)
+        keeper = self._made.container(
+            f"{party.name}-keeper", image, config, PAUSE_COMMAND, user=user
+        )
         return DataVolume(self._api, name, keeper, user).begin()
 
     def _notice_cant_exec(self, member: Member) -> None:
-        """The init process tells only by its exit code that the program could not be run; a service needs longer
-        than this to be ready, so nothing is lost by waiting for it."""
+        """The init process tells only by its exit code that the program could not be run; a service
+        needs longer than this to be ready, so nothing is lost by waiting for it.
+        """
         if not wait_gone(self._api, member.container, CANT_EXEC_WAIT_S):
             return
         output = self.logs(member.spec.name, max_bytes=2000)
@@ -222,7 +227,8 @@ class DockerPod:
             try:
                 self._api.update_container(member.container, mem_limit=size, memswap_limit=size)
             except APIError as error:
-                # cgroup v1 refuses a limit below what is in use; cgroup v2 takes it and ends the party.
+                # cgroup v1 refuses a limit below what is in use; cgroup v2 takes it and ends the
+                # party.
                 if "unable to set memory limit" in explain(error) or "busy" in explain(error):
                     return False
                 raise
@@ -245,10 +251,13 @@ class DockerPod:
             return member.channel.stderr()[-max_bytes:]
         with engine_call(f"read the log of {name}"):
             try:
-                stream = self._api.logs(member.container, stream=True, follow=False, tail=LOG_LINES, since=since_s)
+                stream = self._api.logs(
+                    member.container, stream=True, follow=False, tail=LOG_LINES, since=since_s
+                )
                 return neutralise(newest(stream, max_bytes).decode("utf-8", "replace"))
             except APIError as error:
-                # "dead or marked for removal" (409) is as gone as "no such container": there is nothing to read.
+                # "dead or marked for removal" (409) is as gone as "no such container": there is
+                # nothing to read.
                 if error.status_code in GONE_STATUSES:
                     return ""
                 raise

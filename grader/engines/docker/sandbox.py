@@ -1,4 +1,6 @@
-"""The sandbox on a Docker engine, from 20.10 on: local, remote or in a desktop's virtual machine."""
+"""The sandbox on a Docker engine, from 20.10 on: local, remote or in a desktop's virtual
+machine.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ CONNECTIONS = 32
 class DockerSandbox:
     """Implements ``Sandbox``. Safe to share between threads; connects on first use.
 
-    ``installation`` is whose dead runs ``sweep`` removes; without one it removes only what has expired.
+    ``installation`` is whose dead runs ``sweep`` removes; without one it removes only what has
+    expired.
     ``pause_image`` needs nothing but ``sleep``.
     """
 
@@ -71,17 +74,24 @@ class DockerSandbox:
             version, info = api.version(), api.info()
         if tuple(int(n) for n in str(version["ApiVersion"]).split(".")[:2]) < MIN_API:
             raise EngineUnavailable(
-                f"The container engine {version.get('Version')} is too old.", "Install Docker Engine 20.10 or newer."
+                f"The container engine {version.get('Version')} is too old.",
+                "Install Docker Engine 20.10 or newer.",
             )
         if info.get("OSType") != "linux":
             raise EngineUnavailable(
-                "The container engine runs no Linux containers.", "Switch the engine to Linux containers."
+                "The container engine runs no Linux containers.",
+                "Switch the engine to Linux containers.",
             )
-        missing = [name for name in ("MemoryLimit", "PidsLimit", "CpuCfsQuota") if not info.get(name)]
+        missing = [
+            name for name in ("MemoryLimit", "PidsLimit", "CpuCfsQuota") if not info.get(name)
+        ]
         if missing:
             raise EngineUnavailable(
                 f"The container engine can't enforce limits: {', '.join(missing)}.",
-                "Enable the memory, pids and cpu cgroup controllers on its host (rootless engines need delegation).",
+                (
+                    "Enable the memory, pids and cpu cgroup controllers on its host (rootless engines "
+                    "need delegation)."
+                ),
             )
 
     def image(self, name: str) -> ImageRef:
@@ -90,12 +100,16 @@ class DockerSandbox:
                 return ImageRef(self._inspect(name)["Id"])
             except ImageNotFound:
                 pass
-        raise EngineUnavailable(f"The image {name} is not there yet.", "Run `./seatrial images` to make it.")
+        raise EngineUnavailable(
+            f"The image {name} is not there yet.", "Run `./seatrial images` to make it."
+        )
 
     def bases(self, own: Sequence[str], on_line: Callable[[str], None]) -> Bases:
         return allowed_bases(self.client, {name: self.image(name).id for name in own}, on_line)
 
-    def build(self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> ImageRef:
+    def build(
+        self, request: BuildRequest, on_line: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> ImageRef:
         with _unavailable("build"):
             return build_image(self.client, request, on_line, cancelled, gateway=self._packages())
 
@@ -121,7 +135,10 @@ class DockerSandbox:
         if len(set(hosts)) != len(hosts) or len(hosts) > 200:
             raise SandboxError("the names in a pod must differ, and there may be 200 at most")
         host = Host(
-            api=self.client.api, cpus=self._engine_cpus(), pause_image=self._pause_image, volumes_of=self._volumes_of
+            api=self.client.api,
+            cpus=self._engine_cpus(),
+            pause_image=self._pause_image,
+            volumes_of=self._volumes_of,
         )
         return DockerPod(host, labels, hosts)
 

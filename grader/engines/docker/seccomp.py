@@ -1,9 +1,10 @@
 """The system calls that a container may make: an allow-list of our own.
 
-A custom profile replaces the engine's default, so it has to name everything that a service needs. Against the
-default of engine 20.10 it leaves out what a service has no use for and what kernel bugs like to live in: io_uring,
-AF_VSOCK, AF_ALG and AF_PACKET sockets, message queues, ptrace, process_vm_*, kcmp, modify_ldt, and all 32-bit
-entry points. Whatever needs a capability is out anyhow, because no container of ours has one.
+A custom profile replaces the engine's default, so it has to name everything that a service needs.
+Against the default of engine 20.10 it leaves out what a service has no use for and what kernel bugs
+like to live in: io_uring, AF_VSOCK, AF_ALG and AF_PACKET sockets, message queues, ptrace,
+process_vm_*, kcmp, modify_ldt, and all 32-bit entry points. Whatever needs a capability is out
+anyhow, because no container of ours has one.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ _NEW_NAMESPACES = 0x7E020000  # every CLONE_NEW* flag
 _ENOSYS = 38
 
 
-def _only(names: list[str], index: int, value: int, op: str = "SCMP_CMP_EQ", value_two: int = 0) -> dict[str, object]:
+def _only(
+    names: list[str], index: int, value: int, op: str = "SCMP_CMP_EQ", value_two: int = 0
+) -> dict[str, object]:
     args = [{"index": index, "value": value, "valueTwo": value_two, "op": op}]
     return {"names": names, "action": "SCMP_ACT_ALLOW", "args": args}
 
@@ -54,15 +57,15 @@ def _only(names: list[str], index: int, value: int, op: str = "SCMP_CMP_EQ", val
 def seccomp_profile() -> str:
     """The profile as the JSON text that the engine takes inline.
 
-    Arguments are compared for equality, never for being unlike: the kernel looks at the low 32 bits alone, and a
-    comparison of 64 bits with 'not 40' would let ``(1 << 32) | 40`` through.
+    Arguments are compared for equality, never for being unlike: the kernel looks at the low 32 bits
+    alone, and a comparison of 64 bits with 'not 40' would let ``(1 << 32) | 40`` through.
     """
     rules: list[dict[str, object]] = [{"names": _ALLOWED, "action": "SCMP_ACT_ALLOW"}]
     rules += [_only(["socket"], 0, family) for family in _FAMILIES]
     rules += [_only(["personality"], 0, persona) for persona in _PERSONALITIES]
     rules.append(_only(["clone"], 0, _NEW_NAMESPACES, "SCMP_CMP_MASKED_EQ", 0))
-    # The C library falls back to clone when clone3, whose flags a filter can't see, does not exist; likewise libuv
-    # to threads when io_uring does not.
+    # The C library falls back to clone when clone3, whose flags a filter can't see, does not exist;
+    # likewise libuv to threads when io_uring does not.
     absent = ["clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"]
     rules.append({"names": absent, "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS})
     return json.dumps({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules}, separators=(",", ":"))

@@ -1,4 +1,7 @@
-"""How the containers of a pod are created: every bound in one place. Requests are plain API bodies."""
+"""How the containers of a pod are created: every bound in one place.
+
+Requests are plain API bodies.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ USERS: dict[Role, str] = {
     "probe": "10003:10003",
     "baseline": "10004:10004",
 }
-"""A user of its own for each role. They share a network, and the kernel lets one user's processes share a port."""
+"""A user of its own for each role.
+
+They share a network, and the kernel lets one user's processes share a port.
+"""
 PAUSE_USER = "10005:10005"
 TMP = "/tmp"  # noqa: S108 - a tmpfs of the container's own
 MIB = 1 << 20
@@ -29,9 +35,10 @@ DATA_PATH = "/data"
 INODES_PER_MB = 256
 APP_FILES = 4096
 USUAL_SHARES, PROBE_SHARES = 1024, 8192
-"""The engine's own weight, and the probe's when processors are scarce. The probe needs little, but at the right moment:
-beside three busy containers and a hog it woke 4.2 ms late in the median at the usual weight, 0.07 ms at this one. Its
-quota stays."""
+"""The engine's own weight, and the probe's when processors are scarce. The probe needs little, but
+at the right moment: beside three busy containers and a hog it woke 4.2 ms late in the median at the
+usual weight, 0.07 ms at this one. Its quota stays.
+"""
 FIRST_HOST = 2
 _KERNEL_PATHS = ("/proc", "/sys", "/dev")
 
@@ -47,7 +54,9 @@ def hosts_file(hosts: Iterable[str]) -> dict[str, str]:
 
 
 def pause_host_config(api: APIClient, hosts: Iterable[str]) -> dict[str, Any]:
-    """The container that owns the network namespace: nothing but ``lo``, and the names of the pod."""
+    """The container that owns the network namespace: nothing but ``lo``, and the names of the
+    pod.
+    """
     return dict(
         api.create_host_config(
             network_mode="none",
@@ -61,9 +70,11 @@ def pause_host_config(api: APIClient, hosts: Iterable[str]) -> dict[str, Any]:
 
 
 def keeper_host_config(api: APIClient, volume: str, megabytes: int) -> dict[str, Any]:
-    """A container that keeps the volume mounted while its party restarts, and fills it when a fault wants that.
+    """A container that keeps the volume mounted while its party restarts, and fills it when a fault
+    wants that.
 
-    What is written to memory counts against whoever writes it, so its limit is above the volume's size.
+    What is written to memory counts against whoever writes it, so its limit is above the volume's
+    size.
     """
     return dict(
         api.create_host_config(
@@ -76,9 +87,18 @@ def keeper_host_config(api: APIClient, volume: str, megabytes: int) -> dict[str,
 
 
 def party_host_config(
-    api: APIClient, party: PartySpec, *, pause: str, volumes: Iterable[str], data: str | None, cpus: int
+    api: APIClient,
+    party: PartySpec,
+    *,
+    pause: str,
+    volumes: Iterable[str],
+    data: str | None,
+    cpus: int,
 ) -> dict[str, Any]:
-    """``volumes``: the VOLUME paths of the image. ``data``: the volume for /data. ``cpus``: what the engine has."""
+    """``volumes``: the VOLUME paths of the image.
+
+    ``data``: the volume for /data. ``cpus``: what the engine has.
+    """
     untrusted = party.role in ("app", "baseline")
     # Only ever lowered: an engine without CAP_SYS_RESOURCE can't raise them above its own.
     limits = [Ulimit(name="core", soft=0, hard=0)]
@@ -104,13 +124,17 @@ def party_host_config(
 
 
 def environment(party: PartySpec) -> dict[str, str]:
-    """What the party finds in its environment: a home it can write to, and the port it was given."""
+    """What the party finds in its environment: a home it can write to, and the port it was
+    given.
+    """
     port = {"PORT": str(party.port)} if party.port is not None else {}
     return {"HOME": TMP, **port, **party.env}
 
 
 def data_volume_options(megabytes: int, user: str) -> dict[str, str]:
-    """A volume of bounded size for one user: it lives in memory as long as a container has it mounted."""
+    """A volume of bounded size for one user: it lives in memory as long as a container has it
+    mounted.
+    """
     uid, gid = user.split(":")
     inodes = megabytes * INODES_PER_MB
     options = f"size={megabytes}m,nr_inodes={inodes},uid={uid},gid={gid},mode=0700,nosuid,nodev"
@@ -139,14 +163,23 @@ def _data_mount(volume: str) -> Mount:
 
 
 def _tmpfs(party: PartySpec, volumes: Iterable[str], has_data: bool) -> dict[str, str]:
-    options = f"rw,nosuid,nodev,size={party.tmp_mb}m,nr_inodes={party.tmp_mb * INODES_PER_MB},mode=1777"
+    options = (
+        f"rw,nosuid,nodev,size={party.tmp_mb}m,nr_inodes={party.tmp_mb * INODES_PER_MB},mode=1777"
+    )
     mounts = {TMP: options}
     for path in volumes:
         clean = posixpath.normpath("/" + path.lstrip("/"))
-        if clean == "/" or clean.startswith(tuple(f"{kernel}/" for kernel in _KERNEL_PATHS)) or clean in _KERNEL_PATHS:
+        if (
+            clean == "/"
+            or clean.startswith(tuple(f"{kernel}/" for kernel in _KERNEL_PATHS))
+            or clean in _KERNEL_PATHS
+        ):
             raise LearnerError(
                 f"The image declares a volume at {clean[:80]}, which is not allowed.",
-                "Remove the VOLUME instruction; write to /tmp, or to /data where the lab offers it.",
+                (
+                    "Remove the VOLUME instruction; write to /tmp, or to /data where the lab offers "
+                    "it."
+                ),
             )
         if not (has_data and clean == DATA_PATH):
             mounts[clean] = options

@@ -24,16 +24,22 @@ _ALL = {"label": LABEL_RUN}
 class Sweep:
     """One sweep. ``installation`` None: only what has expired, of anybody."""
 
-    def __init__(self, api: APIClient, installation: str | None, is_alive: Callable[[str, int], bool]) -> None:
+    def __init__(
+        self, api: APIClient, installation: str | None, is_alive: Callable[[str, int], bool]
+    ) -> None:
         self._api, self._installation, self._is_alive = api, installation, is_alive
         self._now = time.time()
         self.removed = 0
 
     def run(self) -> int:
-        """How many objects were removed. Raises EngineUnavailable when the engine does not answer."""
+        """How many objects were removed.
+
+        Raises EngineUnavailable when the engine does not answer.
+        """
         with engine_call("sweep"):
-            # Containers first: they hold volumes and images. In rounds: a removal that a killed worker asked for may
-            # be under way still, and the engine refuses a second one meanwhile.
+            # Containers first: they hold volumes and images. In rounds: a removal that a killed
+            # worker asked for may be under way still, and the engine refuses a second one
+            # meanwhile.
             for _ in range(MAX_ROUNDS):
                 containers, volumes = self._containers(), self._volumes()
                 if not containers and not volumes:
@@ -55,7 +61,8 @@ class Sweep:
         return run.installation == self._installation and not self._is_alive(run.run_id, run.fence)
 
     def _containers(self) -> list[str]:
-        # A plain listing: docker-py's own ``ignore_removed`` inspects every container and stumbles over vanishing ones.
+        # A plain listing: docker-py's own ``ignore_removed`` inspects every container and stumbles
+        # over vanishing ones.
         found: list[dict[str, Any]] = self._api.containers(all=True, filters=_ALL)
         return [c["Id"] for c in found if self._dead(c.get("Labels"))]
 
@@ -80,7 +87,10 @@ class Sweep:
                 self.removed += sum(pool.map(lambda name: self._gone(remove, name), names))
 
     def _gone(self, remove: Callable[[str], None], name: str) -> bool:
-        """True when this call removed it. One object that can't be removed must not stop the sweep."""
+        """True when this call removed it.
+
+        One object that can't be removed must not stop the sweep.
+        """
         try:
             with engine_call("remove"):
                 try:
@@ -104,13 +114,17 @@ class Sweep:
 
 
 def kept_images(found: list[dict[str, Any]]) -> set[str]:
-    """Ids of the newest ``MOST_HELD`` images that are held: older ones belong to lab versions that have gone by, and
-    are built again if one of them comes back."""
+    """Ids of the newest ``MOST_HELD`` images that are held: older ones belong to lab versions that
+    have gone by, and are built again if one of them comes back.
+    """
     held = sorted((i for i in found if _held(i)), key=lambda i: -int(i.get("Created") or 0))
     return {image["Id"] for image in held[:MOST_HELD]}
 
 
 def _held(image: dict[str, Any]) -> bool:
-    """Kept between runs: it has its key and its tag. Without a tag its worker died before it was finished."""
+    """Kept between runs: it has its key and its tag.
+
+    Without a tag its worker died before it was finished.
+    """
     tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
     return LABEL_HELD in (image.get("Labels") or {}) and bool(tags)

@@ -16,8 +16,8 @@ from grader.engines.base import Usage
 class UsageMeter:
     """One container's. Safe to call from several threads.
 
-    The engine takes its statistics once a second and makes whoever asks wait for the next time. So the end of a run,
-    which everybody waits for, takes the newest that was seen while following.
+    The engine takes its statistics once a second and makes whoever asks wait for the next time. So
+    the end of a run, which everybody waits for, takes the newest that was seen while following.
     """
 
     def __init__(self, api: APIClient, container: str) -> None:
@@ -43,7 +43,13 @@ class UsageMeter:
         try:
             for stats in self._api.stats(self._container, decode=True, stream=True):
                 self._note(stats)
-        except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+        except (
+            DockerException,
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            ValueError,
+        ):
             return  # gone, or the engine is: what was seen stays, and whoever needs the engine will say so
 
     def _note(self, stats: dict[str, Any]) -> None:
@@ -59,7 +65,12 @@ class UsageMeter:
 
 
 def _in_use(memory: dict[str, Any]) -> int:
-    """Bytes in use without the pages of files, by the memory part of the engine's statistics (cgroup v1 or v2)."""
+    """Bytes in use without the pages of files, by the memory part of the engine's statistics
+    (cgroup v1 or v2).
+    """
     stats = memory.get("stats") or {}
-    files = sum(int(stats.get(f"total_{key}", stats.get(key)) or 0) for key in ("active_file", "inactive_file"))
+    files = sum(
+        int(stats.get(f"total_{key}", stats.get(key)) or 0)
+        for key in ("active_file", "inactive_file")
+    )
     return max(0, int(memory.get("usage") or 0) - files)

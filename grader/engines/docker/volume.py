@@ -1,7 +1,8 @@
-"""The bounded /data of a party: a volume in memory, and the container that keeps it mounted while its party restarts.
+"""The bounded /data of a party: a volume in memory, and the container that keeps it mounted while
+its party restarts.
 
-The keeper is also where the volume is filled from, for a fault: its file has no name, so the party can neither see nor
-delete it, and its pages count against the keeper.
+The keeper is also where the volume is filled from, for a fault: its file has no name, so the party
+can neither see nor delete it, and its pages count against the keeper.
 """
 
 from __future__ import annotations
@@ -25,11 +26,15 @@ sleep infinity >/dev/null 2>&1 &
 """
 """Whoever sleeps with the descriptor open holds the space."""
 FREE = "kill -9 -1"
-"""Everything of the keeper but its first process, which the kernel spares, and this shell's own end."""
+"""Everything of the keeper but its first process, which the kernel spares, and this shell's own
+end.
+"""
 
 
 class DataVolume:
-    """``create(name)`` makes the volume, ``make_keeper`` its container; both belong to the pod that asks."""
+    """``create(name)`` makes the volume, ``make_keeper`` its container; both belong to the pod that
+    asks.
+    """
 
     def __init__(self, api: APIClient, name: str, keeper: str, user: str) -> None:
         self.name, self._user = name, user
@@ -55,7 +60,9 @@ class DataVolume:
     def _run(self, script: str, fine: Callable[[int], bool]) -> None:
         with engine_call("fill /data"):
             made = self._api.exec_create(self._keeper, ["sh", "-c", script], user=self._user)
-            self._api.exec_start(made["Id"])  # until its output is closed; what goes on in the background has none
+            self._api.exec_start(
+                made["Id"]
+            )  # until its output is closed; what goes on in the background has none
             code = self._api.exec_inspect(made["Id"])["ExitCode"]
         if not fine(-1 if code is None else int(code)):
             raise SandboxError(f"/data could not be filled or freed (exit code {code})")

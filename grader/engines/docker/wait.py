@@ -24,7 +24,10 @@ def wait_gone(api: APIClient, container: str, timeout_s: float) -> bool:
 
 
 def kill(api: APIClient, container: str) -> None:
-    """SIGKILL, and wait for the end. A container that is gone or stopped is fine. Raises SandboxError."""
+    """SIGKILL, and wait for the end.
+
+    A container that is gone or stopped is fine. Raises SandboxError.
+    """
     with engine_call("stop a container"), already_gone_is_fine():
         api.kill(container, "SIGKILL")
     if not wait_gone(api, container, KILL_WAIT_S):

@@ -15,7 +15,10 @@ from grader.sidecars.clock.config import ClockConfig
 
 
 class ClockState(Frozen):
-    """A command. ``offset_s`` is added to the time, ``rate`` is how fast it runs; without both it is right again."""
+    """A command.
+
+    ``offset_s`` is added to the time, ``rate`` is how fast it runs; without both it is right again.
+    """
 
     command: Literal["clock"]
     offset_s: float = Field(0, ge=-1e9, le=1e9)
@@ -26,7 +29,10 @@ class Clock:
     """``GET /now`` answers {"unix": seconds, "iso": RFC 3339}."""
 
     def __init__(
-        self, config: ClockConfig, real: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+        self,
+        config: ClockConfig,
+        real: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._steady = steady
         self._origin = (steady(), config.start if config.start is not None else real())

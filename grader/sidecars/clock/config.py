@@ -1,4 +1,7 @@
-"""The sidecar's ``config:`` in lab.yaml. Read on the engine's side too, so it needs no HTTP server."""
+"""The sidecar's ``config:`` in lab.yaml.
+
+Read on the engine's side too, so it needs no HTTP server.
+"""
 
 from __future__ import annotations
 

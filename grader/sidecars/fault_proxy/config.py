@@ -16,11 +16,18 @@ class ProxyConfig(SidecarConfig):
 
 
 class Link(Frozen):
-    """How the link behaves from now on, in both directions. The default is a link without faults."""
+    """How the link behaves from now on, in both directions.
+
+    The default is a link without faults.
+    """
 
     latency_ms: float = Field(0, ge=0, le=60_000, description="added to everything, each way")
-    jitter_ms: float = Field(0, ge=0, le=60_000, description="up to so much more; the order is kept")
-    loss: float = Field(0, ge=0, le=0.5, description="share of packets that have to be sent again, each way")
+    jitter_ms: float = Field(
+        0, ge=0, le=60_000, description="up to so much more; the order is kept"
+    )
+    loss: float = Field(
+        0, ge=0, le=0.5, description="share of packets that have to be sent again, each way"
+    )
     bytes_per_s: float | None = Field(None, gt=0, description="of each connection and direction")
     stalled: bool = Field(False, description="connections stay open and nothing arrives")
     cut: bool = Field(False, description="open connections are reset, new ones too")

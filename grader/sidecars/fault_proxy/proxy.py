@@ -16,7 +16,9 @@ HELD = 64
 """Chunks on their way per connection and direction: 1 MiB at most; then the sender has to wait."""
 PACKET = 1448
 RESEND_S, RESEND_OPENING_S, MOST_RESENDS = 0.2, 1.0, 6
-"""Linux sends a packet again after 0.2 s at the least, the first one of a connection after 1 s, and doubles that."""
+"""Linux sends a packet again after 0.2 s at the least, the first one of a connection after 1 s, and
+doubles that.
+"""
 _LINK: TypeAdapter[Link] = TypeAdapter(Link)
 
 
@@ -39,14 +41,19 @@ class Proxy:
         return await asyncio.start_server(self._serve, "0.0.0.0", port, limit=CHUNK)  # noqa: S104
 
     def obey(self, payload: Any) -> dict[str, Any]:
-        """``{"command": "link", ...}`` replaces the link's state, ``reset`` cuts once, ``stats`` counts."""
+        """``{"command":
+
+        "link", ...}`` replaces the link's state, ``reset`` cuts once, ``stats`` counts.
+        """
         command = payload.get("command") if isinstance(payload, dict) else None
         if command == "link":
             self._set(_LINK.validate_python({k: v for k, v in payload.items() if k != "command"}))
         elif command == "reset":
             self._reset()
         elif command != "stats":
-            raise ValueError(f"there is no command {str(command)[:60]!r}; there are link, reset and stats")
+            raise ValueError(
+                f"there is no command {str(command)[:60]!r}; there are link, reset and stats"
+            )
         return {
             "open": len(self._open) // 2,
             "connections": self._total,
@@ -90,13 +97,20 @@ class Proxy:
                     side.transport.abort() if self.link.cut else side.close()
 
     def _resent_s(self, packets: int, wait_s: float) -> float:
-        """How much later so many packets are complete because some were lost. What comes behind them waits, too.
+        """How much later so many packets are complete because some were lost.
 
-        No byte of a TCP stream is ever missing: an application sees lost packets as a wait and as nothing else.
+        What comes behind them waits, too.
+
+        No byte of a TCP stream is ever missing: an application sees lost packets as a wait and as
+        nothing else.
         """
         late_s = 0.0
         for _ in range(MOST_RESENDS):
-            lost = sum(self._rng.random() < self.link.loss for _ in range(packets)) if self.link.loss else 0
+            lost = (
+                sum(self._rng.random() < self.link.loss for _ in range(packets))
+                if self.link.loss
+                else 0
+            )
             if not lost:
                 break
             self._lost += lost
@@ -104,7 +118,9 @@ class Proxy:
         return late_s
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One direction: a reader that notes when each chunk is due, and a writer that waits for it."""
+        """One direction: a reader that notes when each chunk is due, and a writer that waits for
+        it.
+        """
         loop = asyncio.get_running_loop()
         held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(HELD)
 

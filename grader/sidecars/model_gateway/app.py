@@ -42,7 +42,10 @@ class Gateway:
         return int(self.embedder.count(text))
 
     def set_faults(self, rules: list[FaultRule], salt: str = "") -> None:
-        """Start a schedule: its windows count from now, from request 0. ``salt`` parts gateways of one seed."""
+        """Start a schedule: its windows count from now, from request 0.
+
+        ``salt`` parts gateways of one seed.
+        """
         self.schedule = Schedule(self.seed + salt, rules, started_at=time.monotonic())
 
     def reset(self) -> None:
@@ -76,7 +79,9 @@ class Gateway:
     async def _models(self, exchange: Exchange) -> None:
         self._key(exchange)
         names = [*self.config.models, *([EMBEDDING_MODEL] if self.config.embeddings else [])]
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "seatrial"} for name in names]
+        data = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "seatrial"} for name in names
+        ]
         await exchange.json(200, {"object": "list", "data": data})
 
     def _key(self, exchange: Exchange) -> str:
@@ -123,7 +128,10 @@ class Gateway:
             row.end = time.time()
 
     async def _fail(self, exchange: Exchange, row: Row, rule: FaultRule) -> None:
-        """Apply a fault. Returns for those that go on: ``slow``, ``abstain``, ``thinking``, ``reset`` (cut later)."""
+        """Apply a fault.
+
+        Returns for those that go on: ``slow``, ``abstain``, ``thinking``, ``reset`` (cut later).
+        """
         row.fault = rule.kind
         match rule.kind:
             case "429":
@@ -137,7 +145,10 @@ class Gateway:
                 raise Broken
             case "bad_json":
                 row.status = 200
-                await exchange.whole(200, b'{"id": "chatcmpl-0", "object": "chat.completion", "choices": [{"index": 0')
+                await exchange.whole(
+                    200,
+                    b'{"id": "chatcmpl-0", "object": "chat.completion", "choices": [{"index": 0',
+                )
                 raise Broken
 
     async def _embed(self, exchange: Exchange, row: Row, request: EmbeddingRequest) -> None:
@@ -150,48 +161,86 @@ class Gateway:
             exchange.cut()
             raise Broken
         row.status, row.first_token = 200, time.time()
-        data = [{"object": "embedding", "index": i, "embedding": [float(x) for x in v]} for i, v in enumerate(vectors)]
+        data = [
+            {"object": "embedding", "index": i, "embedding": [float(x) for x in v]}
+            for i, v in enumerate(vectors)
+        ]
         usage = {"prompt_tokens": row.prompt_tokens, "total_tokens": row.prompt_tokens}
-        await exchange.json(200, {"object": "list", "model": EMBEDDING_MODEL, "data": data, "usage": usage})
+        await exchange.json(
+            200, {"object": "list", "model": EMBEDDING_MODEL, "data": data, "usage": usage}
+        )
 
-    async def _converse(self, exchange: Exchange, row: Row, rule: FaultRule | None, request: ChatRequest) -> None:
+    async def _converse(
+        self, exchange: Exchange, row: Row, rule: FaultRule | None, request: ChatRequest
+    ) -> None:
         config = self.config.models.get(request.model)
         row.model = request.model
         if config is None:
-            raise Refused(404, f"there is no model {request.model!r}; there are {', '.join(self.config.models)}")
+            raise Refused(
+                404,
+                f"there is no model {request.model!r}; there are {', '.join(self.config.models)}",
+            )
         if rule is not None and request.model in rule.models:
             await self._fail(exchange, row, rule)
         digest = digest_of(request.model, [m.model_dump() for m in request.messages])
         row.attempt = self._attempts.next(digest)
         arrived = asyncio.get_running_loop().time()
         async with self._thinking:
-            reply, prompt = await asyncio.to_thread(self._think, config, request, digest, row.attempt)
+            reply, prompt = await asyncio.to_thread(
+                self._think, config, request, digest, row.attempt
+            )
         if row.fault == "abstain":
             reply = Reply((NOT_FOUND,), "stop")
         row.prompt_tokens = prompt
         row.cost_micro = prompt * config.prompt_price
         if rule is not None and row.fault == "thinking":
             hidden = round(rule.factor * len(reply.pieces))
-            row.completion_tokens, row.cost_micro = hidden, row.cost_micro + hidden * config.completion_price
+            row.completion_tokens, row.cost_micro = (
+                hidden,
+                row.cost_micro + hidden * config.completion_price,
+            )
         slow = rule.factor if rule is not None and row.fault == "slow" else 1.0
         pace = delays(
-            self.seed, digest, row.attempt, config.ttft_ms / 1000 * slow, config.itl_ms / 1000 * slow, config.jitter
+            self.seed,
+            digest,
+            row.attempt,
+            config.ttft_ms / 1000 * slow,
+            config.itl_ms / 1000 * slow,
+            config.jitter,
         )
         times = (arrived + offset for offset in pace)
         turn = Turn(exchange, row, config, reply, times)
         if not await until_gone(exchange, turn.stream(request) if request.stream else turn.whole()):
             raise HungUp
 
-    def _think(self, config: ModelConfig, request: ChatRequest, digest: str, attempt: int) -> tuple[Reply, int]:
+    def _think(
+        self, config: ModelConfig, request: ChatRequest, digest: str, attempt: int
+    ) -> tuple[Reply, int]:
         prompt = sum(self.count(message.text) for message in request.messages)
         return MODELS[config.kind](self, request, digest, attempt), prompt
 
 
 class Turn:
-    """One answer on its way out, token by token. Tokens are metered as they leave, so a hang-up stops the meter."""
+    """One answer on its way out, token by token.
 
-    def __init__(self, exchange: Exchange, row: Row, config: ModelConfig, reply: Reply, times: Iterator[float]) -> None:
-        self.exchange, self.row, self.config, self.reply, self.times = exchange, row, config, reply, times
+    Tokens are metered as they leave, so a hang-up stops the meter.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        row: Row,
+        config: ModelConfig,
+        reply: Reply,
+        times: Iterator[float],
+    ) -> None:
+        self.exchange, self.row, self.config, self.reply, self.times = (
+            exchange,
+            row,
+            config,
+            reply,
+            times,
+        )
         self.id, self.created = f"chatcmpl-{row.index}", int(row.start)
 
     async def _token(self) -> None:
@@ -206,11 +255,15 @@ class Turn:
         """A JSON answer after the time that all tokens take."""
         for _ in self.reply.pieces:
             await self._token()
-        body = completion(self.id, self.row.model, self.reply.text, self.reply.finish, self.usage(), self.created)
+        body = completion(
+            self.id, self.row.model, self.reply.text, self.reply.finish, self.usage(), self.created
+        )
         raw = json.dumps(body).encode()
         self.row.status = 200
         if self.row.fault == "reset":
-            await self.exchange.start(200, {"Content-Type": "application/json", "Content-Length": str(len(raw))})
+            await self.exchange.start(
+                200, {"Content-Type": "application/json", "Content-Length": str(len(raw))}
+            )
             await self.exchange.piece(raw[: len(raw) // 2])
             await self._cut()
         await self.exchange.whole(200, raw)
@@ -218,7 +271,9 @@ class Turn:
     async def stream(self, request: ChatRequest) -> None:
         """Server-sent events: one chunk per token, the finish reason, usage, [DONE]."""
         self.row.status = 200
-        await self.exchange.start(200, {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        await self.exchange.start(
+            200, {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+        )
         cut_at = max(1, len(self.reply.pieces) // 2) if self.row.fault == "reset" else -1
         await self._event(self._chunk({"role": "assistant", "content": ""}))
         for number, piece in enumerate(self.reply.pieces):
@@ -265,6 +320,8 @@ def parse(model: type[Body], raw: bytes) -> Body:
 
 async def answer_refusal(exchange: Exchange, refused: Refused) -> None:
     """The error in the shape that OpenAI clients read."""
-    kind = REASONS.get(refused.status, "rate_limit_error" if refused.status == 429 else "server_error")
+    kind = REASONS.get(
+        refused.status, "rate_limit_error" if refused.status == 429 else "server_error"
+    )
     body = {"error": {"message": refused.message, "type": kind, "param": None, "code": None}}
     await exchange.json(refused.status, body, refused.headers)

@@ -3,7 +3,8 @@
 - ``ping`` -> {}
 - ``ledger`` (since=0, limit=5000) -> {totals, rows, next, more}
 - ``reset`` -> {}: the ledger is emptied, faults end, attempts count from 0
-- ``faults`` (rules=[FaultRule], salt="") -> {rules}: replaces the schedule; an empty list ends all faults. Gateways
+- ``faults`` (rules=[FaultRule], salt="") -> {rules}: replaces the schedule; an empty list ends all
+  faults. Gateways
   with different salts fail independently of each other, though they share the run's seed
 """
 
@@ -46,7 +47,9 @@ def obey(gateway: Gateway, payload: Any) -> dict[str, Any]:
     """Carry out one command. Raises ValueError for an unknown or malformed one."""
     command = payload.get("command") if isinstance(payload, dict) else None
     if command not in ("ping", "ledger", "reset", "faults"):
-        raise ValueError(f"there is no command {str(command)[:60]!r}; there are ping, ledger, reset and faults")
+        raise ValueError(
+            f"there is no command {str(command)[:60]!r}; there are ping, ledger, reset and faults"
+        )
     match _COMMAND.validate_python(payload):
         case ReadLedger(since=since, limit=limit):
             return gateway.ledger.read(since, limit)

@@ -25,10 +25,13 @@ class Counter:
 
 
 class Embedder:
-    """Texts to unit vectors. Reads MINILM_PATH and MINILM_TOKENIZER; safe to use from several threads.
+    """Texts to unit vectors.
 
-    One text is run at a time: the model quantises activations over the whole batch, so a vector would otherwise
-    depend on its neighbours, and on a CPU padding costs more than a batch of this model brings.
+    Reads MINILM_PATH and MINILM_TOKENIZER; safe to use from several threads.
+
+    One text is run at a time: the model quantises activations over the whole batch, so a vector
+    would otherwise depend on its neighbours, and on a CPU padding costs more than a batch of this
+    model brings.
     """
 
     def __init__(self) -> None:
@@ -36,8 +39,8 @@ class Embedder:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        # Both keep memory for speed that one short text at a time does not need. Constant folding stays on: it costs
-        # some 130 MB (weights become fp32) and makes a text seven times faster.
+        # Both keep memory for speed that one short text at a time does not need. Constant folding
+        # stays on: it costs some 130 MB (weights become fp32) and makes a text seven times faster.
         options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         self._session = onnxruntime.InferenceSession(
             os.environ["MINILM_PATH"], options, providers=["CPUExecutionProvider"]
@@ -46,7 +49,10 @@ class Embedder:
         self._lock = threading.Lock()
 
     def embed(self, texts: Sequence[str]) -> Any:
-        """A float32 array of shape (len(texts), 384), rows of length 1. Text past 256 tokens is not seen."""
+        """A float32 array of shape (len(texts), 384), rows of length 1.
+
+        Text past 256 tokens is not seen.
+        """
         import numpy as np
 
         out = np.zeros((len(texts), DIMENSIONS), np.float32)
@@ -69,5 +75,9 @@ class Embedder:
         mask = np.ones_like(ids)
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         hidden = self._session.run(None, {k: v for k, v in feed.items() if k in self._inputs})[0]
-        pooled = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdims=True) if hidden.ndim == 3 else hidden
+        pooled = (
+            (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
+            if hidden.ndim == 3
+            else hidden
+        )
         return pooled[0] / np.linalg.norm(pooled[0])

@@ -1,4 +1,7 @@
-"""The ledger: what every request cost, when it came and how it ended. Bounded; totals outlive dropped rows."""
+"""The ledger: what every request cost, when it came and how it ended.
+
+Bounded; totals outlive dropped rows.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ class Row:
 
 
 class Ledger:
-    """Used from the event loop only. Indexes go on after a reset, so that none is ever used twice."""
+    """Used from the event loop only.
+
+    Indexes go on after a reset, so that none is ever used twice.
+    """
 
     def __init__(self) -> None:
         self.next_index = 0
@@ -67,15 +73,22 @@ class Ledger:
         self._kept_totals = _zero()
 
     def read(self, since: int = 0, limit: int = PAGE) -> dict[str, Any]:
-        """{totals, rows, next, more}: totals since the last reset; rows with index >= ``since``, ``limit`` at most;
-        ``next`` is the ``since`` of the next page and ``more`` says whether it has any rows yet."""
+        """{totals, rows, next, more}: totals since the last reset; rows with index >= ``since``,
+        ``limit`` at most; ``next`` is the ``since`` of the next page and ``more`` says whether it
+        has any rows yet.
+        """
         totals = dict(self._kept_totals)
         for row in self._rows:
             _add(totals, row)
         found = list(self._from(since))
         page = found[: max(1, min(limit, PAGE))]
         after = page[-1].index + 1 if page else max(since, self.next_index)
-        return {"totals": totals, "rows": [asdict(r) for r in page], "next": after, "more": len(page) < len(found)}
+        return {
+            "totals": totals,
+            "rows": [asdict(r) for r in page],
+            "next": after,
+            "more": len(page) < len(found),
+        }
 
     def _from(self, since: int) -> Iterator[Row]:
         return (row for row in self._rows if row.index >= since)

@@ -25,7 +25,11 @@ class Message(BaseModel):
 
     @property
     def text(self) -> str:
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        return (
+            self.content
+            if isinstance(self.content, str)
+            else "".join(part.text for part in self.content)
+        )
 
 
 class StreamOptions(BaseModel):
@@ -67,11 +71,13 @@ class Prompt:
     passages: tuple[tuple[str, str], ...]
 
 
-def read_prompt(messages: Sequence[Message], count: Callable[[str], int], window: int = WINDOW) -> Prompt:
+def read_prompt(
+    messages: Sequence[Message], count: Callable[[str], int], window: int = WINDOW
+) -> Prompt:
     """Question and passages of a conversation. ``count`` gives the tokens of a text.
 
-    The question is kept; passages count against the rest of the window in the order of the messages, and from the
-    first that does not fit on they are dropped.
+    The question is kept; passages count against the rest of the window in the order of the
+    messages, and from the first that does not fit on they are dropped.
     """
     question = _question(messages)
     left = window - count(question)
@@ -85,7 +91,9 @@ def read_prompt(messages: Sequence[Message], count: Callable[[str], int], window
 
 
 def _question(messages: Sequence[Message]) -> str:
-    """The last ``Question:`` line of the last user message; without one, its last line that is no passage."""
+    """The last ``Question:`` line of the last user message; without one, its last line that is no
+    passage.
+    """
     text = next((m.text for m in reversed(messages) if m.role == "user"), "")
     lines = [line for line in text.splitlines() if line.strip()]
     for line in reversed(lines):

@@ -1,7 +1,9 @@
-"""The extractive reader: sees a question and passages, nothing else, and answers with a span or NOT_FOUND.
+"""The extractive reader: sees a question and passages, nothing else, and answers with a span or
+NOT_FOUND.
 
-A sentence scores its MiniLM cosine with the question plus 0.3 x the share of the question's proper names in it. The
-span of the asked type is taken from the best sentence that has one. Look-alike passages can mislead it, by design.
+A sentence scores its MiniLM cosine with the question plus 0.3 x the share of the question's proper
+names in it. The span of the asked type is taken from the best sentence that has one. Look-alike
+passages can mislead it, by design.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from grader.sidecars.model_gateway.spans import names_of, sentences, spans
 NOT_FOUND = "NOT_FOUND"
 NAME_WEIGHT = 0.3
 MARGIN = 0.35
-"""A sentence whose cosine is less is about something else (unrelated ones reach 0.1, paraphrases 0.45 and more)."""
+"""A sentence whose cosine is less is about something else (unrelated ones reach 0.1, paraphrases
+0.45 and more).
+"""
 NAMES_NEEDED = 0.6
 """Share of the question's names below which a sentence speaks of something else."""
 CACHED = 8192
@@ -32,7 +36,10 @@ class Embeds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``text`` is a span of the passage ``passage_id``, or NOT_FOUND with an empty id. ``score``: 0 to 1.3."""
+    """``text`` is a span of the passage ``passage_id``, or NOT_FOUND with an empty id.
+
+    ``score``: 0 to 1.3.
+    """
 
     text: str
     passage_id: str
@@ -45,7 +52,10 @@ class Answer:
 
 
 class Reader:
-    """Safe to use from several threads. Keeps the vectors of the last 8,192 sentences (about 13 MB)."""
+    """Safe to use from several threads.
+
+    Keeps the vectors of the last 8,192 sentences (about 13 MB).
+    """
 
     def __init__(self, embedder: Embeds) -> None:
         self._embedder = embedder
@@ -53,7 +63,10 @@ class Reader:
         self._lock = threading.Lock()
 
     def answer(self, question: str, passages: Sequence[tuple[str, str]]) -> Answer:
-        """``passages`` are (id, text). The same input always gives the same answer; ties go to the first passage."""
+        """``passages`` are (id, text).
+
+        The same input always gives the same answer; ties go to the first passage.
+        """
         names = names_of(question)
         best = Answer(NOT_FOUND, "", 0.0)
         asked: Any = None

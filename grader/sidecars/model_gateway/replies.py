@@ -53,14 +53,23 @@ Model = Callable[[Tools, ChatRequest, str, int], Reply]
 def read(tools: Tools, request: ChatRequest, _digest: str, _attempt: int) -> Reply:
     """The extractive reader; a second attempt changes nothing."""
     prompt = read_prompt(request.messages, tools.count)
-    text = tools.reader.answer(prompt.question, prompt.passages).reply if prompt.question else NOT_FOUND
+    text = (
+        tools.reader.answer(prompt.question, prompt.passages).reply
+        if prompt.question
+        else NOT_FOUND
+    )
     return cut(tuple(_PIECE.findall(text)), request.limit)
 
 
 def stream(tools: Tools, request: ChatRequest, digest: str, attempt: int) -> Reply:
-    """Numbered words (``0:ledger 1:queue ...``), so that a gap or a repetition can be seen; ``max_tokens`` of them."""
+    """Numbered words (``0:ledger 1:queue ...``), so that a gap or a repetition can be seen;
+
+    ``max_tokens`` of them.
+    """
     wanted = request.limit or STREAM_TOKENS
-    words = (_WORDS[int(fraction(tools.seed, digest, attempt, n) * len(_WORDS))] for n in range(wanted))
+    words = (
+        _WORDS[int(fraction(tools.seed, digest, attempt, n) * len(_WORDS))] for n in range(wanted)
+    )
     return Reply(tuple(f"{' ' if n else ''}{n}:{word}" for n, word in enumerate(words)), "length")
 
 
@@ -78,12 +87,25 @@ def completion(
     reply_id: str, model: str, text: str, finish: str, usage: dict[str, int], created: int
 ) -> dict[str, Any]:
     """The body of a whole answer."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "logprobs": None, "finish_reason": finish}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "logprobs": None,
+        "finish_reason": finish,
+    }
     head = {"id": reply_id, "object": "chat.completion", "created": created, "model": model}
     return {**head, "choices": [choice], "usage": usage}
 
 
-def chunk(reply_id: str, model: str, delta: dict[str, str], finish: str | None, created: int) -> dict[str, Any]:
+def chunk(
+    reply_id: str, model: str, delta: dict[str, str], finish: str | None, created: int
+) -> dict[str, Any]:
     """One event of a stream."""
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    return {"id": reply_id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": [choice]}
+    return {
+        "id": reply_id,
+        "object": "chat.completion.chunk",
+        "created": created,
+        "model": model,
+        "choices": [choice],
+    }

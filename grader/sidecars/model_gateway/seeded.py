@@ -12,7 +12,9 @@ REMEMBERED = 20_000
 
 
 def fraction(*parts: Any) -> float:
-    """A number in [0, 1) that depends on the parts only; the same in every process and Python version."""
+    """A number in [0, 1) that depends on the parts only; the same in every process and Python
+    version.
+    """
     digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()
     return int.from_bytes(digest[:7], "big") / (1 << 56)
 
@@ -23,7 +25,9 @@ def digest_of(model: str, messages: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def delays(seed: str, name: str, attempt: int, ttft_s: float, itl_s: float, jitter: float) -> Iterator[float]:
+def delays(
+    seed: str, name: str, attempt: int, ttft_s: float, itl_s: float, jitter: float
+) -> Iterator[float]:
     """Seconds from the request to each token: the first, the second, ... without end."""
 
     def varied(base: float, number: int) -> float:
@@ -41,13 +45,18 @@ FREE_FIELDS = ("messages", "stream", "stream_options")
 
 
 def asked(body: dict[str, Any]) -> tuple[str, str]:
-    """Names for the messages of a chat request and for its other fields: what was changed on the way gives another."""
+    """Names for the messages of a chat request and for its other fields: what was changed on the
+    way gives another.
+    """
     rest = {name: value for name, value in body.items() if name not in FREE_FIELDS}
     return digest_of("messages", body.get("messages"))[:16], digest_of("fields", rest)[:16]
 
 
 class Attempts:
-    """Counts how often the same messages came before. Forgets the longest unseen of more than 20,000."""
+    """Counts how often the same messages came before.
+
+    Forgets the longest unseen of more than 20,000.
+    """
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, int] = OrderedDict()

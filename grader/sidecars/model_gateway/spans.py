@@ -21,7 +21,8 @@ _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words}
 _UNIT_WORDS = "|".join(re.escape(word) for word in sorted(_UNIT_OF, key=len, reverse=True))
 _NUMBER = r"\d[\d,]*(?:\.\d+)?"
 _QUANTITY = re.compile(
-    rf"(?P<sign>[$€])\s?{_NUMBER}|\b{_NUMBER}\s*(?:[a-z]+\s+)?(?P<unit>(?:{_UNIT_WORDS})(?![a-z]))", re.IGNORECASE
+    rf"(?P<sign>[$€])\s?{_NUMBER}|\b{_NUMBER}\s*(?:[a-z]+\s+)?(?P<unit>(?:{_UNIT_WORDS})(?![a-z]))",
+    re.IGNORECASE,
 )
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _DATE = re.compile(
@@ -34,10 +35,69 @@ _MONEY = frozenset({"dollar", "euro"})
 _ANY = frozenset(_UNITS)
 _STARTS = frozenset(
     [
-        *("a", "after", "among", "any", "are", "at", "before", "by", "can", "could", "did", "do", "does", "for"),
-        *("from", "has", "have", "how", "i", "if", "in", "is", "it", "may", "must", "my", "of", "on", "our", "over"),
-        *("please", "shall", "should", "since", "somebody", "someone", "the", "to", "under", "until", "up", "was"),
-        *("we", "were", "what", "when", "where", "which", "while", "who", "whom", "whose", "why", "will", "with"),
+        *(
+            "a",
+            "after",
+            "among",
+            "any",
+            "are",
+            "at",
+            "before",
+            "by",
+            "can",
+            "could",
+            "did",
+            "do",
+            "does",
+            "for",
+        ),
+        *(
+            "from",
+            "has",
+            "have",
+            "how",
+            "i",
+            "if",
+            "in",
+            "is",
+            "it",
+            "may",
+            "must",
+            "my",
+            "of",
+            "on",
+            "our",
+            "over",
+        ),
+        *(
+            "please",
+            "shall",
+            "should",
+            "since",
+            "somebody",
+            "someone",
+            "the",
+            "to",
+            "under",
+            "until",
+            "up",
+            "was",
+        ),
+        *(
+            "we",
+            "were",
+            "what",
+            "when",
+            "where",
+            "which",
+            "while",
+            "who",
+            "whom",
+            "whose",
+            "why",
+            "will",
+            "with",
+        ),
         *("within", "would"),
     ]
 )
@@ -49,11 +109,17 @@ def sentences(text: str) -> list[str]:
 
 
 def names_of(question: str) -> set[str]:
-    """Proper names of a question, as single words. A capital that only begins a sentence makes no name,
-    unless another capitalised word follows ("Heron Plus ...")."""
+    """Proper names of a question, as single words. A capital that only begins a sentence makes no
+    name, unless another capitalised word follows ("Heron Plus ...").
+    """
     found = set()
     for match in _WORD.finditer(question):
-        begins = match.start() == 0 or question[: match.start()].rstrip()[-1:] in (".", ":", "?", "!")
+        begins = match.start() == 0 or question[: match.start()].rstrip()[-1:] in (
+            ".",
+            ":",
+            "?",
+            "!",
+        )
         word = match.group()
         follows = re.match(r" [A-Z][a-z]", question[match.end() :])
         if not begins or (follows and word.lower() not in _STARTS):
@@ -64,7 +130,9 @@ def names_of(question: str) -> set[str]:
 def asked_units(question: str) -> frozenset[str]:
     """The units an answer may have; empty when the question asks for no quantity."""
     low = question.lower()
-    if named := re.search(rf"\b(?:how many|what|which|in|per)\s+(?:more\s+)?({_UNIT_WORDS})(?![a-z])", low):
+    if named := re.search(
+        rf"\b(?:how many|what|which|in|per)\s+(?:more\s+)?({_UNIT_WORDS})(?![a-z])", low
+    ):
         return frozenset({_UNIT_OF[named.group(1)]})
     if "how long" in low or "how soon" in low or "how quickly" in low:
         return _TIME

@@ -1,4 +1,7 @@
-"""Counting tokens the way the ledger does: WordPiece pieces of MiniLM's vocabulary, without special tokens."""
+"""Counting tokens the way the ledger does:
+
+WordPiece pieces of MiniLM's vocabulary, without special tokens.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any
 
 @functools.cache
 def shared() -> Any:
-    """The process's one tokenizer, from the file named by MINILM_TOKENIZER, without its fixed padding and truncation.
+    """The process's one tokenizer, from the file named by MINILM_TOKENIZER, without its fixed
+    padding and truncation.
 
     One, because each takes tens of megabytes.
     """

@@ -1,7 +1,9 @@
 """The receiver's HTTP side and its commands.
 
-Over the line protocol of ``grader.sidecars.stdio``: ``traces`` (ids) -> see ``Store.read``; at most 1,000 ids at once.
-``listen`` -> {}: from now on everything that is sent is kept, within bounds; ``holds`` (words) -> {words}: those that
+Over the line protocol of ``grader.sidecars.stdio``: ``traces`` (ids) -> see ``Store.read``; at most
+1,000 ids at once.
+``listen`` -> {}: from now on everything that is sent is kept, within bounds; ``holds`` (words) ->
+{words}: those that
 stand anywhere in it.
 """
 
@@ -62,9 +64,13 @@ class Receiver:
 
     async def _traces(self, exchange: Exchange) -> None:
         raw = await exchange.body()
-        kind, encoding = exchange.header("content-type"), exchange.header("content-encoding").strip().lower()
+        kind, encoding = (
+            exchange.header("content-type"),
+            exchange.header("content-encoding").strip().lower(),
+        )
         try:
-            # One at a time and beside the loop: whoever floods this waits, and the engine's commands don't.
+            # One at a time and beside the loop: whoever floods this waits, and the engine's
+            # commands don't.
             async with self._turn:
                 body = await asyncio.to_thread(unpacked, raw, encoding)
                 spans = await asyncio.to_thread(spans_in, body, kind)
@@ -75,7 +81,9 @@ class Receiver:
         if kind.startswith(JSON):
             await exchange.json(200, {})
         else:
-            await exchange.whole(200, ExportTraceServiceResponse().SerializeToString(), {"Content-Type": PROTOBUF})
+            await exchange.whole(
+                200, ExportTraceServiceResponse().SerializeToString(), {"Content-Type": PROTOBUF}
+            )
 
     def obey(self, payload: Any) -> dict[str, Any]:
         """Carry out one command. Raises ValueError for an unknown or malformed one."""

@@ -26,7 +26,10 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Ids in lower-case hex; ``parent`` is empty for a root. Times are Unix seconds, as the sender says."""
+    """Ids in lower-case hex;
+
+    ``parent`` is empty for a root. Times are Unix seconds, as the sender says.
+    """
 
     trace: str
     span: str
@@ -54,14 +57,19 @@ def unpacked(body: bytes, encoding: str) -> bytes:
 
 
 def spans_in(body: bytes, content_type: str) -> list[Span]:
-    """All well-formed spans of a request. Raises Malformed when the request as a whole can't be read."""
+    """All well-formed spans of a request.
+
+    Raises Malformed when the request as a whole can't be read.
+    """
     kind = content_type.partition(";")[0].strip().lower()
     request = ExportTraceServiceRequest()
     try:
         if kind == PROTOBUF:
             request.ParseFromString(body)
         elif kind == JSON:
-            Parse(json.dumps(_with_base64_ids(json.loads(body))), request, ignore_unknown_fields=True)
+            Parse(
+                json.dumps(_with_base64_ids(json.loads(body))), request, ignore_unknown_fields=True
+            )
         else:
             raise Malformed(f"content type {kind[:60]!r} is not OTLP; send {PROTOBUF} or {JSON}")
     except (DecodeError, ParseError, ValueError, RecursionError) as error:
@@ -77,11 +85,17 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
                 service = attribute.value.string_value[:SHOWN]
         for scope in resource.scope_spans:
             for raw in scope.spans:
-                if len(raw.trace_id) != 16 or len(raw.span_id) != 8 or len(raw.parent_span_id) not in (0, 8):
+                if (
+                    len(raw.trace_id) != 16
+                    or len(raw.span_id) != 8
+                    or len(raw.parent_span_id) not in (0, 8)
+                ):
                     continue
                 times = raw.start_time_unix_nano / 1e9, raw.end_time_unix_nano / 1e9
                 parent = raw.parent_span_id.hex() if any(raw.parent_span_id) else ""
-                yield Span(raw.trace_id.hex(), raw.span_id.hex(), parent, service, raw.name[:SHOWN], *times)
+                yield Span(
+                    raw.trace_id.hex(), raw.span_id.hex(), parent, service, raw.name[:SHOWN], *times
+                )
 
 
 def _with_base64_ids(value: Any) -> Any:
@@ -90,7 +104,10 @@ def _with_base64_ids(value: Any) -> Any:
         return [_with_base64_ids(item) for item in value]
     if not isinstance(value, dict):
         return value
-    return {key: _base64_of(item) if key in ID_FIELDS else _with_base64_ids(item) for key, item in value.items()}
+    return {
+        key: _base64_of(item) if key in ID_FIELDS else _with_base64_ids(item)
+        for key, item in value.items()
+    }
 
 
 def _base64_of(text: Any) -> str:

@@ -28,7 +28,10 @@ class Store:
         self._room = 0
 
     def listen(self) -> None:
-        """From now on keep the bodies of requests, the first ``MAX_HEARD`` bytes of them. Forgets earlier ones."""
+        """From now on keep the bodies of requests, the first ``MAX_HEARD`` bytes of them.
+
+        Forgets earlier ones.
+        """
         self._heard, self._room = [], MAX_HEARD
 
     def hear(self, body: bytes) -> None:
@@ -38,7 +41,10 @@ class Store:
             self._room -= len(body)
 
     def holds(self, words: Sequence[str]) -> list[str]:
-        """Which of these stand anywhere in what was heard: names, attributes, events. Case does not matter."""
+        """Which of these stand anywhere in what was heard: names, attributes, events.
+
+        Case does not matter.
+        """
         heard = b"\n".join(self._heard or ())
         return [word for word in words if word.lower().encode() in heard]
 
@@ -58,7 +64,9 @@ class Store:
         self.refusal = why
 
     def read(self, ids: Sequence[str]) -> dict[str, Any]:
-        """{traces: {id: [[span, parent, service, name, start_s, end_s], ...]}, rest, received, refused, refusal}.
+        """{traces: {id:
+
+        [[span, parent, service, name, start_s, end_s], ...]}, rest, received, refused, refusal}.
 
         ``rest``: the ids that did not fit into this answer; ask again for them.
         """
@@ -66,7 +74,9 @@ class Store:
         rest, room = list(ids), PAGE_SPANS
         while rest and room > 0:
             found = self._traces.get(rest[0], [])
-            traces[rest.pop(0)] = [[s.span, s.parent, s.service, s.name, s.start_s, s.end_s] for s in found]
+            traces[rest.pop(0)] = [
+                [s.span, s.parent, s.service, s.name, s.start_s, s.end_s] for s in found
+            ]
             room -= len(found) + 1
         counts = {"received": self.received, "refused": self.refused, "refusal": self.refusal}
         return {"traces": traces, "rest": rest, **counts}

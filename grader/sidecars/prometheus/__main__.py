@@ -1,4 +1,6 @@
-"""``python -m grader.sidecars.prometheus``: takes its start line, runs Prometheus until stdin ends."""
+"""``python -m grader.sidecars.prometheus``: takes its start line, runs Prometheus until stdin
+ends.
+"""
 
 from __future__ import annotations
 

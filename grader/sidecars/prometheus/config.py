@@ -1,4 +1,6 @@
-"""The sidecar's ``config:`` in lab.yaml, and the configuration files of Prometheus that follow from it."""
+"""The sidecar's ``config:`` in lab.yaml, and the configuration files of Prometheus that follow from
+it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ RESERVED = "up|scrape_.*|ALERTS.*"
 
 
 class PrometheusConfig(SidecarConfig):
-    """``target``: 'name:port' of the service to scrape. A scrape that breaks a limit fails as a whole."""
+    """``target``: 'name:port' of the service to scrape.
+
+    A scrape that breaks a limit fails as a whole.
+    """
 
     target: str = Field("app:8080", pattern=r"^[a-z][a-z0-9-]{0,40}:[0-9]{1,5}$")
     path: str = Field("/metrics", pattern=r"^/[!-~]{0,200}$")
@@ -24,7 +29,10 @@ class PrometheusConfig(SidecarConfig):
 
 
 def server_config(config: PrometheusConfig, rule_files: str) -> dict[str, Any]:
-    """prometheus.yml as plain data (JSON is YAML). Timestamps are ours: a service can't write the past."""
+    """prometheus.yml as plain data (JSON is YAML).
+
+    Timestamps are ours: a service can't write the past.
+    """
     interval = f"{round(config.interval_s * 1000)}ms"
     job = {
         "job_name": JOB,
@@ -40,7 +48,9 @@ def server_config(config: PrometheusConfig, rule_files: str) -> dict[str, Any]:
         "label_limit": 32,
         "label_name_length_limit": 100,
         "label_value_length_limit": 300,
-        "metric_relabel_configs": [{"source_labels": ["__name__"], "regex": RESERVED, "action": "drop"}],
+        "metric_relabel_configs": [
+            {"source_labels": ["__name__"], "regex": RESERVED, "action": "drop"}
+        ],
     }
     return {
         "global": {"scrape_interval": interval, "evaluation_interval": interval},

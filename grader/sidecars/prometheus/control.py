@@ -1,13 +1,16 @@
 """What the engine may ask, over the line protocol of ``grader.sidecars.stdio``:
 
-- ``rules`` (text) -> {problem, rules}: check the learner's file and put it in force. ``problem`` is empty then;
+- ``rules`` (text) -> {problem, rules}: check the learner's file and put it in force. ``problem`` is
+  empty then;
   ``rules`` lists {alert, labels} of the alerting ones
-- ``alerts`` -> {rules: [{alert, state, labels, problem}]}: every alerting rule with its own labels; ``state`` is
+- ``alerts`` -> {rules: [{alert, state, labels, problem}]}: every alerting rule with its own labels;
+  ``state`` is
   inactive, pending or firing; ``problem`` says why a rule can't be evaluated
 - ``query`` (expr, at=None) -> {samples: [{labels, value, at}]}: an instant vector or a scalar
 - ``range`` (expr, start, end, step_s) -> {series: [{labels, points: [[at, value], ...]}]}
 
-Times are Unix seconds. Values are texts, because JSON has no NaN. Answers are cut at the bounds below.
+Times are Unix seconds. Values are texts, because JSON has no NaN. Answers are cut at the bounds
+below.
 """
 
 from __future__ import annotations
@@ -72,7 +75,9 @@ def obey(server: Api, folder: Path, payload: Any) -> dict[str, Any]:
             groups = server.api("rules", type="alert")["groups"]
             return {"rules": [_alert(raw) for group in groups for raw in group["rules"]]}
         case Query(expr=expr, at=at):
-            return {"samples": _samples(server.api("query", query=expr, **({"time": at} if at else {})))}
+            return {
+                "samples": _samples(server.api("query", query=expr, **({"time": at} if at else {})))
+            }
         case Range(expr=expr, start=start, end=end, step_s=step_s):
             data = server.api("query_range", query=expr, start=start, end=end, step=step_s)
             return {"series": [_series(raw) for raw in data["result"][:MAX_SERIES]]}
@@ -87,7 +92,10 @@ def set_rules(server: Api, folder: Path, text: str) -> dict[str, Any]:
     except RulesRefused as refused:
         return {"problem": str(refused), "rules": []}
     alerts = [rule for group in groups for rule in group["rules"] if "alert" in rule]
-    return {"problem": "", "rules": [{"alert": rule["alert"], "labels": rule["labels"]} for rule in alerts]}
+    return {
+        "problem": "",
+        "rules": [{"alert": rule["alert"], "labels": rule["labels"]} for rule in alerts],
+    }
 
 
 def _labels(raw: dict[str, Any]) -> dict[str, str]:
@@ -96,7 +104,12 @@ def _labels(raw: dict[str, Any]) -> dict[str, str]:
 
 def _alert(raw: dict[str, Any]) -> dict[str, Any]:
     problem = str(raw.get("lastError") or "")[: 3 * SHOWN]
-    return {"alert": raw["name"], "state": raw["state"], "labels": raw["labels"], "problem": problem}
+    return {
+        "alert": raw["name"],
+        "state": raw["state"],
+        "labels": raw["labels"],
+        "problem": problem,
+    }
 
 
 def _samples(data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -106,7 +119,10 @@ def _samples(data: dict[str, Any]) -> list[dict[str, Any]]:
     if data["resultType"] != "vector":
         raise ValueError(f"the query gives a {data['resultType']}; ask for a vector")
     found = data["result"][:MAX_SAMPLES]
-    return [{"labels": _labels(raw["metric"]), "value": raw["value"][1], "at": raw["value"][0]} for raw in found]
+    return [
+        {"labels": _labels(raw["metric"]), "value": raw["value"][1], "at": raw["value"][0]}
+        for raw in found
+    ]
 
 
 def _series(raw: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""The learner's rules file: checked by promtool, then written anew from the few fields that we know.
+"""The learner's rules file: checked by promtool, then written anew from the few fields that we
+know.
 
-What reaches the server is bounded in size and number; annotations, intervals and limits do not reach it. A file that
-is refused is the learner's matter: the reply says why.
+What reaches the server is bounded in size and number; annotations, intervals and limits do not
+reach it. A file that is refused is the learner's matter: the reply says why.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def read_rules(text: str) -> list[dict[str, Any]]:
     document = _parsed(text)
     groups = document.get("groups") if isinstance(document, dict) else None
     if not isinstance(groups, list) or len(groups) > MAX_GROUPS:
-        raise RulesRefused(f"the file must be a mapping with a list 'groups' of at most {MAX_GROUPS}")
+        raise RulesRefused(
+            f"the file must be a mapping with a list 'groups' of at most {MAX_GROUPS}"
+        )
     clean = [_group(number, group) for number, group in enumerate(groups)]
     if sum(len(group["rules"]) for group in clean) > MAX_RULES:
         raise RulesRefused(f"there are more than {MAX_RULES} rules")
@@ -48,7 +51,9 @@ def _parsed(text: str) -> Any:
     try:
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
             if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
-                raise RulesRefused("anchors and aliases of YAML are not allowed here")  # they grow without bound
+                raise RulesRefused(
+                    "anchors and aliases of YAML are not allowed here"
+                )  # they grow without bound
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise RulesRefused(f"not YAML: {str(error)[:300]}") from error
@@ -58,8 +63,13 @@ def _group(number: int, group: Any) -> dict[str, Any]:
     rules = group.get("rules") if isinstance(group, dict) else None
     if not isinstance(rules, list) or len(rules) > MAX_RULES:
         raise RulesRefused(f"group {number + 1} must have a list 'rules' of at most {MAX_RULES}")
-    # A rule that gives more alerts or series than ``limit`` gives none, and says so: nothing grows without bound.
-    return {"name": f"group-{number + 1}", "limit": MAX_RESULTS, "rules": [_rule(rule) for rule in rules]}
+    # A rule that gives more alerts or series than ``limit`` gives none, and says so: nothing grows
+    # without bound.
+    return {
+        "name": f"group-{number + 1}",
+        "limit": MAX_RESULTS,
+        "rules": [_rule(rule) for rule in rules],
+    }
 
 
 def _rule(rule: Any) -> dict[str, Any]:
@@ -73,7 +83,9 @@ def _rule(rule: Any) -> dict[str, Any]:
         raise RulesRefused(f"the name of a rule is a text of at most {MAX_TEXT} characters")
     if not isinstance(expr, str) or not 0 < len(expr) <= MAX_EXPR:
         raise RulesRefused(f"{name}: 'expr' is a text of at most {MAX_EXPR} characters")
-    if kind == "record" and (not NAME.match(name) or name.startswith(("ALERTS", "scrape_")) or name == "up"):
+    if kind == "record" and (
+        not NAME.match(name) or name.startswith(("ALERTS", "scrape_")) or name == "up"
+    ):
         raise RulesRefused(f"{name}: a recording rule needs a metric name of its own")
     clean: dict[str, Any] = {kind: name, "expr": expr, "labels": _labels(name, rule.get("labels"))}
     for field in ("for", "keep_firing_for") if kind == "alert" else ():
@@ -90,7 +102,12 @@ def _labels(name: str, labels: Any) -> dict[str, str]:
     if not isinstance(labels, dict) or len(labels) > 16:
         raise RulesRefused(f"{name}: 'labels' is a mapping of at most 16")
     for key, value in labels.items():
-        if not (isinstance(key, str) and isinstance(value, str) and NAME.match(key) and len(value) <= MAX_TEXT):
+        if not (
+            isinstance(key, str)
+            and isinstance(value, str)
+            and NAME.match(key)
+            and len(value) <= MAX_TEXT
+        ):
             raise RulesRefused(f"{name}: labels are texts of at most {MAX_TEXT} characters")
         if "{{" in value:
             raise RulesRefused(f"{name}: templates in labels are not allowed here")
@@ -98,7 +115,10 @@ def _labels(name: str, labels: Any) -> dict[str, str]:
 
 
 def check_with_promtool(groups: list[dict[str, Any]], folder: Path) -> None:
-    """Ask promtool about the rules as they will be loaded. Raises RulesRefused with what it says."""
+    """Ask promtool about the rules as they will be loaded.
+
+    Raises RulesRefused with what it says.
+    """
     path = folder / "candidate.json"
     path.write_text(json.dumps({"groups": groups}), encoding="utf-8")
     try:
@@ -113,5 +133,10 @@ def check_with_promtool(groups: list[dict[str, Any]], folder: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise RulesRefused(f"promtool did not finish within {PROMTOOL_S:g} s") from error
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).replace(str(path), "rules.yml").replace("FAILED:", "").strip()
+        said = (
+            (done.stderr or done.stdout)
+            .replace(str(path), "rules.yml")
+            .replace("FAILED:", "")
+            .strip()
+        )
         raise RulesRefused(" ".join(said.split())[-500:])

@@ -80,7 +80,9 @@ class Server:
     def _reloaded_at(self) -> str:
         _, body = self._get("/metrics")
         name = b"prometheus_config_last_reload_success_timestamp_seconds "
-        return next((line[len(name) :].decode() for line in body.split(b"\n") if line.startswith(name)), "")
+        return next(
+            (line[len(name) :].decode() for line in body.split(b"\n") if line.startswith(name)), ""
+        )
 
     def api(self, path: str, **query: Any) -> Any:
         """``data`` of an answer of /api/v1. Raises ValueError with what Prometheus says."""
@@ -114,7 +116,9 @@ class Server:
 
 
 def bcrypt(password: str) -> str:
-    """The hash of the C library's own ``crypt``, at the lowest cost: the password is random and lives for one run."""
+    """The hash of the C library's own ``crypt``, at the lowest cost: the password is random and
+    lives for one run.
+    """
     library = ctypes.CDLL("libcrypt.so.1")
     library.crypt.restype = ctypes.c_char_p
     salt = "".join(secrets.choice(SALT_LETTERS) for _ in range(22))

@@ -17,7 +17,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="FirstLink",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("token_hash", models.CharField(max_length=64, unique=True)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("used_at", models.DateTimeField(blank=True, null=True)),
@@ -26,9 +31,17 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="User",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("password", models.CharField(max_length=128, verbose_name="password")),
-                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
                 (
                     "is_superuser",
                     models.BooleanField(
@@ -54,27 +67,40 @@ class Migration(migrations.Migration):
                 ("email", models.EmailField(blank=True, max_length=254, verbose_name="e-mail")),
                 (
                     "display_name",
-                    models.CharField(blank=True, help_text="As it stands on the portfolio.", max_length=80),
+                    models.CharField(
+                        blank=True, help_text="As it stands on the portfolio.", max_length=80
+                    ),
                 ),
                 (
                     "role",
                     models.CharField(
-                        choices=[("learner", "Learner"), ("instructor", "Instructor"), ("reviewer", "Reviewer")],
+                        choices=[
+                            ("learner", "Learner"),
+                            ("instructor", "Instructor"),
+                            ("reviewer", "Reviewer"),
+                        ],
                         default="learner",
                         max_length=16,
                     ),
                 ),
                 (
                     "is_staff",
-                    models.BooleanField(default=False, help_text="May use the admin site.", verbose_name="operator"),
+                    models.BooleanField(
+                        default=False, help_text="May use the admin site.", verbose_name="operator"
+                    ),
                 ),
                 (
                     "is_active",
                     models.BooleanField(
-                        default=True, help_text="Take this away instead of deleting an account.", verbose_name="active"
+                        default=True,
+                        help_text="Take this away instead of deleting an account.",
+                        verbose_name="active",
                     ),
                 ),
-                ("date_joined", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "date_joined",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
                 (
                     "groups",
                     models.ManyToManyField(

@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="user",
             name="mail_when_over",
-            field=models.BooleanField(default=False, help_text="Send a mail when a run has its verdict."),
+            field=models.BooleanField(
+                default=False, help_text="Send a mail when a run has its verdict."
+            ),
         ),
     ]

@@ -1,1 +1,3 @@
-"""Starts, supervises and stops everything for ``./seatrial up``; sets up and runs the tests for ``./seatrial test``."""
+"""Starts, supervises and stops everything for ``./seatrial up``; sets up and runs the tests for
+``./seatrial test``.
+"""

@@ -1,4 +1,7 @@
-"""``python -m config.launcher up|test|check|sync``; ``./seatrial`` calls it inside the environment."""
+"""``python -m config.launcher up|test|check|sync``;
+
+``./seatrial`` calls it inside the environment.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,24 @@ def main(argv: list[str]) -> int:
     """Return the exit code: 0 passed, 1 failed, 2 usage, 3 our own error."""
     if argv[:1] == ["engine"]:
         return _guarded(lambda: _with_engine(argv[1:]))
-    parser = argparse.ArgumentParser(prog="seatrial", description="Start the site, or run the tests.")
+    parser = argparse.ArgumentParser(
+        prog="seatrial", description="Start the site, or run the tests."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="set everything up and start the site", description=UP)
     up.add_argument("--port", type=_port, default=8000, help="port of the site (default 8000)")
-    up.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
-    up.add_argument("--home", type=Path, help="data folder (default: SEATRIAL_HOME, or var/ in the checkout)")
+    up.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default 127.0.0.1: this machine only)",
+    )
+    up.add_argument(
+        "--home", type=Path, help="data folder (default: SEATRIAL_HOME, or var/ in the checkout)"
+    )
     test = commands.add_parser("test", help="set everything up and run all tests", description=TEST)
-    test.add_argument("--quick", action="store_true", help="unit tests alone, without an engine and a browser")
+    test.add_argument(
+        "--quick", action="store_true", help="unit tests alone, without an engine and a browser"
+    )
     commands.add_parser("check", help="ruff, mypy and import-linter")
     sync = commands.add_parser("sync", help="publish changed labs to the site as new versions")
     sync.add_argument("content", nargs="?", help="the content folder (default: content/)")
@@ -37,7 +50,9 @@ def main(argv: list[str]) -> int:
 
 
 def _with_engine(command: list[str]) -> int:
-    """For the entry script: make sure that an engine answers, then run Python with these arguments."""
+    """For the entry script: make sure that an engine answers, then run Python with these
+    arguments.
+    """
     from config.launcher.engine_run import run_with_engine
 
     return run_with_engine(command)
@@ -53,7 +68,10 @@ def _guarded(work: Callable[[], int]) -> int:
         print("\nInterrupted.", file=sys.stderr)
     except Exception:
         traceback.print_exc()
-        print("\nThis is a fault of Seatrial itself; please report it with the lines above.", file=sys.stderr)
+        print(
+            "\nThis is a fault of Seatrial itself; please report it with the lines above.",
+            file=sys.stderr,
+        )
     return EXIT_OURS
 
 
@@ -82,8 +100,10 @@ def _port(text: str) -> int:
 
 
 UP = (
-    "Make the environment, find or install a container engine, build the sandbox images, update the "
-    "database, publish the labs and serve the site. The site comes up first; grading starts when the engine is ready. "
+    "Make the environment, find or install a container engine, build the sandbox images, update "
+    "the "
+    "database, publish the labs and serve the site. The site comes up first; grading starts when "
+    "the engine is ready. "
     "Ctrl-C stops everything."
 )
 TEST = "Set up the engine, the images and Chromium, then run pytest. Other arguments go to pytest."

@@ -1,4 +1,6 @@
-"""Child processes in process groups of their own: started again when they die, and stopped for certain."""
+"""Child processes in process groups of their own: started again when they die, and stopped for
+certain.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def _die_with_parent(number: int) -> None:
-    """Runs in the child before exec: should the launcher be killed with -9, its children get a signal (on Linux)."""
+    """Runs in the child before exec: should the launcher be killed with -9, its children get a
+    signal (on Linux).
+    """
     if hasattr(_libc, "prctl"):
         _libc.prctl(_PR_SET_PDEATHSIG, number)
 
@@ -30,7 +34,8 @@ def _die_with_parent(number: int) -> None:
 class Child:
     """A program that should keep running. ``grace_s``: seconds from SIGTERM to SIGKILL.
 
-    ``orphaned``: the signal that it gets when the launcher was killed and nobody is left to count the grace.
+    ``orphaned``: the signal that it gets when the launcher was killed and nobody is left to count
+    the grace.
     """
 
     name: str
@@ -70,14 +75,20 @@ class Child:
             pause = BACKOFF_S[min(self.deaths, len(BACKOFF_S)) - 1]
             self.due = now + pause
             _signal(self.process.pid, signal.SIGKILL)  # what the dead leader left in its group
-            say(f"the {self.name} ended with code {self.process.returncode}; starting it again in {pause:g} s")
+            say(
+                f"the {self.name} ended with code {self.process.returncode}; starting it again in "
+                f"{pause:g} s"
+            )
         elif now >= self.due:
             self.due = 0.0
             self.start(env)
 
 
 def stop_all(children: Iterable[Child], hurry: list[bool]) -> None:
-    """Send SIGTERM to all groups, then SIGKILL to each whose grace is over; ``hurry[0]`` ends every grace at once."""
+    """Send SIGTERM to all groups, then SIGKILL to each whose grace is over;
+
+    ``hurry[0]`` ends every grace at once.
+    """
     alive = [child for child in children if child.process is not None]
     asked = time.monotonic()
     for child in alive:
@@ -97,7 +108,10 @@ def stop_all(children: Iterable[Child], hurry: list[bool]) -> None:
 
 
 def _signal_leader(child: Child, number: int) -> None:
-    """The leader alone: Celery's master stops its pool itself and would miss children that died under it."""
+    """The leader alone:
+
+    Celery's master stops its pool itself and would miss children that died under it.
+    """
     with suppress(ProcessLookupError):
         os.kill(_pid(child), number)
 

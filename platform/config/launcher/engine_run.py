@@ -1,4 +1,6 @@
-"""Runs one command of the terminal with an engine that answers, and stops that engine if it was started for it."""
+"""Runs one command of the terminal with an engine that answers, and stops that engine if it was
+started for it.
+"""
 
 from __future__ import annotations
 

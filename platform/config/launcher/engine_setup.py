@@ -1,4 +1,6 @@
-"""Makes sure that a container engine answers: the one that runs, one that systemd starts, or one of our own."""
+"""Makes sure that a container engine answers: the one that runs, one that systemd starts, or one of
+our own.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,16 @@ PID_FILES = {
     "dockerd": Path("/var/run/docker.pid"),
     "containerd": Path("/var/run/docker/containerd/containerd.pid"),
 }
-"""After a crash these name processes that are gone; once another process has that number, the engine won't start."""
+"""After a crash these name processes that are gone; once another process has that number, the
+engine won't start.
+"""
 INSTALL = (
-    "Install Docker Engine 20.10 or newer and start it. On Debian or Ubuntu: 'apt-get install docker.io iptables' as "
-    "root, then 'systemctl start docker'. On other systems: Docker's package of your distribution, or Docker Desktop. "
-    "DOCKER_HOST names an engine elsewhere. Seatrial looks again every 15 s; nothing has to be started anew."
+    "Install Docker Engine 20.10 or newer and start it. On Debian or Ubuntu: 'apt-get install "
+    "docker.io iptables' as "
+    "root, then 'systemctl start docker'. On other systems: Docker's package of your distribution, "
+    "or Docker Desktop. "
+    "DOCKER_HOST names an engine elsewhere. Seatrial looks again every 15 s; nothing has to be "
+    "started anew."
 )
 
 
@@ -42,7 +49,8 @@ class Engine:
     def ensure(self, progress: Progress) -> DockerSandbox:
         """Return a sandbox whose engine answers. Installs and starts Docker where that is allowed.
 
-        Raises LaunchError that says what to install, EngineUnavailable when an engine answers but lacks something.
+        Raises LaunchError that says what to install, EngineUnavailable when an engine answers but
+        lacks something.
         """
         sandbox = DockerSandbox()
         problem = unanswered(sandbox)
@@ -79,7 +87,9 @@ class Engine:
             self._await(progress)
 
     def _spawn(self, prefix: list[str]) -> None:
-        """Without systemd the engine is a child of ours, in a session of its own, with its log in the home."""
+        """Without systemd the engine is a child of ours, in a session of its own, with its log in
+        the home.
+        """
         self._log.parent.mkdir(parents=True, exist_ok=True)
         for name, file in PID_FILES.items():
             if is_stale(file, name):
@@ -101,7 +111,9 @@ class Engine:
                 progress("the container engine answers")
                 return
             if self._daemon and self._daemon.poll() is not None:
-                problem = f"dockerd ended with code {self._daemon.returncode}: {_last_line(self._log)}"
+                problem = (
+                    f"dockerd ended with code {self._daemon.returncode}: {_last_line(self._log)}"
+                )
                 self._daemon = None
                 break
             time.sleep(0.3)
@@ -119,19 +131,26 @@ class Engine:
             return
         with suppress(OSError):
             if self._prefix:
-                subprocess.run([*self._prefix, "kill", "-TERM", str(daemon.pid)], check=False, capture_output=True)
+                subprocess.run(
+                    [*self._prefix, "kill", "-TERM", str(daemon.pid)],
+                    check=False,
+                    capture_output=True,
+                )
             else:
                 daemon.terminate()
         try:
             daemon.wait(30)
         except subprocess.TimeoutExpired:
-            subprocess.run([*self._prefix, "kill", "-KILL", str(daemon.pid)], check=False, capture_output=True)
+            subprocess.run(
+                [*self._prefix, "kill", "-KILL", str(daemon.pid)], check=False, capture_output=True
+            )
             with suppress(subprocess.TimeoutExpired):
                 daemon.wait(5)
 
 
 _RIGHTS = (
-    "Docker is there, but this user may not use it, or it does not run. Start it with 'systemctl start docker' as root "
+    "Docker is there, but this user may not use it, or it does not run. Start it with 'systemctl "
+    "start docker' as root "
     "and add yourself to its group: 'usermod -aG docker NAME' as root, then log in again."
 )
 
@@ -143,7 +162,8 @@ def unanswered(sandbox: DockerSandbox) -> str | None:
     except EngineUnavailable as error:
         return error.message.removeprefix("No container engine answers: ")[:200]
     except Exception as error:
-        # docker-py lets errors of requests, urllib3 and the socket through; all of them mean the same here.
+        # docker-py lets errors of requests, urllib3 and the socket through; all of them mean the
+        # same here.
         return str(error)[:200]
     return None
 
@@ -161,7 +181,10 @@ def is_stale(file: Path, name: str) -> bool:
 
 
 def root_prefix() -> list[str] | None:
-    """Return what makes a command run as root: nothing, or sudo without a password. None when neither is possible."""
+    """Return what makes a command run as root: nothing, or sudo without a password.
+
+    None when neither is possible.
+    """
     if os.geteuid() == 0:
         return []
     if shutil.which("sudo"):
@@ -179,18 +202,24 @@ def apt_install(prefix: list[str], *packages: str) -> None:
 
 
 def _run(command: list[str], seconds: float) -> None:
-    shown = " ".join(word for word in command if word not in {"env", "DEBIAN_FRONTEND=noninteractive", "-q"})
+    shown = " ".join(
+        word for word in command if word not in {"env", "DEBIAN_FRONTEND=noninteractive", "-q"}
+    )
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except (subprocess.TimeoutExpired, OSError) as error:
-        raise LaunchError(f"'{shown}' did not end well: {error}", "Run it by hand, then start again.") from None
+        raise LaunchError(
+            f"'{shown}' did not end well: {error}", "Run it by hand, then start again."
+        ) from None
     if done.returncode:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-6:])
         raise LaunchError(f"'{shown}' failed:\n{tail}", "Run it by hand, then start again.")
 
 
 def _daemon_path() -> str | None:
-    return shutil.which("dockerd") or shutil.which("dockerd", path="/usr/sbin:/usr/local/sbin:/sbin")
+    return shutil.which("dockerd") or shutil.which(
+        "dockerd", path="/usr/sbin:/usr/local/sbin:/sbin"
+    )
 
 
 def _last_line(path: Path) -> str:

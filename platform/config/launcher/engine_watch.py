@@ -1,4 +1,6 @@
-"""Prepares the engine behind the running site, then watches it; the site reads the state from ``engine.json``."""
+"""Prepares the engine behind the running site, then watches it; the site reads the state from
+``engine.json``.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,16 @@ from grader.images import ensure
 
 State = Literal["preparing", "ready", "unavailable"]
 LOOK_EVERY_S = 15.0
-WAIT = "Pages work meanwhile, and submissions are queued. The terminal of ./seatrial up shows the progress."
+WAIT = (
+    "Pages work meanwhile, and submissions are queued. The terminal of ./seatrial up shows the "
+    "progress."
+)
 
 
 def write_state(home: Path, state: State, message: str = "", advice: str = "") -> None:
-    """Replace ``<home>/engine.json`` in one step: state, ready, message, advice, checked_at (ISO 8601, UTC)."""
+    """Replace ``<home>/engine.json`` in one step: state, ready, message, advice, checked_at (ISO
+    8601, UTC).
+    """
     content = {
         "state": state,
         "ready": state == "ready",
@@ -35,7 +42,10 @@ def write_state(home: Path, state: State, message: str = "", advice: str = "") -
 
 
 class EngineWatch(threading.Thread):
-    """``ready`` is set once the engine and the images are there. Ends soon after ``stop`` is set."""
+    """``ready`` is set once the engine and the images are there.
+
+    Ends soon after ``stop`` is set.
+    """
 
     def __init__(self, home: Path, stop: threading.Event) -> None:
         super().__init__(name="engine-watch", daemon=True)
@@ -64,8 +74,11 @@ class EngineWatch(threading.Thread):
             self._unavailable(error.message, error.advice)
             return False
         except Exception as error:
-            # Whatever the engine's client throws, the site stays up and says that grading is paused.
-            self._unavailable(f"Preparing the engine failed: {error}", "Look at the terminal of ./seatrial up.")
+            # Whatever the engine's client throws, the site stays up and says that grading is
+            # paused.
+            self._unavailable(
+                f"Preparing the engine failed: {error}", "Look at the terminal of ./seatrial up."
+            )
             return False
         self.sandbox = sandbox
         write_state(self._home, "ready")
@@ -75,7 +88,9 @@ class EngineWatch(threading.Thread):
     def _look(self) -> None:
         problem = unanswered(self.sandbox) if self.sandbox else "it is not there"
         if problem:
-            self._unavailable(f"The container engine stopped answering: {problem}", "Start it again.")
+            self._unavailable(
+                f"The container engine stopped answering: {problem}", "Start it again."
+            )
         elif self._told:
             self._told = ""
             say("the container engine answers again")
@@ -83,7 +98,9 @@ class EngineWatch(threading.Thread):
 
     def _progress(self, text: str) -> None:
         say(text)
-        write_state(self._home, "preparing", f"The sandbox is being prepared: {text.strip()}.", WAIT)
+        write_state(
+            self._home, "preparing", f"The sandbox is being prepared: {text.strip()}.", WAIT
+        )
 
     def _unavailable(self, message: str, advice: str) -> None:
         write_state(self._home, "unavailable", message, advice)

@@ -1,4 +1,6 @@
-"""What must hold before anything starts: a home that can be written, that nobody else uses, space, a free port."""
+"""What must hold before anything starts: a home that can be written, that nobody else uses, space,
+a free port.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,17 @@ from typing import IO
 from config.launcher.problem import LaunchError
 
 FIRST_GB = 6.0
-"""Free space that the first set-up needs: images, their first stages, the database and a learner's build."""
+"""Free space that the first set-up needs: images, their first stages, the database and a learner's
+build.
+"""
 LATER_GB = 0.5
 LOCK = "up.lock"
 
 
 def make_home(home: Path) -> None:
-    """Make the data folder, for this user alone. Raises LaunchError when it can't be made or written.
+    """Make the data folder, for this user alone.
+
+    Raises LaunchError when it can't be made or written.
 
     What is made from now on is private; what an earlier version left readable for others is closed.
     """
@@ -33,12 +39,17 @@ def make_home(home: Path) -> None:
     except OSError as error:
         raise LaunchError(
             f"The data folder {home} can't be written: {error.strerror}.",
-            "Give yourself the right to write there, or name another folder with --home DIR or SEATRIAL_HOME.",
+            (
+                "Give yourself the right to write there, or name another folder with --home DIR or "
+                "SEATRIAL_HOME."
+            ),
         ) from error
 
 
 def _close(home: Path) -> None:
-    """Take the rights of group and others away: the database and the broker hold sessions and password hashes."""
+    """Take the rights of group and others away: the database and the broker hold sessions and
+    password hashes.
+    """
     inside = [path for path in home.iterdir() if not path.is_symlink()]
     for path in (home, *inside):
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -47,7 +58,10 @@ def _close(home: Path) -> None:
 
 
 def lock_home(home: Path) -> IO[str]:
-    """Hold the home for this process; the lock ends with the returned file. Raises LaunchError when another has it."""
+    """Hold the home for this process; the lock ends with the returned file.
+
+    Raises LaunchError when another has it.
+    """
     lock = (home / LOCK).open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,7 +71,10 @@ def lock_home(home: Path) -> IO[str]:
         lock.close()
         raise LaunchError(
             f"Another './seatrial up' (process {owner}) uses {home}.",
-            "Stop it first with Ctrl-C or 'kill', or start a second site with its own --home DIR and --port.",
+            (
+                "Stop it first with Ctrl-C or 'kill', or start a second site with its own --home DIR "
+                "and --port."
+            ),
         ) from None
     lock.truncate(0)
     lock.write(str(os.getpid()))
@@ -80,7 +97,11 @@ def check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        reason = "is in use by another program" if error.errno == 98 else f"can't be opened: {error.strerror}"
+        reason = (
+            "is in use by another program"
+            if error.errno == 98
+            else f"can't be opened: {error.strerror}"
+        )
         raise LaunchError(
             f"Port {port} on {host} {reason}.",
             f"Stop that program, or choose another port: ./seatrial up --port {port + 1}",

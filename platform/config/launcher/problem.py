@@ -24,7 +24,10 @@ class LaunchError(Exception):
 
 
 def say(text: str) -> None:
-    """Print one progress line with the seconds since the start. Safe from any thread, and on a closed terminal."""
+    """Print one progress line with the seconds since the start.
+
+    Safe from any thread, and on a closed terminal.
+    """
     with _printing:
         try:
             print(f"[{time.monotonic() - _started:6.1f} s] {text}", flush=True)

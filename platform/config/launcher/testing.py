@@ -1,4 +1,6 @@
-"""``./seatrial test`` and ``./seatrial check``: set up what the tests need, run them, leave nothing running."""
+"""``./seatrial test`` and ``./seatrial check``: set up what the tests need, run them, leave nothing
+running.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,17 @@ CHECKS = {
     "ruff format": ["-m", "ruff", "format", "--check", "."],
     "djlint": ["-m", "djlint", "--lint", "--check", "--quiet", "labs", "platform"],
     "mypy": ["-m", "mypy"],
-    "lint-imports": ["-c", "import sys; from importlinter.cli import lint_imports_command; lint_imports_command()"],
+    "lint-imports": [
+        "-c",
+        "import sys; from importlinter.cli import lint_imports_command; lint_imports_command()",
+    ],
 }
 
 
 def test(arguments: list[str], *, quick: bool) -> int:
-    """Run pytest with ``arguments``; return our exit code. pytest's closing line is the last thing printed."""
+    """Run pytest with ``arguments``; return our exit code. pytest's closing line is the last thing
+    printed.
+    """
     if quick:
         return _pytest([*QUICK, *arguments])
     with tempfile.TemporaryDirectory(prefix="seatrial-test-") as folder:
@@ -103,7 +110,9 @@ def _browser() -> None:
     result = subprocess.run(npm, cwd=folder, check=False, capture_output=True, text=True)
     if result.returncode:
         tail = "\n".join(result.stderr.strip().splitlines()[-6:])
-        raise LaunchError(f"'npm ci' in {folder} failed:\n{tail}", "Check that npm reaches its registry.")
+        raise LaunchError(
+            f"'npm ci' in {folder} failed:\n{tail}", "Check that npm reaches its registry."
+        )
     os.utime(done)
 
 

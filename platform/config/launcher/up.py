@@ -25,7 +25,10 @@ from grader.slots import slot_count
 SERVING_SECONDS = 60.0
 PYTHON = sys.executable
 AS_ROOT = "You're running the worker with superuser privileges"
-"""Celery warns of this at every start. Its risk is unpickling messages, and our tasks take nothing but JSON."""
+"""Celery warns of this at every start.
+
+Its risk is unpickling messages, and our tasks take nothing but JSON.
+"""
 
 
 class Site:
@@ -44,7 +47,9 @@ class Site:
     def _environment(self) -> dict[str, str]:
         os.environ["SEATRIAL_HOME"] = str(self.home)
         os.environ.setdefault("SEATRIAL_BASE_URL", self.address)
-        os.environ.setdefault("SEATRIAL_BROKER_URL", "filesystem://localhost//")  # without a host, kombu warns
+        os.environ.setdefault(
+            "SEATRIAL_BROKER_URL", "filesystem://localhost//"
+        )  # without a host, kombu warns
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
         return dict(os.environ)
 
@@ -57,7 +62,9 @@ class Site:
     def run(self) -> int:
         """Serve until a signal comes. Returns 0; raises LaunchError when the site can't start."""
         try:
-            write_state(self.home, "preparing", "The sandbox is being prepared.", "Pages work meanwhile.")
+            write_state(
+                self.home, "preparing", "The sandbox is being prepared.", "Pages work meanwhile."
+            )
             _migrate()
             self.children["web"].start(self.env)
             self.watch.start()
@@ -73,10 +80,13 @@ class Site:
         deadline = time.monotonic() + SERVING_SECONDS
         while not self.stopping.is_set():
             if not self.children["web"].running:
-                raise LaunchError("The web server ended while it started.", "The lines above say why.")
+                raise LaunchError(
+                    "The web server ended while it started.", "The lines above say why."
+                )
             if time.monotonic() > deadline:
                 raise LaunchError(
-                    f"The site did not answer within {SERVING_SECONDS:.0f} s.", "Look at the lines above."
+                    f"The site did not answer within {SERVING_SECONDS:.0f} s.",
+                    "Look at the lines above.",
                 )
             if _answers(self.address):
                 return
@@ -102,14 +112,18 @@ class Site:
     def _stop(self) -> None:
         self.stopping.set()
         say("stopping; a second Ctrl-C stops at once")
-        write_state(self.home, "unavailable", "The worker is stopped.", "Start it again with ./seatrial up.")
+        write_state(
+            self.home, "unavailable", "The worker is stopped.", "Start it again with ./seatrial up."
+        )
         stop_all(self.children.values(), self.hurry)
         self._sweep()
         self.watch.stop_engine()
         say("stopped")
 
     def _sweep(self) -> None:
-        """Remove the containers of runs that were cut off; the runs themselves go on at the next start."""
+        """Remove the containers of runs that were cut off; the runs themselves go on at the next
+        start.
+        """
         if self.watch.sandbox is None:
             return
         from grader.engines.docker.sandbox import DockerSandbox
@@ -119,7 +133,10 @@ class Site:
             sandbox = DockerSandbox(self.watch.sandbox.client, installation=installation())
             removed = sandbox.sweep(is_alive=lambda _run, _fence: False)
         except SeatrialError as error:
-            say(f"leftovers in the engine could not be removed: {error.message} The next start tries again.")
+            say(
+                f"leftovers in the engine could not be removed: {error.message} The next start "
+                "tries again."
+            )
             return
         if removed:
             say(f"removed {removed} leftovers of runs that were cut off")
@@ -127,13 +144,32 @@ class Site:
 
 def _children(host: str, port: int) -> dict[str, Child]:
     web = [PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
-    web += ["--log-level", "warning", "--no-access-log", "--lifespan", "off", "--timeout-graceful-shutdown", "3"]
+    web += [
+        "--log-level",
+        "warning",
+        "--no-access-log",
+        "--lifespan",
+        "off",
+        "--timeout-graceful-shutdown",
+        "3",
+    ]
     web += ["--limit-concurrency", "400"]
     celery = [PYTHON, "-W", f"ignore:{AS_ROOT}", "-m", "celery", "--quiet", "-A", "config"]
-    worker = [*celery, "worker", "--concurrency", str(slot_count() + 1), "--pool", "prefork", "--loglevel", "WARNING"]
+    worker = [
+        *celery,
+        "worker",
+        "--concurrency",
+        str(slot_count() + 1),
+        "--pool",
+        "prefork",
+        "--loglevel",
+        "WARNING",
+    ]
     worker += ["--without-gossip", "--without-mingle"]
     return {
-        "web": Child("web server", web, 6.0, orphaned=signal.SIGKILL),  # it holds nothing but the port
+        "web": Child(
+            "web server", web, 6.0, orphaned=signal.SIGKILL
+        ),  # it holds nothing but the port
         "worker": Child("worker", worker, 10.0),
     }
 
@@ -153,7 +189,8 @@ def _migrate() -> None:
         raise LaunchError(f"A setting is wrong: {error}", "Correct it and start again.") from error
     except Error as error:
         raise LaunchError(
-            f"The database can't be used: {error}", "Check DATABASE_URL, or the rights on the data folder."
+            f"The database can't be used: {error}",
+            "Check DATABASE_URL, or the rights on the data folder.",
         ) from error
 
 
@@ -173,7 +210,10 @@ def _sync_labs() -> None:
 
 
 def sync(content: str | None) -> int:
-    """Publish changed labs into a database that may be new. Returns 0, or 1 when a lab folder is broken."""
+    """Publish changed labs into a database that may be new.
+
+    Returns 0, or 1 when a lab folder is broken.
+    """
     from django.core.management import CommandError, call_command
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -210,7 +250,10 @@ def _note_after(seconds: float, text: str) -> Iterator[None]:
 
 
 def _answers(address: str) -> bool:
-    """Any HTTP response counts: a page that fails is served, too. The proxy settings of the shell are ignored."""
+    """Any HTTP response counts: a page that fails is served, too.
+
+    The proxy settings of the shell are ignored.
+    """
     opener: Any = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         opener.open(address + "/healthz", timeout=5).close()

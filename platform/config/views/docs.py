@@ -1,4 +1,6 @@
-"""The documents of docs/, served on the site: what a build may use, how grading works, how to write a lab."""
+"""The documents of docs/, served on the site: what a build may use, how grading works, how to write
+a lab.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +48,20 @@ def document(request: HttpRequest, name: str) -> HttpResponse:
 
 @cache
 def _body(name: str) -> SafeString:
-    """The text without its first heading, with links among the documents as they are on the site."""
+    """The text without its first heading, with links among the documents as they are on the
+    site.
+    """
     text = (settings.ROOT / "docs" / f"{name}.md").read_text("utf-8")
     heading, _, rest = text.partition("\n")
-    return markdown(_LINK.sub(_on_the_site, _COMMENT.sub("", rest if heading.startswith("# ") else text)))
+    return markdown(
+        _LINK.sub(_on_the_site, _COMMENT.sub("", rest if heading.startswith("# ") else text))
+    )
 
 
 def _on_the_site(match: re.Match[str]) -> str:
-    """A link to another document leads to its page; one into the checkout, which the site does not serve, is text."""
+    """A link to another document leads to its page; one into the checkout, which the site does not
+    serve, is text.
+    """
     text, target = match.groups()
     if target.startswith(("http://", "https://", "#")):
         return match[0]

@@ -1,4 +1,6 @@
-"""The front page: for strangers what this is, with the numbers of this installation; for learners where they stand."""
+"""The front page: for strangers what this is, with the numbers of this installation; for learners
+where they stand.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from submissions.models import GradingRun
 from submissions.progress import row_of
 from webui.cached import figure
 
-TERMINAL_START = "$ ./seatrial up\n$ ./seatrial lab list\n$ ./seatrial grade llm-serving path/to/project"
+TERMINAL_START = (
+    "$ ./seatrial up\n$ ./seatrial lab list\n$ ./seatrial grade llm-serving path/to/project"
+)
 TERMINAL_GRADE = """$ ./seatrial grade rag-service path/to/project
 
 # builds the container, starts it in a sealed pod, checks
@@ -39,7 +43,9 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(FAVICON, content_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
+    return HttpResponse(
+        FAVICON, content_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"}
+    )
 
 
 @require_safe
@@ -60,13 +66,18 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "passed": sum(card.state == "passed" for card in cards),
         "installed": len(cards),
         "going_on": [(row_of(run), run) for run in going_on],
-        "verdicts": [(row_of(run), run) for run in runs.exclude(verdict="").listed()[:LAST_VERDICTS]],
+        "verdicts": [
+            (row_of(run), run) for run in runs.exclude(verdict="").listed()[:LAST_VERDICTS]
+        ],
     }
     return render(request, "webui/dashboard.html", context)
 
 
 def next_of_track(cards: list[Card]) -> tuple[Track, Card] | None:
-    """The first lab without a pass of the track in which most is passed. None when nothing is left anywhere."""
+    """The first lab without a pass of the track in which most is passed.
+
+    None when nothing is left anywhere.
+    """
     by_slug = {card.slug: card for card in cards}
     best: tuple[int, Track, Card] | None = None
     for track in Track.objects.all():
@@ -94,10 +105,21 @@ def about(request: HttpRequest) -> HttpResponse:
 
 
 def newest_public_plot() -> dict[str, Any] | None:
-    """Return the newest published measurement with a plot: entry, title of the lab, series. None when there is none."""
-    public = PortfolioEntry.objects.shown().filter(portfolio__is_public=True).order_by("-run__finished_at")
+    """Return the newest published measurement with a plot: entry, title of the lab, series.
+
+    None when there is none.
+    """
+    public = (
+        PortfolioEntry.objects.shown()
+        .filter(portfolio__is_public=True)
+        .order_by("-run__finished_at")
+    )
     for entry in public[:5]:
         for result in entry.run.check_results.all():
             for series in result.payload.get("series") or []:
-                return {"entry": entry, "lab": entry.run.lab_version.spec_model.title, "series": series}
+                return {
+                    "entry": entry,
+                    "lab": entry.run.lab_version.spec_model.title,
+                    "series": series,
+                }
     return None

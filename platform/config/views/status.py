@@ -26,9 +26,15 @@ def database_answers() -> bool:
 
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 when pages can be served. A paused engine doesn't take the site down, so it is only reported."""
+    """200 when pages can be served.
+
+    A paused engine doesn't take the site down, so it is only reported.
+    """
     ok = database_answers()
-    body = {"status": "ok" if ok else "no database", "grading": "ready" if read_engine_state().ready else "paused"}
+    body = {
+        "status": "ok" if ok else "no database",
+        "grading": "ready" if read_engine_state().ready else "paused",
+    }
     return JsonResponse(body, status=200 if ok else 503)
 
 
@@ -46,7 +52,9 @@ def status(request: HttpRequest) -> HttpResponse:
         "queued": states.get(GradingRun.State.QUEUED, 0),
         "running": states.get(GradingRun.State.RUNNING, 0),
         "finished": figure("runs finished", 60, finished.count),
-        "oldest": GradingRun.objects.filter(state=GradingRun.State.QUEUED).order_by("created").first(),
+        "oldest": GradingRun.objects.filter(state=GradingRun.State.QUEUED)
+        .order_by("created")
+        .first(),
         "last": finished.order_by("-finished_at").first(),
     }
     return render(request, "webui/status.html", context)

@@ -17,7 +17,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Portfolio",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "is_public",
                     models.BooleanField(
@@ -26,8 +31,18 @@ class Migration(migrations.Migration):
                         verbose_name="Everybody with the address may see it",
                     ),
                 ),
-                ("headline", models.CharField(blank=True, help_text="One sentence under your name.", max_length=160)),
-                ("about", models.TextField(blank=True, help_text="Markdown, up to 2,000 characters.", max_length=2000)),
+                (
+                    "headline",
+                    models.CharField(
+                        blank=True, help_text="One sentence under your name.", max_length=160
+                    ),
+                ),
+                (
+                    "about",
+                    models.TextField(
+                        blank=True, help_text="Markdown, up to 2,000 characters.", max_length=2000
+                    ),
+                ),
                 (
                     "user",
                     models.OneToOneField(
@@ -41,14 +56,21 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="PortfolioEntry",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("order", models.PositiveIntegerField(default=0)),
                 ("visible", models.BooleanField(default=True)),
                 ("created", models.DateTimeField(auto_now_add=True)),
                 (
                     "portfolio",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="entries", to="portfolios.portfolio"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="entries",
+                        to="portfolios.portfolio",
                     ),
                 ),
                 (
@@ -63,7 +85,11 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "portfolio entries",
                 "ordering": ["order", "-pk"],
-                "constraints": [models.UniqueConstraint(fields=("portfolio", "run"), name="run_once_a_portfolio")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("portfolio", "run"), name="run_once_a_portfolio"
+                    )
+                ],
             },
         ),
     ]

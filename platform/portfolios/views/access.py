@@ -16,8 +16,15 @@ def viewer(request: HttpRequest) -> User:
 
 
 def visible_portfolio(request: HttpRequest, handle: str) -> Portfolio:
-    """Return the portfolio. Raises Http404 when there is none or it is private: both look the same from outside."""
-    found = Portfolio.objects.select_related("user").filter(user__handle=handle.lower(), user__is_active=True).first()
+    """Return the portfolio.
+
+    Raises Http404 when there is none or it is private: both look the same from outside.
+    """
+    found = (
+        Portfolio.objects.select_related("user")
+        .filter(user__handle=handle.lower(), user__is_active=True)
+        .first()
+    )
     if found is None or not found.is_visible_to(viewer(request)):
         raise Http404
     return found

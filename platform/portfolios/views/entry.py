@@ -21,7 +21,9 @@ def _entry(portfolio: Portfolio, pk: int) -> PortfolioEntry:
 
 
 def entry(request: HttpRequest, handle: str, pk: int) -> HttpResponse:
-    """Show the verdict, the criteria and the plots to all; artefacts to reviewers, instructors and the owner."""
+    """Show the verdict, the criteria and the plots to all; artefacts to reviewers, instructors and
+    the owner.
+    """
     portfolio = visible_portfolio(request, handle)
     system = System(_entry(portfolio, pk))
     artefacts = Evidence.objects.none()
@@ -44,7 +46,9 @@ def artefact(request: HttpRequest, handle: str, pk: int, name: str) -> HttpRespo
     if not sees_artefacts(request, portfolio):
         raise Http404
     run = _entry(portfolio, pk).run
-    found = get_object_or_404(run.evidence.filter(visibility=Evidence.Visibility.REVIEWER), name=name)
+    found = get_object_or_404(
+        run.evidence.filter(visibility=Evidence.Visibility.REVIEWER), name=name
+    )
     try:
         body = blobs.get(found.blob)
     except blobs.BlobMissing as error:

@@ -31,5 +31,8 @@ def publish(request: HttpRequest, pk: int) -> HttpResponse:
     if entry.portfolio.is_public:
         messages.success(request, "Published on your portfolio.")
         return redirect("run_detail", pk=run.pk)
-    messages.warning(request, "The run is shown on your portfolio, but the page is still private. Make it public here.")
+    messages.warning(
+        request,
+        "The run is shown on your portfolio, but the page is still private. Make it public here.",
+    )
     return redirect("portfolio_settings")

@@ -22,7 +22,9 @@ def settings(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(
-            request, "Saved. " + ("The page is public." if portfolio.is_public else "Only you see the page.")
+            request,
+            "Saved. "
+            + ("The page is public." if portfolio.is_public else "Only you see the page."),
         )
         return redirect("portfolio_settings")
     context = {

@@ -18,9 +18,19 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Submission",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("number", models.PositiveIntegerField()),
-                ("digest", models.CharField(help_text="sha256 over the files of the snapshot", max_length=64)),
+                (
+                    "digest",
+                    models.CharField(
+                        help_text="sha256 over the files of the snapshot", max_length=64
+                    ),
+                ),
                 ("blob", models.CharField(max_length=64)),
                 ("note", models.CharField(blank=True, max_length=120)),
                 ("filename", models.CharField(blank=True, max_length=200)),
@@ -28,13 +38,17 @@ class Migration(migrations.Migration):
                 (
                     "lab",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="submissions", to="labs.lab"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="submissions",
+                        to="labs.lab",
                     ),
                 ),
                 (
                     "lab_version",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="submissions", to="labs.labversion"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="submissions",
+                        to="labs.labversion",
                     ),
                 ),
                 (
@@ -53,7 +67,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="GradingRun",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "state",
                     models.CharField(
@@ -84,7 +103,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "score",
-                    models.FloatField(blank=True, help_text="0 to 100; empty when nothing was judged", null=True),
+                    models.FloatField(
+                        blank=True, help_text="0 to 100; empty when nothing was judged", null=True
+                    ),
                 ),
                 ("seed", models.CharField(max_length=40)),
                 ("reason", models.TextField(blank=True)),
@@ -107,13 +128,17 @@ class Migration(migrations.Migration):
                 (
                     "lab_version",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="labs.labversion"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="labs.labversion",
                     ),
                 ),
                 (
                     "submission",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="submissions.submission"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="runs",
+                        to="submissions.submission",
                     ),
                 ),
             ],
@@ -124,13 +149,21 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Evidence",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("name", models.CharField(max_length=80)),
                 ("media_type", models.CharField(max_length=80)),
                 (
                     "visibility",
                     models.CharField(
-                        choices=[("private", "Learner and instructors"), ("reviewer", "Reviewers too")],
+                        choices=[
+                            ("private", "Learner and instructors"),
+                            ("reviewer", "Reviewers too"),
+                        ],
                         default="private",
                         max_length=16,
                     ),
@@ -150,13 +183,20 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "evidence",
                 "ordering": ["name"],
-                "constraints": [models.UniqueConstraint(fields=("run", "name"), name="evidence_name_unique")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("run", "name"), name="evidence_name_unique")
+                ],
             },
         ),
         migrations.CreateModel(
             name="CheckResult",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("criterion", models.CharField(max_length=48)),
                 ("outcome", models.CharField(max_length=16)),
                 ("points", models.FloatField()),
@@ -172,35 +212,52 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["pk"],
-                "constraints": [models.UniqueConstraint(fields=("run", "criterion"), name="criterion_once_a_run")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("run", "criterion"), name="criterion_once_a_run"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
             name="RunEvent",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("seq", models.BigIntegerField()),
                 ("at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("payload", models.JSONField()),
                 (
                     "run",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="submissions.gradingrun"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="submissions.gradingrun",
                     ),
                 ),
             ],
             options={
                 "ordering": ["seq"],
-                "constraints": [models.UniqueConstraint(fields=("run", "seq"), name="event_seq_unique")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("run", "seq"), name="event_seq_unique")
+                ],
             },
         ),
         migrations.AddConstraint(
             model_name="submission",
-            constraint=models.UniqueConstraint(fields=("user", "lab", "number"), name="submission_number_unique"),
+            constraint=models.UniqueConstraint(
+                fields=("user", "lab", "number"), name="submission_number_unique"
+            ),
         ),
         migrations.AddIndex(
             model_name="gradingrun",
-            index=models.Index(fields=["state", "lease_until"], name="submissions_state_f08ee9_idx"),
+            index=models.Index(
+                fields=["state", "lease_until"], name="submissions_state_f08ee9_idx"
+            ),
         ),
         migrations.AddIndex(
             model_name="gradingrun",

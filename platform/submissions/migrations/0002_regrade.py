@@ -27,7 +27,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="RegradeBatch",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("grader_version", models.CharField(max_length=32)),
                 ("created", models.DateTimeField(auto_now_add=True)),
                 ("published_at", models.DateTimeField(blank=True, null=True)),
@@ -44,13 +49,17 @@ class Migration(migrations.Migration):
                 (
                     "lab_version",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="regrades", to="labs.labversion"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="regrades",
+                        to="labs.labversion",
                     ),
                 ),
                 (
                     "started_by",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
                     ),
                 ),
             ],

@@ -9,8 +9,12 @@ from django.db.models import OuterRef, Subquery
 
 def fill(apps, _schema_editor):
     run = apps.get_model("submissions", "GradingRun")
-    submission = apps.get_model("submissions", "Submission").objects.filter(pk=OuterRef("submission"))
-    run.objects.update(learner=Subquery(submission.values("user")[:1]), lab=Subquery(submission.values("lab")[:1]))
+    submission = apps.get_model("submissions", "Submission").objects.filter(
+        pk=OuterRef("submission")
+    )
+    run.objects.update(
+        learner=Subquery(submission.values("user")[:1]), lab=Subquery(submission.values("lab")[:1])
+    )
 
 
 class Migration(migrations.Migration):
@@ -33,7 +37,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "gradingrun",
             "lab",
-            models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="labs.lab"),
+            models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="labs.lab",
+            ),
         ),
         migrations.RunPython(fill, migrations.RunPython.noop),
     ]

@@ -16,13 +16,17 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="gradingrun",
             name="lab",
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="labs.lab"),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="labs.lab"
+            ),
         ),
         migrations.AlterField(
             model_name="gradingrun",
             name="learner",
             field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
             ),
         ),
         migrations.AddIndex(
@@ -31,7 +35,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="gradingrun",
-            index=models.Index(fields=["learner", "lab", "verdict", "-id"], name="run_verdict_of_learner"),
+            index=models.Index(
+                fields=["learner", "lab", "verdict", "-id"], name="run_verdict_of_learner"
+            ),
         ),
         migrations.AddIndex(
             model_name="gradingrun",
@@ -39,7 +45,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="gradingrun",
-            index=models.Index(condition=models.Q(batch__isnull=False), fields=["learner"], name="regrade_of_learner"),
+            index=models.Index(
+                condition=models.Q(batch__isnull=False),
+                fields=["learner"],
+                name="regrade_of_learner",
+            ),
         ),
         migrations.AddIndex(
             model_name="gradingrun",

@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="submission",
             name="left_out",
-            field=models.CharField(blank=True, help_text="what the archive held and was not taken", max_length=300),
+            field=models.CharField(
+                blank=True, help_text="what the archive held and was not taken", max_length=300
+            ),
         ),
     ]

@@ -23,12 +23,16 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="gradingrun",
             name="only",
-            field=models.JSONField(blank=True, default=list, help_text="ids of the criteria to grade; empty: all"),
+            field=models.JSONField(
+                blank=True, default=list, help_text="ids of the criteria to grade; empty: all"
+            ),
         ),
         migrations.AddField(
             model_name="gradingrun",
             name="trial",
-            field=models.BooleanField(default=False, help_text="only tried: no attempt, never public"),
+            field=models.BooleanField(
+                default=False, help_text="only tried: no attempt, never public"
+            ),
         ),
         migrations.AlterField(
             model_name="submission",
@@ -37,10 +41,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="gradingrun",
-            index=models.Index(fields=["learner", "trial", "lab", "verdict", "-id"], name="run_verdict_of_learner"),
+            index=models.Index(
+                fields=["learner", "trial", "lab", "verdict", "-id"], name="run_verdict_of_learner"
+            ),
         ),
         migrations.AddIndex(
             model_name="gradingrun",
-            index=models.Index(fields=["trial", "lab_version", "verdict"], name="run_verdict_of_version"),
+            index=models.Index(
+                fields=["trial", "lab_version", "verdict"], name="run_verdict_of_version"
+            ),
         ),
     ]

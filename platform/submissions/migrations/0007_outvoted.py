@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="gradingrun",
             name="outvoted",
-            field=models.BooleanField(default=False, help_text="passed, but as many runs of this source failed"),
+            field=models.BooleanField(
+                default=False, help_text="passed, but as many runs of this source failed"
+            ),
         ),
     ]

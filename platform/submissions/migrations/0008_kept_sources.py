@@ -17,6 +17,8 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="submission",
             name="blob",
-            field=models.CharField(blank=True, help_text="empty when no run of it ever began", max_length=64),
+            field=models.CharField(
+                blank=True, help_text="empty when no run of it ever began", max_length=64
+            ),
         ),
     ]

@@ -29,6 +29,10 @@ _AFTER_VALUE = re.compile(r"(?= \[[\d.+\-–∞])|(?=, )|(?=; )|(?<=[.!?])(?= )"
 
 @register.filter
 def measured(text: str) -> SafeString:
-    """A measured value in words, with the value itself apart from interval, sample size and remarks."""
+    """A measured value in words, with the value itself apart from interval, sample size and
+    remarks.
+    """
     value, *rest = _AFTER_VALUE.split(text.replace("n = ", "n\u00a0=\u00a0"), maxsplit=1)
-    return format_html("{}<span>{}</span>", value, "".join(rest)) if rest else format_html("{}", value)
+    return (
+        format_html("{}<span>{}</span>", value, "".join(rest)) if rest else format_html("{}", value)
+    )

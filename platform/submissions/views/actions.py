@@ -59,6 +59,7 @@ def run_mail(request: HttpRequest, pk: int) -> HttpResponse:
     user.mail_when_over = request.POST.get("mail") == "on"
     user.save(update_fields=["mail_when_over"])
     messages.success(
-        request, "A mail comes when a run is over." if user.mail_when_over else "No more mails about runs."
+        request,
+        "A mail comes when a run is over." if user.mail_when_over else "No more mails about runs.",
     )
     return redirect(run)

@@ -1,4 +1,7 @@
-"""Downloads of a run's evidence. The bytes may come from a learner's program: never shown as a page."""
+"""Downloads of a run's evidence.
+
+The bytes may come from a learner's program: never shown as a page.
+"""
 
 from __future__ import annotations
 

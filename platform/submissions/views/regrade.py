@@ -1,4 +1,6 @@
-"""The instructor's pages of a re-grade: start one, see what it would change, publish or discard it."""
+"""The instructor's pages of a re-grade: start one, see what it would change, publish or discard
+it.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +47,18 @@ def regrade_detail(request: HttpRequest, pk: int) -> HttpResponse:
     related = RegradeBatch.objects.select_related("lab_version__lab", "started_by", "ended_by")
     batch = get_object_or_404(related, pk=pk)
     differences = regrading.preview(batch)
-    groups = [(TITLES[kind], kind, list(rows)) for kind, rows in groupby(differences, key=lambda d: d.kind)]
+    groups = [
+        (TITLES[kind], kind, list(rows))
+        for kind, rows in groupby(differences, key=lambda d: d.kind)
+    ]
     waiting = sum(d.kind == "waiting" for d in differences)
-    context = {"nav_current": "teach", "batch": batch, "groups": groups, "waiting": waiting, "total": len(differences)}
+    context = {
+        "nav_current": "teach",
+        "batch": batch,
+        "groups": groups,
+        "waiting": waiting,
+        "total": len(differences),
+    }
     return render(request, "submissions/regrade_detail.html", context)
 
 
@@ -59,7 +70,9 @@ def regrade_end(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         if request.POST.get("action") == "publish":
             regrading.publish(batch, viewer(request))
-            messages.success(request, "Published. The new runs stand for their submissions; the old ones stay.")
+            messages.success(
+                request, "Published. The new runs stand for their submissions; the old ones stay."
+            )
         else:
             regrading.discard(batch, viewer(request))
             messages.success(request, "Discarded. Nothing has changed for anybody.")

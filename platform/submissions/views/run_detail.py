@@ -1,4 +1,7 @@
-"""The page of a run: live while it goes on, the verdict when it is over. Fragments by ?fragment=NAME."""
+"""The page of a run: live while it goes on, the verdict when it is over.
+
+Fragments by ?fragment=NAME.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from submissions.above import panels_of
 from submissions.models import CheckResult, GradingRun, RunEvent, RunQuerySet
 from submissions.views.access import find_run
 
-FRAGMENTS = {name: f"submissions/run_detail/_{name}.html" for name in ("status", "phases", "checks", "log")}
+FRAGMENTS = {
+    name: f"submissions/run_detail/_{name}.html" for name in ("status", "phases", "checks", "log")
+}
 
 
 @login_required
@@ -41,7 +46,9 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _context(request: HttpRequest, run: GradingRun, fragment: str) -> dict[str, Any]:
-    """What the page shows, or only what its one fragment does: fragments are asked for all the time."""
+    """What the page shows, or only what its one fragment does: fragments are asked for all the
+    time.
+    """
     context: dict[str, Any] = {
         "nav_current": "runs",
         "run": run,
@@ -68,7 +75,9 @@ def _context(request: HttpRequest, run: GradingRun, fragment: str) -> dict[str, 
     return context
 
 
-def _add_steps(context: dict[str, Any], run: GradingRun, *, with_results: bool) -> list[present.CriterionRow]:
+def _add_steps(
+    context: dict[str, Any], run: GradingRun, *, with_results: bool
+) -> list[present.CriterionRow]:
     """Add the phases and, where they are shown, the criteria."""
     steps = present.progress(run, run.events.exclude(payload__type="log"))
     context["phases"] = steps.phases
@@ -112,7 +121,12 @@ def _before(run: GradingRun) -> GradingRun | None:
 def _timing(run: GradingRun) -> dict[str, Any]:
     took = run.took.total_seconds() if run.took else 0.0
     typical = queue.typical_s(run.lab_version.lab_id)
-    timing: dict[str, Any] = {"took": took, "typical": typical, "bar": max(typical, took), "now": timezone.now()}
+    timing: dict[str, Any] = {
+        "took": took,
+        "typical": typical,
+        "bar": max(typical, took),
+        "now": timezone.now(),
+    }
     if run.state == GradingRun.State.QUEUED:
         ahead = queue.line(run)
         timing |= {"place": queue.position(run), "ahead": ahead, "wait": queue.wait_s(run, ahead)}
@@ -142,7 +156,11 @@ def _broke_at(run: GradingRun) -> str:
     """The phase in which a run ended that graded nothing; empty otherwise."""
     if run.verdict != GradingRun.Verdict.NOT_GRADABLE:
         return ""
-    broken = run.events.filter(payload__type="phase_finished", payload__ok=False).order_by("-seq").first()
+    broken = (
+        run.events.filter(payload__type="phase_finished", payload__ok=False)
+        .order_by("-seq")
+        .first()
+    )
     return str(broken.payload.get("phase", "")) if broken else ""
 
 
@@ -151,7 +169,9 @@ def _tail(run: GradingRun) -> list[present.LogRow]:
     if run.verdict != GradingRun.Verdict.NOT_GRADABLE:
         return []
     for source in ("app", "build"):  # a service that spoke was built
-        spoken = list(RunEvent.objects.filter(run=run, payload__source=source).order_by("-seq")[:60])
+        spoken = list(
+            RunEvent.objects.filter(run=run, payload__source=source).order_by("-seq")[:60]
+        )
         if spoken:
             return present.log_rows(run, spoken[::-1])
     return []

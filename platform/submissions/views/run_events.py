@@ -29,7 +29,9 @@ FRAGMENTS = {
 
 
 async def run_events(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """``progress`` names fragments to fetch again, ``finished`` ends the stream. Closed after MAX_S: come back.
+    """``progress`` names fragments to fetch again, ``finished`` ends the stream.
+
+    Closed after MAX_S: come back.
 
     429 when too many are open: the page then asks for its fragments by itself.
     """
@@ -46,7 +48,8 @@ async def run_events(request: HttpRequest, pk: int) -> HttpResponseBase:
         busy["Retry-After"] = str(RETRY_S)
         return busy
     response = StreamingHttpResponse(_told(stream), content_type="text/event-stream")
-    # A visitor who leaves before the first byte: the generator never begins, so it never ends either.
+    # A visitor who leaves before the first byte: the generator never begins, so it never ends
+    # either.
     leave = partial(asyncio.get_running_loop().call_soon_threadsafe, hub().close, stream)
     response._resource_closers.append(leave)  # type: ignore[attr-defined]
     response["Cache-Control"] = "no-cache, no-transform"
@@ -55,7 +58,10 @@ async def run_events(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 def _last_id(request: HttpRequest) -> int:
-    """Where the page is: the header of a reconnecting browser, or ``after`` of a fresh page. 0: from the start."""
+    """Where the page is: the header of a reconnecting browser, or ``after`` of a fresh page.
+
+    0: from the start.
+    """
     raw = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
     return int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 18 else 0
 

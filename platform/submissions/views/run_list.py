@@ -21,4 +21,6 @@ def run_list(request: HttpRequest) -> HttpResponse:
     runs = GradingRun.objects.shown().filter(learner=viewer(request)).listed()
     page = Paginator(runs, PER_PAGE).get_page(request.GET.get("page"))
     rows = [(row_of(run), run) for run in page]
-    return render(request, "submissions/run_list.html", {"nav_current": "runs", "page": page, "rows": rows})
+    return render(
+        request, "submissions/run_list.html", {"nav_current": "runs", "page": page, "rows": rows}
+    )

@@ -1,4 +1,7 @@
-"""Taking an upload. With script the form comes back as a fragment, without it as the whole lab page."""
+"""Taking an upload.
+
+With script the form comes back as a fragment, without it as the whole lab page.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ from webui.htmx import HtmxRequest
 @login_required
 @require_http_methods(["GET", "POST"])
 def submit(request: HtmxRequest, slug: str) -> HttpResponse:
-    """Store the archive, queue a run, and go to its page. 422 with the reasons when it is refused."""
+    """Store the archive, queue a run, and go to its page.
+
+    422 with the reasons when it is refused.
+    """
     lab = find(slug)
     if request.method == "GET" or lab.retired:  # e.g. back from the sign-in page
         return redirect(f"{lab.get_absolute_url()}#submit")
@@ -33,7 +39,11 @@ def submit(request: HtmxRequest, slug: str) -> HttpResponse:
     trial = intake.Trial(tuple(chosen)) if request.POST.get("what") == "try" else None
     if not isinstance(upload, UploadedFile):
         return _refused(
-            request, lab, Refusal(("No archive was chosen.",), "Choose a zip or tar.gz file.", note=note, only=chosen)
+            request,
+            lab,
+            Refusal(
+                ("No archive was chosen.",), "Choose a zip or tar.gz file.", note=note, only=chosen
+            ),
         )
     name = Path(upload.name or "archive").name
     assert lab.current is not None
@@ -52,7 +62,9 @@ def submit(request: HtmxRequest, slug: str) -> HttpResponse:
     except SeatrialError as error:
         reasons = tuple(line for line in error.message.splitlines() if line.strip())
         size = f"{(upload.size or 0) / 2**20:.1f} MB"
-        return _refused(request, lab, Refusal(reasons, error.advice, f"{name}, {size}", note, chosen))
+        return _refused(
+            request, lab, Refusal(reasons, error.advice, f"{name}, {size}", note, chosen)
+        )
     if request.htmx:
         response = HttpResponse(status=204)
         response["HX-Redirect"] = run.get_absolute_url()
@@ -62,7 +74,9 @@ def submit(request: HtmxRequest, slug: str) -> HttpResponse:
 
 def _suffix(name: str) -> str:
     """The end of the name that archive readers look at; never a path."""
-    return next((s for s in (".tar.gz", ".tgz", ".tar", ".zip") if name.lower().endswith(s)), ".bin")
+    return next(
+        (s for s in (".tar.gz", ".tgz", ".tar", ".zip") if name.lower().endswith(s)), ".bin"
+    )
 
 
 def _copy(upload: UploadedFile[Any], file: tempfile._TemporaryFileWrapper[bytes]) -> None:

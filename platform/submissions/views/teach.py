@@ -21,7 +21,16 @@ PER_PAGE = 50
 MOST_PEOPLE = 200
 FRESH_S = 60
 """How old the figures of all runs of a version may be, in seconds."""
-OUTCOMES = ("queued", "running", "passed", "failed", "inconclusive", "not_gradable", "errored", "cancelled")
+OUTCOMES = (
+    "queued",
+    "running",
+    "passed",
+    "failed",
+    "inconclusive",
+    "not_gradable",
+    "errored",
+    "cancelled",
+)
 WORDS = [(outcome, outcome.replace("_", " ").capitalize()) for outcome in OUTCOMES]
 
 
@@ -54,7 +63,9 @@ def teach_version(request: HttpRequest, pk: int) -> HttpResponse:
     """One lab version: its rubric beside the submissions that prove it and what each must fail."""
     version = get_object_or_404(LabVersion.objects.select_related("lab", "lab__current"), pk=pk)
     content = version.content
-    proofs = [(name, load_expectation(content, name)) for name in ("starter", *content.submissions())]
+    proofs = [
+        (name, load_expectation(content, name)) for name in ("starter", *content.submissions())
+    ]
     broken = {criterion for _, expected in proofs for criterion in expected.fails}
     rubric = [(c, c.id in broken) for c in version.spec_model.rubric.criteria]
     context = {
@@ -84,7 +95,9 @@ def _filtered(runs: QuerySet[GradingRun], lab: str, outcome: str, who: str) -> Q
 
 
 def _labs() -> list[dict[str, object]]:
-    """Each lab with its versions; a version with its runs and the rate of passes among the judged ones."""
+    """Each lab with its versions; a version with its runs and the rate of passes among the judged
+    ones.
+    """
     rows: list[dict[str, object]] = []
     counted = figure("runs by version", FRESH_S, _runs_by_version)
     for lab in Lab.objects.select_related("current"):
@@ -95,7 +108,16 @@ def _labs() -> list[dict[str, object]]:
             live = version.pk == lab.current_id and not lab.retired
             state = "live" if live else "retired" if version.pk == lab.current_id else "replaced"
             count = sum(verdicts.values())
-            rows.append({"lab": lab, "version": version, "live": live, "state": state, "rate": rate, "n": count})
+            rows.append(
+                {
+                    "lab": lab,
+                    "version": version,
+                    "live": live,
+                    "state": state,
+                    "rate": rate,
+                    "n": count,
+                }
+            )
     return rows
 
 
@@ -103,7 +125,10 @@ def _runs_by_version() -> dict[int, dict[str, int]]:
     """How many runs had which verdict, by key of the lab version. One pass over an index."""
     out: dict[int, dict[str, int]] = {}
     groups = (
-        GradingRun.objects.filter(trial=False).order_by().values_list("lab_version", "verdict").annotate(n=Count("pk"))
+        GradingRun.objects.filter(trial=False)
+        .order_by()
+        .values_list("lab_version", "verdict")
+        .annotate(n=Count("pk"))
     )
     for version, verdict, count in groups:
         out.setdefault(version, {})[verdict] = count

@@ -1,4 +1,6 @@
-"""Faults and alerts on a timeline: where they lie, how they are told apart, and the key that names them."""
+"""Faults and alerts on a timeline: where they lie, how they are told apart, and the key that names
+them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ NAMED = 12
 
 def inside(bands: Sequence[Band], start: float, span: float) -> list[Band]:
     """The bands that the plot shows, by their begin."""
-    return sorted((b for b in bands if b.end > start and b.begin < start + span), key=lambda b: (b.begin, b.end))
+    return sorted(
+        (b for b in bands if b.end > start and b.begin < start + span),
+        key=lambda b: (b.begin, b.end),
+    )
 
 
 def lanes(bands: Sequence[Band], start: float, span: float) -> list[int]:
@@ -40,16 +45,26 @@ def height(bands: Sequence[Band], start: float, span: float) -> int:
     return LANE * max(lanes(bands, start, span), default=0)
 
 
-def draw(bands: Sequence[Band], start: float, span: float, top: float, size: float, uid: str) -> list[SafeString]:
-    """Faults as hatched bands over the whole height, alerts as bars above it; one is named, more are numbered."""
+def draw(
+    bands: Sequence[Band], start: float, span: float, top: float, size: float, uid: str
+) -> list[SafeString]:
+    """Faults as hatched bands over the whole height, alerts as bars above it; one is named, more
+    are numbered.
+    """
     out: list[SafeString] = []
     for number, (band, lane) in enumerate(zip(bands, lanes(bands, start, span), strict=True), 1):
         x1 = max(0.0, (band.begin - start) / span * 100)
         x2 = min(100.0, (band.end - start) / span * 100)
         y = top - 12 - lane * LANE
-        out.append(_alert(x1, x2, y + 3) if band.kind == "alert" else _fault(x1, x2, top - 4, size + 4, uid))
+        out.append(
+            _alert(x1, x2, y + 3)
+            if band.kind == "alert"
+            else _fault(x1, x2, top - 4, size + 4, uid)
+        )
         words = band.name if len(bands) == 1 else str(number)
-        out.append(parts.text(x1, y, words, "strong", "end" if x1 > 80 and len(bands) == 1 else "start"))
+        out.append(
+            parts.text(x1, y, words, "strong", "end" if x1 > 80 and len(bands) == 1 else "start")
+        )
     return out
 
 
@@ -68,7 +83,9 @@ def key(bands: Sequence[Band]) -> list[tuple[str, str]]:
     """Items of the legend: what a lone band is, or what each number stands for."""
     if len(bands) < 2:
         return [(_swatch(band), band.kind.capitalize()) for band in bands]
-    items = [(_swatch(band), f"{number} {band.name}") for number, band in enumerate(bands[:NAMED], 1)]
+    items = [
+        (_swatch(band), f"{number} {band.name}") for number, band in enumerate(bands[:NAMED], 1)
+    ]
     more = len(bands) - NAMED
     return [*items, ("band", f"and {more} more, in the table")] if more > 0 else items
 

@@ -23,12 +23,18 @@ def _bar(css: str, x: float, width: float, height: float) -> SafeString:
 
 
 def bars_plot(data: PlotData, uid: str) -> SafeString:
-    """Return the figure for values by group; groups are numbered when the series has plain numbers."""
+    """Return the figure for values by group; groups are numbered when the series has plain
+    numbers.
+    """
     app, base = dict(points(data.app)[:MOST]), dict(points(data.baseline)[:MOST])
     groups = sorted({*app, *base})[:MOST]
     if not groups:
         return SafeString("")
-    tops = [*app.values(), *base.values(), *([data.threshold] if data.threshold is not None else [])]
+    tops = [
+        *app.values(),
+        *base.values(),
+        *([data.threshold] if data.threshold is not None else []),
+    ]
     high = max(*tops, 0.0) * 1.06 or 1.0
     if data.unit == "%" and high <= 106:
         high = 100.0
@@ -44,21 +50,39 @@ def bars_plot(data: PlotData, uid: str) -> SafeString:
     for i, group in enumerate(groups):
         x = i * step + step * 0.14
         if group in base:
-            content.append(_bar("bar-base", x, share, max(0.0, min(1.0, base[group] / high)) * HEIGHT))
+            content.append(
+                _bar("bar-base", x, share, max(0.0, min(1.0, base[group] / high)) * HEIGHT)
+            )
         if group in app:
             shift = share if base else 0
-            content.append(_bar("bar-you", x + shift, share, max(0.0, min(1.0, app[group] / high)) * HEIGHT))
+            content.append(
+                _bar("bar-you", x + shift, share, max(0.0, min(1.0, app[group] / high)) * HEIGHT)
+            )
         if i % every == 0:
-            content.append(parts.text((i + 0.5) * step, TOP + HEIGHT + 16, f"{group:g}", "dim", "middle"))
+            content.append(
+                parts.text((i + 0.5) * step, TOP + HEIGHT + 16, f"{group:g}", "dim", "middle")
+            )
     if data.threshold is not None:
         y = TOP + HEIGHT - data.threshold / high * HEIGHT
         content.append(parts.line("rule", 0, 100, y, y))
-        content.append(parts.text(100, y - 5, f"rule {parts.value(data.threshold, data.unit)}", "strong", "end"))
+        content.append(
+            parts.text(
+                100, y - 5, f"rule {parts.value(data.threshold, data.unit)}", "strong", "end"
+            )
+        )
     content.append(parts.line("axis-l", 0, 100, TOP + HEIGHT, TOP + HEIGHT))
-    drawing = parts.plot(uid, TOP + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content))
+    drawing = parts.plot(
+        uid, TOP + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content)
+    )
     keys = [("you", data.you)] * bool(app) + [("base", "Baseline R")] * bool(base)
     rows = [
-        [f"{g:g}", *(parts.value(s[g], data.unit) if g in s else "–" for s in ((app, base) if base else (app,)))]
+        [
+            f"{g:g}",
+            *(
+                parts.value(s[g], data.unit) if g in s else "–"
+                for s in ((app, base) if base else (app,))
+            ),
+        ]
         for g in groups
     ]
     head = ["Group", data.you, *(["Baseline"] if base else [])]

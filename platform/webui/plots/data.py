@@ -1,4 +1,6 @@
-"""The data of a plot, from a grader's Series or its JSON, with everything thrown out that can't be drawn."""
+"""The data of a plot, from a grader's Series or its JSON, with everything thrown out that can't be
+drawn.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Band(NamedTuple):
 
 @dataclass(frozen=True)
 class PlotData:
-    """``app`` and ``baseline`` are numbers for a histogram, (x, y) points for a timeline, either for bars."""
+    """``app`` and ``baseline`` are numbers for a histogram, (x, y) points for a timeline, either
+    for bars.
+    """
 
     kind: str
     title: str
@@ -39,7 +43,10 @@ class PlotData:
 
 
 def plot_data(series: Series | Mapping[str, Any], you: str = "Your system") -> PlotData:
-    """Return the drawable part of a series. Stored JSON of older graders may lack fields; they get defaults."""
+    """Return the drawable part of a series.
+
+    Stored JSON of older graders may lack fields; they get defaults.
+    """
     raw = series.model_dump() if isinstance(series, Series) else dict(series)
     threshold: Any = raw.get("threshold")
     return PlotData(
@@ -58,9 +65,20 @@ def plot_data(series: Series | Mapping[str, Any], you: str = "Your system") -> P
 def _bands(raw: Iterable[Any]) -> list[Band]:
     out = []
     for mark in list(raw)[:MOST_BANDS]:
-        if isinstance(mark, Mapping) and _is_number(mark.get("start_s")) and _is_number(mark.get("end_s")):
+        if (
+            isinstance(mark, Mapping)
+            and _is_number(mark.get("start_s"))
+            and _is_number(mark.get("end_s"))
+        ):
             kind = "alert" if mark.get("kind") == "alert" else "fault"
-            out.append(Band(float(mark["start_s"]), float(mark["end_s"]), str(mark.get("text", ""))[:80], kind))
+            out.append(
+                Band(
+                    float(mark["start_s"]),
+                    float(mark["end_s"]),
+                    str(mark.get("text", ""))[:80],
+                    kind,
+                )
+            )
     return out
 
 

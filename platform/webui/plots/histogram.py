@@ -1,4 +1,6 @@
-"""Two histograms on one axis, the baseline above and the learner's system below, with the rule across both."""
+"""Two histograms on one axis, the baseline above and the learner's system below, with the rule
+across both.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +34,19 @@ class Axis:
 
     def percent(self, v: float) -> float:
         if self.log:
-            return (math.log(v) - math.log(self.low)) / (math.log(self.high) - math.log(self.low)) * 100
+            return (
+                (math.log(v) - math.log(self.low))
+                / (math.log(self.high) - math.log(self.low))
+                * 100
+            )
         return (v - self.low) / (self.high - self.low) * 100
 
     def ticks(self) -> list[float]:
-        return parts.log_ticks(self.low, self.high) if self.log else parts.linear_ticks(self.low, self.high)
+        return (
+            parts.log_ticks(self.low, self.high)
+            if self.log
+            else parts.linear_ticks(self.low, self.high)
+        )
 
 
 def _counts(sample: list[float], axis: Axis) -> list[int]:
@@ -48,18 +58,25 @@ def _counts(sample: list[float], axis: Axis) -> list[int]:
 
 def _area(bins: list[int], most: int, fill: str, stroke: str) -> SafeString:
     width = 1000 / BINS
-    steps = "".join(f"V{HEIGHT - n / most * (HEIGHT - 14):.1f}H{(i + 1) * width:.1f}" for i, n in enumerate(bins))
+    steps = "".join(
+        f"V{HEIGHT - n / most * (HEIGHT - 14):.1f}H{(i + 1) * width:.1f}"
+        for i, n in enumerate(bins)
+    )
     d = f"M0 {HEIGHT}{steps}V{HEIGHT}"
     return parts.join([parts.path(fill, d + "Z"), parts.path(stroke, d)])
 
 
-def _side(sample: list[float], name: str, top: float, axis: Axis, most: int, unit: str, you: bool) -> SafeString:
+def _side(
+    sample: list[float], name: str, top: float, axis: Axis, most: int, unit: str, you: bool
+) -> SafeString:
     """Draw one histogram with its name, its median and a line to its 95th percentile."""
     foot = top + HEIGHT
     ink, dot = ("you-t", "dot") if you else ("strong", "dot-b")
     p50 = parts.quantile(sample, 0.5)
     x, x95 = axis.percent(p50), axis.percent(parts.quantile(sample, 0.95))
-    area = _area(_counts(sample, axis), most, "you-a" if you else "base-a", "you" if you else "base-s")
+    area = _area(
+        _counts(sample, axis), most, "you-a" if you else "base-a", "you" if you else "base-s"
+    )
     return parts.join(
         [
             parts.stretched(top, HEIGHT, area),
@@ -67,7 +84,11 @@ def _side(sample: list[float], name: str, top: float, axis: Axis, most: int, uni
             parts.line("axis-l", x, x95, foot, foot),
             format_html('<circle class="{}" cx="{}%" cy="{}" r="5"/>', dot, parts.num(x), foot),
             parts.text(
-                x, foot + 18, f"p50 {parts.value(p50, unit)}", ink, "start" if x < 12 else "end" if x > 70 else "middle"
+                x,
+                foot + 18,
+                f"p50 {parts.value(p50, unit)}",
+                ink,
+                "start" if x < 12 else "end" if x > 70 else "middle",
             ),
             parts.text(0, top - 4 if x < 24 else top + 12, name, ink),
         ]
@@ -106,8 +127,14 @@ def _rows(sides: dict[str, list[float]], names: dict[str, str], unit: str) -> li
 
 
 def two_histograms(data: PlotData, uid: str) -> SafeString:
-    """Return the figure for samples of one or both sides; empty when neither has a value that can be drawn."""
-    sides = {key: s for key, s in (("baseline", parts.finite(data.baseline)), ("app", parts.finite(data.app))) if s}
+    """Return the figure for samples of one or both sides; empty when neither has a value that can
+    be drawn.
+    """
+    sides = {
+        key: s
+        for key, s in (("baseline", parts.finite(data.baseline)), ("app", parts.finite(data.app)))
+        if s
+    }
     if not sides:
         return SafeString("")
     names = {"baseline": "Baseline R", "app": data.you}
@@ -129,7 +156,9 @@ def two_histograms(data: PlotData, uid: str) -> SafeString:
         content.append(_side(sample, names[key], top, axis, most, data.unit, key == "app"))
     if data.threshold is not None:
         content.append(_rule(data.threshold, axis, foot, data.unit))
-    drawing = parts.plot(uid, foot + 20, data.title, data.summary or data.title, parts.join(content))
+    drawing = parts.plot(
+        uid, foot + 20, data.title, data.summary or data.title, parts.join(content)
+    )
     sub = ", ".join(f"{names[key]} n = {len(s):,}" for key, s in sides.items())
     return parts.figure(
         data.title,

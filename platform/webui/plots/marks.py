@@ -1,4 +1,6 @@
-"""Small marks beside figures: the gauge of one criterion and the ruler of draft marks under a score."""
+"""Small marks beside figures: the gauge of one criterion and the ruler of draft marks under a
+score.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,19 @@ def field_of(item: Any, name: str, default: Any = None) -> Any:
 
 def _number(item: Any, name: str) -> float | None:
     v = field_of(item, name) if item is not None else None
-    return float(v) if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) else None
+    return (
+        float(v)
+        if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)
+        else None
+    )
 
 
 def gauge(measured: Any, rule: Any) -> SafeString:
-    """Return the gauge: bar = axis, green part = what the rule allows, tick = rule, dot = value, line = interval.
+    """Return the gauge: bar = axis, green part = what the rule allows, tick = rule, dot = value,
+    line = interval.
 
-    Empty when there is nothing to hold against each other: no number, no bound, or different units. It is hidden from
-    screen readers because the same figures stand beside it in words.
+    Empty when there is nothing to hold against each other: no number, no bound, or different units.
+    It is hidden from screen readers because the same figures stand beside it in words.
     """
     v, threshold = _number(measured, "value"), _number(rule, "threshold")
     op = str(field_of(rule, "op", "")) if rule is not None else ""
@@ -57,7 +64,9 @@ def gauge(measured: Any, rule: Any) -> SafeString:
 
 
 def _placer(values: list[float], threshold: float, unit: str) -> Any:
-    """Return the map from a value to percent of the gauge: logarithmic for ratios, else linear around the rule."""
+    """Return the map from a value to percent of the gauge: logarithmic for ratios, else linear
+    around the rule.
+    """
     if unit in parts.RATIO_UNITS and min(values) > 0:
         a, b = math.log(min(values) / 1.5), math.log(max(values) * 1.5)
         return lambda x: min(100.0, max(0.0, (math.log(x) - a) / (b - a) * 100 if x > 0 else 0.0))
@@ -87,12 +96,17 @@ class Tally:
 
 
 def tally(results: Sequence[Any]) -> Tally:
-    """Count the points of criteria: models, Pydantic values or JSON with outcome, points, max_points, gate."""
+    """Count the points of criteria: models, Pydantic values or JSON with outcome, points,
+    max_points, gate.
+    """
     got: list[float] = []
     undecided = lost = 0.0
     gate_failed = False
     for result in results:
-        points, most = float(field_of(result, "points", 0) or 0), float(field_of(result, "max_points", 0) or 0)
+        points, most = (
+            float(field_of(result, "points", 0) or 0),
+            float(field_of(result, "max_points", 0) or 0),
+        )
         outcome = str(field_of(result, "outcome", ""))
         if points > 0:
             got.append(points)
@@ -105,7 +119,9 @@ def tally(results: Sequence[Any]) -> Tally:
 
 
 def scale(results: Sequence[Any], pass_score: float, gate_cap: float) -> SafeString:
-    """Return the ruler from 0 to 100 with what was earned, what is undecided, what was lost, and the pass mark."""
+    """Return the ruler from 0 to 100 with what was earned, what is undecided, what was lost, and
+    the pass mark.
+    """
     t = tally(results)
     factor, x, out = 100 / t.total, 0.0, []
     counted = gate_cap if t.gate_failed else 100.0
@@ -119,23 +135,31 @@ def scale(results: Sequence[Any], pass_score: float, gate_cap: float) -> SafeStr
             out.append(_piece(css, x, points * factor))
             x += points * factor
     out += [
-        parts.line("tick tick--major" if n % 10 == 0 else "tick", n, n, 31, 36 if n % 10 == 0 else 34)
+        parts.line(
+            "tick tick--major" if n % 10 == 0 else "tick", n, n, 31, 36 if n % 10 == 0 else 34
+        )
         for n in range(0, 101, 5)
     ]
     out.append(_scale_text(0, "0"))
     if abs(gate_cap - pass_score) >= 24 and 8 <= gate_cap <= 92:
-        out.append(_scale_text(gate_cap, f"{gate_cap:g} gate cap", "strong" if t.gate_failed else "dim"))
+        out.append(
+            _scale_text(gate_cap, f"{gate_cap:g} gate cap", "strong" if t.gate_failed else "dim")
+        )
     if pass_score <= 86:
         out.append(_scale_text(100, "100"))
     out.append(parts.line("mark", pass_score, pass_score, 8, 36))
     out.append(_scale_text(pass_score, f"{pass_score:g} to pass", "strong"))
     return format_html(
-        '<svg class="scale" role="img" aria-label="{}">{}</svg>', _scale_words(t, pass_score, gate_cap), parts.join(out)
+        '<svg class="scale" role="img" aria-label="{}">{}</svg>',
+        _scale_words(t, pass_score, gate_cap),
+        parts.join(out),
     )
 
 
 def _earned(x: float, end: float, counted: float) -> list[SafeString]:
-    """Points from ``x`` to ``end``: those beyond what counts after a failed gate are drawn as not counted."""
+    """Points from ``x`` to ``end``: those beyond what counts after a failed gate are drawn as not
+    counted.
+    """
     out = []
     if x < counted:
         out.append(_piece("got", x, min(end, counted) - x))
@@ -162,8 +186,13 @@ def _scale_words(t: Tally, pass_score: float, gate_cap: float) -> str:
     cap = "A failed gate would cap"
     if t.gate_failed:
         beyond = max(0.0, sum(t.got) * 100 / t.total - gate_cap)
-        cap = f"{beyond:g} of the earned points do not count: a failed gate caps" if beyond else "A failed gate caps"
+        cap = (
+            f"{beyond:g} of the earned points do not count: a failed gate caps"
+            if beyond
+            else "A failed gate caps"
+        )
     return (
-        f"{sum(t.got):g} points earned,{undecided} {t.lost:g} lost. {pass_score:g} are needed to pass. "
+        f"{sum(t.got):g} points earned,{undecided} {t.lost:g} lost. {pass_score:g} are needed to "
+        "pass. "
         f"{cap} the score at {gate_cap:g}."
     )

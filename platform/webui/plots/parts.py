@@ -29,7 +29,10 @@ def finite(values: Iterable[float]) -> list[float]:
 
 
 def quantile(ordered: Sequence[float], p: float) -> float:
-    """Return the quantile ``p`` of sorted values, with linear interpolation. Raises ValueError when there are none."""
+    """Return the quantile ``p`` of sorted values, with linear interpolation.
+
+    Raises ValueError when there are none.
+    """
     if not ordered:
         raise ValueError("no values")
     place = (len(ordered) - 1) * p
@@ -61,7 +64,11 @@ def tick_label(v: float, unit: str) -> str:
     """Like ``value``, but short: '500 ms', '2 s'."""
     if unit in {"s", "ms"}:
         seconds = v if unit == "s" else v / 1000
-        return f"{seconds:g}{NARROW}s" if abs(seconds) >= 1 or v == 0 else f"{seconds * 1000:g}{NARROW}ms"
+        return (
+            f"{seconds:g}{NARROW}s"
+            if abs(seconds) >= 1 or v == 0
+            else f"{seconds * 1000:g}{NARROW}ms"
+        )
     if unit in RATIO_UNITS:
         return f"{v:g}{NARROW}×"
     if unit in SHARES:
@@ -81,7 +88,10 @@ def linear_ticks(low: float, high: float, count: int = 4) -> list[float]:
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Return round numbers for a logarithmic axis: 1, 2, 5 and their powers of ten, thinned to ``most``."""
+    """Return round numbers for a logarithmic axis:
+
+    1, 2, 5 and their powers of ten, thinned to ``most``.
+    """
     for digits in ((1, 2, 5), (1, 3), (1,)):
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         ticks = [d * 10.0**p for p in powers for d in digits if low <= d * 10.0**p <= high]
@@ -99,16 +109,27 @@ def join(parts: Iterable[SafeString]) -> SafeString:
     return format_html_join("", "{}", ((part,) for part in parts))
 
 
-def text(x: float, y: float, words: str, css: str = "dim", align: str = "", dx: float = 0) -> SafeString:
+def text(
+    x: float, y: float, words: str, css: str = "dim", align: str = "", dx: float = 0
+) -> SafeString:
     """Write words at x percent, y pixels."""
     extra = format_html(' text-anchor="{}"', align) if align else ""
     shift = format_html(' dx="{}"', num(dx)) if dx else ""
-    return format_html('<text class="{}" x="{}%"{} y="{}"{}>{}</text>', css, num(x), shift, num(y), extra, words)
+    return format_html(
+        '<text class="{}" x="{}%"{} y="{}"{}>{}</text>', css, num(x), shift, num(y), extra, words
+    )
 
 
 def line(css: str, x1: float, x2: float, y1: float, y2: float) -> SafeString:
     """Draw a line; x in percent, y in pixels."""
-    return format_html('<line class="{}" x1="{}%" x2="{}%" y1="{}" y2="{}"/>', css, num(x1), num(x2), num(y1), num(y2))
+    return format_html(
+        '<line class="{}" x1="{}%" x2="{}%" y1="{}" y2="{}"/>',
+        css,
+        num(x1),
+        num(x2),
+        num(y1),
+        num(y2),
+    )
 
 
 def stretched(y: float, height: float, content: SafeString) -> SafeString:
@@ -154,7 +175,8 @@ SWATCHES = {
     "rule": format_html('<line class="rule" x1="0" x2="22" y1="5" y2="5"/>{}', ""),
     "alert": format_html('<rect class="alert" width="22" height="4" y="3"/>{}', ""),
     "band": format_html(
-        '<rect class="band" width="22" height="10"/><path class="hatch" d="M2 10 12 0M10 10 20 0"/>{}', ""
+        '<rect class="band" width="22" height="10"/><path class="hatch" d="M2 10 12 0M10 10 20 0"/>{}',
+        "",
     ),
 }
 
@@ -171,7 +193,9 @@ def legend(*items: tuple[str, str]) -> SafeString:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> SafeString:
     """Return a dense table; the first column holds row headings, the others figures."""
-    cells = [format_html('<th scope="col"{}>{}</th>', _numeric(i), words) for i, words in enumerate(head)]
+    cells = [
+        format_html('<th scope="col"{}>{}</th>', _numeric(i), words) for i, words in enumerate(head)
+    ]
     body = []
     for row in rows:
         first, *rest = row
@@ -183,7 +207,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> SafeString:
             )
         )
     return format_html(
-        '<table class="table table--dense"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', join(cells), join(body)
+        '<table class="table table--dense"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+        join(cells),
+        join(body),
     )
 
 
@@ -199,7 +225,9 @@ def figure(
     rows: Sequence[Sequence[str]],
     key: SafeString | None = None,
 ) -> SafeString:
-    """Return the figure around a plot: caption, legend, drawing, and the same figures as a table."""
+    """Return the figure around a plot: caption, legend, drawing, and the same figures as a
+    table.
+    """
     return format_html(
         '<figure class="fig"><figcaption><b>{0}</b><span>{1}</span></figcaption>{2}{3}<details>'
         "<summary>Show the figures as a table</summary>"

@@ -25,9 +25,12 @@ def _thin(series: list[Point], most: int = 1200) -> list[Point]:
     return kept
 
 
-def _line(series: list[Point], css: str, start: float, span: float, low: float, high: float) -> SafeString:
+def _line(
+    series: list[Point], css: str, start: float, span: float, low: float, high: float
+) -> SafeString:
     place = (
-        f"{(t - start) / span * 1000:.1f} {HEIGHT - (v - low) / (high - low) * HEIGHT:.1f}" for t, v in _thin(series)
+        f"{(t - start) / span * 1000:.1f} {HEIGHT - (v - low) / (high - low) * HEIGHT:.1f}"
+        for t, v in _thin(series)
     )
     return parts.path(css, "M" + "L".join(place))
 
@@ -44,7 +47,9 @@ def _rows(
             inside = [v for t, v in series if a <= t < b or (i == 9 and t == b)]
             cells.append(parts.value(sum(inside) / len(inside), unit) if inside else "–")
         if bands:
-            cells.append(", ".join(band.name for band in bands if band.begin < b and band.end > a) or "–")
+            cells.append(
+                ", ".join(band.name for band in bands if band.begin < b and band.end > a) or "–"
+            )
         rows.append([f"{a:.0f} to {b:.0f} s" if span >= 20 else f"{a:.1f} to {b:.1f} s", *cells])
     return rows
 
@@ -85,10 +90,18 @@ def timeline_plot(data: PlotData, uid: str, bands: Sequence[Band] = ()) -> SafeS
     if data.threshold is not None:
         content.append(parts.line("rule", 0, 100, y(data.threshold), y(data.threshold)))
         content.append(
-            parts.text(100, y(data.threshold) - 5, f"rule {parts.value(data.threshold, data.unit)}", "strong", "end")
+            parts.text(
+                100,
+                y(data.threshold) - 5,
+                f"rule {parts.value(data.threshold, data.unit)}",
+                "strong",
+                "end",
+            )
         )
     content += _time_axis(start, span, top + HEIGHT)
-    drawing = parts.plot(uid, top + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content))
+    drawing = parts.plot(
+        uid, top + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content)
+    )
     keys = [("you", data.you)] * bool(app) + [("base", "Baseline R")] * bool(base)
     keys += [("rule", "Rule")] * (data.threshold is not None) + marked.key(shown)
     head = ["Part of the run", f"{data.you}, mean", *(["Baseline, mean"] if base else [])]

@@ -27,7 +27,10 @@ register.simple_tag(icons.gate, name="gate")
 
 @register.simple_tag
 def code(title: str, text: str, style: str = "") -> SafeString:
-    """Render a block of code with a copy button. ``style``: '', 'flat' or 'wrap'. The text is escaped."""
+    """Render a block of code with a copy button.
+
+    ``style``: '', 'flat' or 'wrap'. The text is escaped.
+    """
     css = f"code code--{style}" if style else "code"
     return format_html(
         '<div class="{}"><div class="code__head"><span>{}</span><button class="btn btn--small" type="button" data-copy '
@@ -44,7 +47,9 @@ def code(title: str, text: str, style: str = "") -> SafeString:
 
 @register.inclusion_tag("webui/tags/field.html")
 def field(bound: BoundField) -> dict[str, Any]:
-    """Render a form field: label, control, hint, errors, and the links between them for screen readers."""
+    """Render a form field: label, control, hint, errors, and the links between them for screen
+    readers.
+    """
     about = [f"{bound.auto_id}-h"] if bound.help_text else []
     attrs: dict[str, Any] = {}
     is_check = isinstance(bound.field.widget, CheckboxInput)
@@ -56,7 +61,12 @@ def field(bound: BoundField) -> dict[str, Any]:
     if about:
         attrs["aria-describedby"] = " ".join(about)
     is_secret = isinstance(bound.field.widget, PasswordInput)
-    return {"field": bound, "control": bound.as_widget(attrs=attrs), "is_check": is_check, "is_secret": is_secret}
+    return {
+        "field": bound,
+        "control": bound.as_widget(attrs=attrs),
+        "is_check": is_check,
+        "is_secret": is_secret,
+    }
 
 
 @register.simple_tag
@@ -67,7 +77,9 @@ def gauge(measured: Any, rule: Any) -> SafeString:
 
 @register.simple_tag
 def scale(results: Sequence[Any], pass_score: float = 70, gate_cap: float = 40) -> SafeString:
-    """Draw the ruler of draft marks: results of the criteria, the score to pass, the cap of a failed gate."""
+    """Draw the ruler of draft marks: results of the criteria, the score to pass, the cap of a
+    failed gate.
+    """
     return marks.scale(results, pass_score, gate_cap)
 
 
@@ -86,12 +98,19 @@ def bars_plot(series: Series | Mapping[str, Any]) -> SafeString:
     return bars.bars_plot(plot_data(series), parts.new_id())
 
 
-DRAW = {"histogram": histogram.two_histograms, "timeline": timeline.timeline_plot, "bars": bars.bars_plot}
+DRAW = {
+    "histogram": histogram.two_histograms,
+    "timeline": timeline.timeline_plot,
+    "bars": bars.bars_plot,
+}
 
 
 @register.simple_tag(name="plot")
 def any_plot(series: Series | Mapping[str, Any], you: str = "Your system") -> SafeString:
-    """Draw a series by its kind. A kind that is not known draws nothing; its summary still stands in the message."""
+    """Draw a series by its kind.
+
+    A kind that is not known draws nothing; its summary still stands in the message.
+    """
     data = plot_data(series, you)
     draw = DRAW.get(data.kind)
     return draw(data, parts.new_id()) if draw else SafeString("")
@@ -99,11 +118,20 @@ def any_plot(series: Series | Mapping[str, Any], you: str = "Your system") -> Sa
 
 @register.filter
 def markdown(text: str) -> SafeString:
-    """Render Markdown as clean HTML. Safe for text of strangers: raw HTML is dropped, links are checked."""
+    """Render Markdown as clean HTML.
+
+    Safe for text of strangers: raw HTML is dropped, links are checked.
+    """
     return text_render.markdown(text)
 
 
-MOMENTS = {"day": "j M", "date": "j M Y", "short": "j M, H:i", "full": "j M Y, H:i", "time": "H:i:s"}
+MOMENTS = {
+    "day": "j M",
+    "date": "j M Y",
+    "short": "j M, H:i",
+    "full": "j M Y, H:i",
+    "time": "H:i:s",
+}
 
 
 @register.simple_tag
@@ -122,7 +150,10 @@ def moment(at: datetime | None, style: str = "full") -> str:
 
 @register.filter
 def digest(text: str) -> str:
-    """Shorten a digest to both ends: 'sha256:51e0 9b7f … a83c'. The full one belongs into a title or a file."""
+    """Shorten a digest to both ends: 'sha256:51e0 9b7f … a83c'.
+
+    The full one belongs into a title or a file.
+    """
     return text_render.short_digest(text)
 
 

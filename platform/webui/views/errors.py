@@ -13,14 +13,21 @@ from django.shortcuts import render
 logger = logging.getLogger("seatrial.errors")
 
 
-def fault(request: HttpRequest, status: int, heading: str, text: str, reference: str = "") -> HttpResponse:
+def fault(
+    request: HttpRequest, status: int, heading: str, text: str, reference: str = ""
+) -> HttpResponse:
     """Render one fault page."""
     context = {"code": status, "heading": heading, "text": text, "reference": reference}
     return render(request, "webui/fault.html", context, status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return fault(request, 400, "This request could not be read", "Go back, load the page again and repeat it.")
+    return fault(
+        request,
+        400,
+        "This request could not be read",
+        "Go back, load the page again and repeat it.",
+    )
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -33,13 +40,19 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         request,
         403,
         "The form was too old",
-        "You signed in or out since it was loaded, or cookies are blocked. Go back, load the page again and repeat it.",
+        (
+            "You signed in or out since it was loaded, or cookies are blocked. Go back, load the page "
+            "again and repeat it."
+        ),
     )
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return fault(
-        request, 404, "No such page", "It may be private, or have a new address. Runs and evidence never move."
+        request,
+        404,
+        "No such page",
+        "It may be private, or have a new address. Runs and evidence never move.",
     )
 
 
@@ -48,7 +61,9 @@ RETRY_S = 30
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Show the reference that the log has too. Trouble of database or disk is 503: it passes, and says so.
+    """Show the reference that the log has too.
+
+    Trouble of database or disk is 503: it passes, and says so.
 
     When even the page fails, the text alone: never a second error.
     """
@@ -69,7 +84,9 @@ _STORAGE_TEXT = (
 )
 
 
-def _plain_if_needed(request: HttpRequest, status: int, heading: str, text: str, reference: str) -> HttpResponse:
+def _plain_if_needed(
+    request: HttpRequest, status: int, heading: str, text: str, reference: str
+) -> HttpResponse:
     try:
         return fault(request, status, heading, text, reference)
     except Exception:

@@ -1,4 +1,7 @@
-"""What a learner's service could try on the network, inside a pod. Every function returns what it found, as JSON."""
+"""What a learner's service could try on the network, inside a pod.
+
+Every function returns what it found, as JSON.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,10 @@ def host_multicast() -> Any:
 
 def dontroute_bindtodevice() -> Any:
     for device in (b"lo", b"eth0", b"docker0", b"ens4"):
-        udp(lambda s, name=device: s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name), socket.MSG_DONTROUTE)
+        udp(
+            lambda s, name=device: s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name),
+            socket.MSG_DONTROUTE,
+        )
     return [name for _, name in socket.if_nameindex()]
 
 
@@ -115,7 +121,9 @@ def vsock() -> Any:
     said = []
     for family in (40, (1 << 32) | 40):
         ctypes.set_errno(0)
-        fd = libc.syscall(ctypes.c_long(41), ctypes.c_long(family), ctypes.c_long(1), ctypes.c_long(0))
+        fd = libc.syscall(
+            ctypes.c_long(41), ctypes.c_long(family), ctypes.c_long(1), ctypes.c_long(0)
+        )
         said.append("made" if fd >= 0 else os.strerror(ctypes.get_errno()))
     return said
 
@@ -144,5 +152,9 @@ def probe_port_scan() -> Any:
         found += [int(r[1].rsplit(":", 1)[1], 16) for r in rows if r[3] == "0A" or "udp" in path]
     with open("/proc/net/unix") as table:
         found += [row.split()[7] for row in table.readlines()[1:] if len(row.split()) > 7]
-    found += [port for port in range(1, 12000) if tcp("127.0.0.4", port, 0.2) == "open" and port not in found]
+    found += [
+        port
+        for port in range(1, 12000)
+        if tcp("127.0.0.4", port, 0.2) == "open" and port not in found
+    ]
     return found

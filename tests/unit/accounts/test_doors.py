@@ -1,4 +1,6 @@
-"""One door with one lock: wrong tries are counted by account, and nobody locks others out of their own devices."""
+"""One door with one lock: wrong tries are counted by account, and nobody locks others out of their
+own devices.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def test_strangers_lock_nobody_out_of_a_known_device(client: Client, ada: User) 
     own.post("/accounts/logout/")
     for number in range(60):
         try_word(Client(), "ada", "wrong", f"10.1.{number // 4}.1")
-    assert not try_word(Client(), "ada", PASSWORD, "10.9.0.1"), "too many tries from all addresses together"
+    assert not try_word(Client(), "ada", PASSWORD, "10.9.0.1"), (
+        "too many tries from all addresses together"
+    )
     assert try_word(own, "ada", PASSWORD, "10.0.0.8")
 
 
@@ -69,7 +73,9 @@ def test_a_device_of_one_person_is_a_stranger_to_another(client: Client, ada: Us
 
 
 @pytest.mark.parametrize("host", ["localhost:6666", "127.0.0.1:6666", "[::1]:99"])
-def test_links_in_mails_lead_to_the_sites_own_address(client: Client, ada: User, settings, host: str) -> None:
+def test_links_in_mails_lead_to_the_sites_own_address(
+    client: Client, ada: User, settings, host: str
+) -> None:
     settings.SEATRIAL_BASE_URL = "https://lab.example.org"
     client.post("/accounts/password/reset/", {"email": "ada@example.org"}, headers={"Host": host})
     text = f"{mail.outbox[0].body}\n{mail.outbox[0].subject}"
@@ -97,7 +103,9 @@ def test_an_old_account_is_not_signed_in_by_the_sign_up_form(client: Client, db:
 
 
 @pytest.mark.parametrize("word", [PASSWORD, "another-long-word-7"])
-def test_a_sign_up_that_loses_the_race_is_no_error(db: None, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+def test_a_sign_up_that_loses_the_race_is_no_error(
+    db: None, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
     """Both forms were checked before either was saved: the second used to answer 500."""
     real = allauth_forms.SignupForm.full_clean
 

@@ -32,7 +32,9 @@ def test_nobody_chooses_a_role_at_sign_up(client: Client, db: None) -> None:
 
 
 @pytest.mark.parametrize("handle", ["ADA", "ada", "a b", "-x", "x-", "a/b", "admin", "ä", "x" * 33])
-def test_bad_and_taken_handles_are_refused_beside_the_field(client: Client, ada: User, handle: str) -> None:
+def test_bad_and_taken_handles_are_refused_beside_the_field(
+    client: Client, ada: User, handle: str
+) -> None:
     page = sign_up(client, username=handle).content.decode()
     assert User.objects.count() == 1
     assert 'aria-invalid="true"' in page

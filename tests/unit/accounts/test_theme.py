@@ -21,6 +21,8 @@ def test_a_made_up_theme_is_ignored(client: Client, db: None) -> None:
     assert '<html lang="en">' in client.get("/status/").content.decode()
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"]
+)
 def test_the_way_back_stays_on_the_site(client: Client, db: None, target: str) -> None:
     assert client.post("/theme/", {"theme": "dark", "next": target})["Location"] == "/"

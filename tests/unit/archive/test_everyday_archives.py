@@ -1,4 +1,6 @@
-"""Archives as people's systems make them: what is taken, what is left out, and what is said about it."""
+"""Archives as people's systems make them: what is taken, what is left out, and what is said about
+it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def zip_file(path: Path, files: dict[str, bytes], system: int = 3) -> Path:
     return path
 
 
-def tar_bytes(files: dict[str, bytes], links: dict[str, str] | None = None, **options: object) -> bytes:
+def tar_bytes(
+    files: dict[str, bytes], links: dict[str, str] | None = None, **options: object
+) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", **options) as tar:  # type: ignore[call-overload]
         for name, data in files.items():
@@ -117,7 +121,9 @@ def test_environments_and_caches_are_left_out_and_named(tmp_path: Path) -> None:
         ".git/HEAD": b"",
     }
     path = tmp_path / "a.tar.gz"
-    path.write_bytes(gzip.compress(tar_bytes(files, {"my env/bin/python": "/usr/bin/python3", ".git/x": "/etc"})))
+    path.write_bytes(
+        gzip.compress(tar_bytes(files, {"my env/bin/python": "/usr/bin/python3", ".git/x": "/etc"}))
+    )
     snapshot = read_archive(path)
     assert set(map(str, snapshot.files)) == NAMES
     assert snapshot.left_out == (".git (2 files)", "my env/ (2 files)", "node_modules (1 file)")

@@ -68,7 +68,14 @@ def test_a_folder_stays_when_the_dockerfile_is_outside_it(tmp_path: Path):
 
 
 def test_junk_is_left_out_and_does_not_prevent_stripping(tmp_path: Path):
-    names = ["p/Dockerfile", "__MACOSX/p/._Dockerfile", "p/.DS_Store", "p/__pycache__/a.pyc", "p/.git/HEAD", "p/b.pyc"]
+    names = [
+        "p/Dockerfile",
+        "__MACOSX/p/._Dockerfile",
+        "p/.DS_Store",
+        "p/__pycache__/a.pyc",
+        "p/.git/HEAD",
+        "p/b.pyc",
+    ]
     path = write_zip(tmp_path / "a.zip", dict.fromkeys(names, b"x"))
     assert set(map(str, read_archive(path).files)) == {"Dockerfile"}
 

@@ -1,4 +1,6 @@
-"""The streaming check on streams written by hand: honest, collected first, glued together, and malformed."""
+"""The streaming check on streams written by hand: honest, collected first, glued together, and
+malformed.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,16 @@ CASE = {"path": "/v1/chat/completions", "json": {"stream": True}}
 
 
 def event(document: Any) -> bytes:
-    return b"data: " + (document if isinstance(document, str) else json.dumps(document)).encode() + b"\n\n"
+    return (
+        b"data: "
+        + (document if isinstance(document, str) else json.dumps(document)).encode()
+        + b"\n\n"
+    )
 
 
-def streamed(times: list[float], total: float, *, tokens: int | None = None, end: str = "[DONE]") -> Response:
+def streamed(
+    times: list[float], total: float, *, tokens: int | None = None, end: str = "[DONE]"
+) -> Response:
     response = Response("POST", "/v1/chat/completions", {}, b"", "app", 100.0, 0.0, status=200)
     for at in times:
         response.chunks.append((100.0 + at, event({"choices": [{"delta": {"content": "a "}}]})))
@@ -106,11 +114,15 @@ def test_what_a_lab_finds_wrong_with_an_answer_fails() -> None:
 
 def test_pieces_that_hold_no_text_are_not_an_early_first_piece() -> None:
     response = streamed([2.0 + n / 1000 for n in range(20)], 2.1)
-    response.chunks.insert(0, (100.01, event({"choices": [{"delta": {"role": "assistant", "content": ""}}]})))
+    response.chunks.insert(
+        0, (100.01, event({"choices": [{"delta": {"role": "assistant", "content": ""}}]}))
+    )
     assert read_stream(response, StreamingParams()).arrivals[0] == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize("broken", [streamed([], 1.0), streamed(EVEN, 2.1, tokens=0), streamed(EVEN, 2.1, end="{}")])
+@pytest.mark.parametrize(
+    "broken", [streamed([], 1.0), streamed(EVEN, 2.1, tokens=0), streamed(EVEN, 2.1, end="{}")]
+)
 def test_a_malformed_stream_fails_with_the_reason(broken: Response) -> None:
     found = judge(broken)
     assert found.outcome is Outcome.FAILED

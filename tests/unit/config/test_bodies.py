@@ -33,7 +33,9 @@ async def answer(method: str, path: str, said: int | None, chunks: list[int]) ->
         sent.append(message)
 
     headers = [] if said is None else [(b"Content-Length", str(said).encode())]
-    await bound(app)({"type": "http", "method": method, "path": path, "headers": headers}, receive, send)
+    await bound(app)(
+        {"type": "http", "method": method, "path": path, "headers": headers}, receive, send
+    )
     return sent[0]["status"], taken
 
 

@@ -44,7 +44,11 @@ BROKEN: dict[str, bytes] = {
 def connection(tmp_path: Path) -> Iterator[Any]:
     broker.install()
     broker.FileTransport.global_state.clear()  # Kombu keeps the bindings of a process, and each test has its own folder
-    options = {"data_folder_in": str(tmp_path), "data_folder_out": str(tmp_path), "control_folder": str(tmp_path / "c")}
+    options = {
+        "data_folder_in": str(tmp_path),
+        "data_folder_out": str(tmp_path),
+        "control_folder": str(tmp_path / "c"),
+    }
     (tmp_path / "c").mkdir()
     with Connection("filesystem://", transport_options=options) as found:
         yield found
@@ -57,7 +61,9 @@ def test_what_comes_after_a_broken_message_is_delivered(
     got: list[Any] = []
     queue = Queue("celery", Exchange("celery"), routing_key="celery")
     (tmp_path / "0_broken.celery.msg").write_bytes(BROKEN[name])
-    connection.Producer().publish({"run": 1}, exchange=queue.exchange, routing_key="celery", declare=[queue])
+    connection.Producer().publish(
+        {"run": 1}, exchange=queue.exchange, routing_key="celery", declare=[queue]
+    )
 
     def take(body: Any, message: Any) -> None:
         message.ack()

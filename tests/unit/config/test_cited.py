@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-FILES = [path for top in ("grader", "labs", "platform") for path in sorted((ROOT / top).rglob("*.py"))]
+FILES = [
+    path for top in ("grader", "labs", "platform") for path in sorted((ROOT / top).rglob("*.py"))
+]
 SECTION = re.compile(r"docs/([a-z-]+)\.md, '([^']+)'((?: and '[^']+')*)")
 
 

@@ -12,7 +12,9 @@ from config import env
 GOOD = "kJ8-vX2_pQ9wL4mN7rT1yU6iO3aS5dF0gH-zC_bV"
 
 
-@pytest.mark.parametrize(("word", "value"), [("1", True), ("TRUE", True), ("off", False), ("", False)])
+@pytest.mark.parametrize(
+    ("word", "value"), [("1", True), ("TRUE", True), ("off", False), ("", False)]
+)
 def test_envbool_reads_words(monkeypatch, word: str, value: bool) -> None:
     monkeypatch.setenv("X", word)
     assert env.envbool("X", not value) is value
@@ -86,8 +88,12 @@ def start(tmp_path: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     root = Path(__file__).resolve().parents[3]
     variables = {"PATH": "/usr/bin:/bin", "SEATRIAL_HOME": str(tmp_path), **changes}
     places = [str(root / "platform"), str(root)]
-    code = f"import sys; sys.path[:0] = {places!r}; from config import settings as s; print(s.DEBUG)"
-    return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
+    code = (
+        f"import sys; sys.path[:0] = {places!r}; from config import settings as s; print(s.DEBUG)"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,9 +101,16 @@ def start(tmp_path: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     [
         ({"SEATRIAL_PRODUCTION": "1"}, "SEATRIAL_SECRET_KEY is not set"),
         ({"SEATRIAL_PRODUCTION": "1", "SEATRIAL_SECRET_KEY": "short"}, "too easy to guess"),
-        ({"SEATRIAL_PRODUCTION": "1", "SEATRIAL_SECRET_KEY": GOOD, "SEATRIAL_DEBUG": "1"}, "SEATRIAL_DEBUG"),
         (
-            {"SEATRIAL_PRODUCTION": "1", "SEATRIAL_SECRET_KEY": GOOD, "SEATRIAL_ALLOWED_HOSTS": "*"},
+            {"SEATRIAL_PRODUCTION": "1", "SEATRIAL_SECRET_KEY": GOOD, "SEATRIAL_DEBUG": "1"},
+            "SEATRIAL_DEBUG",
+        ),
+        (
+            {
+                "SEATRIAL_PRODUCTION": "1",
+                "SEATRIAL_SECRET_KEY": GOOD,
+                "SEATRIAL_ALLOWED_HOSTS": "*",
+            },
             "must name the hosts",
         ),
         ({"SEATRIAL_BASE_URL": "lab.example.org"}, "SEATRIAL_BASE_URL"),

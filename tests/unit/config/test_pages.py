@@ -19,7 +19,8 @@ POLICY = [
 
 
 @pytest.mark.parametrize(
-    "address", ["/", "/status/", "/healthz", "/accounts/login/", "/accounts/signup/", "/no-such-page"]
+    "address",
+    ["/", "/status/", "/healthz", "/accounts/login/", "/accounts/signup/", "/no-such-page"],
 )
 def test_every_page_carries_the_policy(client: Client, db: None, address: str) -> None:
     policy = client.get(address)["Content-Security-Policy"]
@@ -29,7 +30,8 @@ def test_every_page_carries_the_policy(client: Client, db: None, address: str) -
 
 
 @pytest.mark.parametrize(
-    "address", ["/", "/status/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"]
+    "address",
+    ["/", "/status/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"],
 )
 def test_pages_have_no_inline_style_or_script(client: Client, db: None, address: str) -> None:
     page = client.get(address).content.decode()
@@ -44,8 +46,12 @@ async def test_the_policy_holds_for_async_requests(async_client, db: None) -> No
     assert "script-src 'self'" in response["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("name", ["seatrial.css", "seatrial.js", "htmx.min.js", "fonts/instrument-sans.woff2"])
-def test_static_files_are_served_without_a_web_server_in_front(client: Client, db: None, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["seatrial.css", "seatrial.js", "htmx.min.js", "fonts/instrument-sans.woff2"]
+)
+def test_static_files_are_served_without_a_web_server_in_front(
+    client: Client, db: None, name: str
+) -> None:
     response = client.get(f"/static/webui/{name}")
     assert response.status_code == 200
     assert len(b"".join(response)) > 1000
@@ -119,7 +125,12 @@ def test_500_has_our_page_and_a_reference(client: Client, db: None, monkeypatch)
 
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize(
-    "error", [OperationalError("database is locked"), InterfaceError("closed"), OSError(28, "No space left on device")]
+    "error",
+    [
+        OperationalError("database is locked"),
+        InterfaceError("closed"),
+        OSError(28, "No space left on device"),
+    ],
 )
 def test_storage_that_fails_for_a_while_is_503_and_says_what_to_do(
     client: Client, db: None, monkeypatch, error: Exception, plain: bool

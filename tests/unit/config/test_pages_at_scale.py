@@ -1,4 +1,6 @@
-"""A page costs the same whether a learner has three runs or sixty: as many queries, as many rows read."""
+"""A page costs the same whether a learner has three runs or sixty: as many queries, as many rows
+read.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ def test_lists_of_runs_read_no_plots(client: Any, ada: Any, graded: Any) -> None
         assert not whole, address
 
 
-@pytest.mark.parametrize("table", ["gradingrun", "runevent", "checkresult", "evidence", "submission"])
+@pytest.mark.parametrize(
+    "table", ["gradingrun", "runevent", "checkresult", "evidence", "submission"]
+)
 def test_the_administration_counts_no_millions(
     client: Any, django_user_model: Any, ada: Any, graded: Any, table: str
 ) -> None:
@@ -89,7 +93,9 @@ def test_the_administration_counts_no_millions(
     assert all("LIMIT" in sql for sql in counts)
 
 
-def test_a_bounded_count_says_that_there_is_more(ada: Any, graded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bounded_count_says_that_there_is_more(
+    ada: Any, graded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from webui.paging import BoundedPaginator
 
     monkeypatch.setattr(BoundedPaginator, "most", 2)
@@ -107,9 +113,19 @@ def test_a_replaced_pass_is_no_pass_any_more(ada: Any, ivan: Any, graded: Any) -
     from submissions.models import RegradeBatch
 
     old = graded(ada, "passed")
-    batch = RegradeBatch.objects.create(lab_version=old.lab_version, grader_version="2", started_by=ivan)
-    fields = {"batch": batch, "replaces": old, "state": "finished", "verdict": "failed", "score": 20}
-    GradingRun.objects.create(submission=old.submission, lab_version=old.lab_version, seed="s", **fields)
+    batch = RegradeBatch.objects.create(
+        lab_version=old.lab_version, grader_version="2", started_by=ivan
+    )
+    fields = {
+        "batch": batch,
+        "replaces": old,
+        "state": "finished",
+        "verdict": "failed",
+        "score": 20,
+    }
+    GradingRun.objects.create(
+        submission=old.submission, lab_version=old.lab_version, seed="s", **fields
+    )
     assert progress.standings(ada)["llm-serving"].best == "passed"
     RegradeBatch.objects.update(published_at=timezone.now())
     assert progress.standings(ada)["llm-serving"].best == "failed"

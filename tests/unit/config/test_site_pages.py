@@ -1,4 +1,6 @@
-"""The pages around the labs: documents, dashboard, what browsers and crawlers ask for, account pages of allauth."""
+"""The pages around the labs: documents, dashboard, what browsers and crawlers ask for, account
+pages of allauth.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def test_strangers_see_the_introduction_and_learners_a_dashboard(client: Client,
     assert "Sea trials for AI" in text_of(client, "/about/")
 
 
-@pytest.mark.parametrize("path", ["/accounts/email/", "/accounts/reauthenticate/", "/accounts/password/change/"])
+@pytest.mark.parametrize(
+    "path", ["/accounts/email/", "/accounts/reauthenticate/", "/accounts/password/change/"]
+)
 def test_no_account_page_looks_like_another_product(client: Client, ada: Any, path: str) -> None:
     client.force_login(ada)
     page = text_of(client, path)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from grader.dockerfile.bases import PATTERNS, Allowed, Found, allowed, by_name_alone, operators_patterns, public_name
+from grader.dockerfile.bases import (
+    PATTERNS,
+    Allowed,
+    Found,
+    allowed,
+    by_name_alone,
+    operators_patterns,
+    public_name,
+)
 from grader.images.public import STAND_INS
 
 HOST = "registry.example"
@@ -66,7 +74,11 @@ def test_a_public_image_is_looked_for_once_and_the_log_says_what_it_is() -> None
 
     def find(name: str) -> Found:
         asked.append(name)
-        return Found(None, advice="None here.") if name.startswith("ubuntu") else Found("sha256:1", f"{name} is one")
+        return (
+            Found(None, advice="None here.")
+            if name.startswith("ubuntu")
+            else Found("sha256:1", f"{name} is one")
+        )
 
     bases = Allowed({"seatrial/runtime:1": "sha256:0"}, PATTERNS, find)
     assert bases.resolve("python:3.12-slim") == bases.resolve("python:3.12-slim") == "sha256:1"

@@ -1,4 +1,6 @@
-"""Channels without an engine: frames, lines, floods, back-pressure and ends, over a pair of sockets."""
+"""Channels without an engine: frames, lines, floods, back-pressure and ends, over a pair of
+sockets.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,12 @@ def ends() -> Iterator[tuple[DockerChannel, socket.socket]]:
 
 @pytest.mark.parametrize("size", [1, 3, 7, 8, 9, 1000])
 def test_frames_may_come_in_any_pieces(size):
-    data = frame(STDOUT, b"hello ") + frame(STDERR, b"oops") + frame(STDOUT, b"") + frame(STDOUT, b"world")
+    data = (
+        frame(STDOUT, b"hello ")
+        + frame(STDERR, b"oops")
+        + frame(STDOUT, b"")
+        + frame(STDOUT, b"world")
+    )
     demux, out = Demux(), {STDOUT: b"", STDERR: b""}
     for at in range(0, len(data), size):
         for stream, piece in demux.feed(data[at : at + size]):
@@ -62,7 +69,9 @@ def test_lines_before_the_end_are_delivered_and_then_the_reason(ends):
     theirs.sendall(frame(STDERR, b"Traceback \x1b[31mbad") + frame(STDOUT, b"last\n"))
     theirs.close()
     assert channel.receive(5) == "last"
-    with pytest.raises(SandboxError, match=r"probe is gone: it ended; it last said: Traceback \\x1b\[31mbad"):
+    with pytest.raises(
+        SandboxError, match=r"probe is gone: it ended; it last said: Traceback \\x1b\[31mbad"
+    ):
         channel.receive(5)
     assert channel.stderr() == "Traceback \\x1b[31mbad"
 

@@ -1,4 +1,6 @@
-"""What the engine is asked for, without an engine: every bound that the design names is in the request."""
+"""What the engine is asked for, without an engine: every bound that the design names is in the
+request.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def config(party: PartySpec, **changes):
 def test_every_container_is_hardened(made):
     assert made["CapDrop"] == ["ALL"]
     assert made["SecurityOpt"][0] == "no-new-privileges:true"
-    assert json.loads(made["SecurityOpt"][1].removeprefix("seccomp="))["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert (
+        json.loads(made["SecurityOpt"][1].removeprefix("seccomp="))["defaultAction"]
+        == "SCMP_ACT_ERRNO"
+    )
     assert made["ReadonlyRootfs"] is True
     assert made["IpcMode"] == "private"
     assert made["Memory"] == made["MemorySwap"] > 0
@@ -71,7 +76,8 @@ def test_the_learners_container():
 
 def test_the_probe_goes_first_and_nobody_else():
     shares = {
-        role: config(PartySpec(role, role, IMAGE))["CpuShares"] for role in ("app", "baseline", "sidecar", "probe")
+        role: config(PartySpec(role, role, IMAGE))["CpuShares"]
+        for role in ("app", "baseline", "sidecar", "probe")
     }
     assert shares == {"app": 1024, "baseline": 1024, "sidecar": 1024, "probe": 8192}
 
@@ -81,7 +87,9 @@ def test_cpu_never_exceeds_what_the_engine_has():
 
 
 def test_the_channel_is_not_logged_by_the_engine():
-    assert config(PartySpec("probe", "probe", IMAGE, interactive=True))["LogConfig"]["Type"] == "none"
+    assert (
+        config(PartySpec("probe", "probe", IMAGE, interactive=True))["LogConfig"]["Type"] == "none"
+    )
 
 
 def test_the_baseline_gets_what_the_app_gets():
@@ -90,21 +98,29 @@ def test_the_baseline_gets_what_the_app_gets():
 
 
 def test_volumes_of_the_image_become_bounded_tmpfs():
-    made = config(PartySpec("app", "app", IMAGE, tmp_mb=8), volumes=("/cache/", "var/lib/x", "/data"))
+    made = config(
+        PartySpec("app", "app", IMAGE, tmp_mb=8), volumes=("/cache/", "var/lib/x", "/data")
+    )
     assert set(made["Tmpfs"]) == {"/tmp", "/cache", "/var/lib/x", "/data"}
     made = config(PartySpec("app", "app", IMAGE, data_mb=8), volumes=("/data",), data="v1")
     assert set(made["Tmpfs"]) == {"/tmp"}
     assert made["Mounts"][0]["VolumeOptions"] == {"NoCopy": True}
 
 
-@pytest.mark.parametrize("path", ["/", "", "/proc", "/proc/sys", "/sys", "/dev/shm", "/x/../proc", "//proc/1"])
+@pytest.mark.parametrize(
+    "path", ["/", "", "/proc", "/proc/sys", "/sys", "/dev/shm", "/x/../proc", "//proc/1"]
+)
 def test_volumes_over_the_system_are_refused(path):
     with pytest.raises(LearnerError, match="volume at /"):
         config(PartySpec("app", "app", IMAGE), volumes=(path,))
 
 
 def test_names_get_loopback_addresses_in_order():
-    assert hosts_file(("app", "models", "db")) == {"app": "127.0.0.2", "models": "127.0.0.3", "db": "127.0.0.4"}
+    assert hosts_file(("app", "models", "db")) == {
+        "app": "127.0.0.2",
+        "models": "127.0.0.3",
+        "db": "127.0.0.4",
+    }
     made = pause_host_config(API, ("app", "models"))
     assert sorted(made["ExtraHosts"]) == ["app:127.0.0.2", "models:127.0.0.3"]
     assert made["Dns"] == ["127.0.0.1"]
@@ -113,7 +129,10 @@ def test_names_get_loopback_addresses_in_order():
 
 def test_environment_has_home_and_port_and_the_lab_has_the_last_word():
     assert environment(PartySpec("a", "app", IMAGE, port=80)) == {"HOME": "/tmp", "PORT": "80"}
-    assert environment(PartySpec("a", "app", IMAGE, port=80, env={"PORT": "81", "X": "y"}))["PORT"] == "81"
+    assert (
+        environment(PartySpec("a", "app", IMAGE, port=80, env={"PORT": "81", "X": "y"}))["PORT"]
+        == "81"
+    )
     assert environment(PartySpec("a", "app", IMAGE)) == {"HOME": "/tmp"}
 
 
@@ -125,17 +144,41 @@ def test_data_is_bounded_and_private():
 
 def test_seccomp_names_nothing_that_it_should_shut():
     profile = json.loads(seccomp_profile())
-    allowed = {n for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ALLOW" for n in rule["names"]}
-    for name in ("io_uring_setup", "clone3", "unshare", "setns", "mount", "ptrace", "bpf", "keyctl", "socketcall"):
+    allowed = {
+        n
+        for rule in profile["syscalls"]
+        if rule["action"] == "SCMP_ACT_ALLOW"
+        for n in rule["names"]
+    }
+    for name in (
+        "io_uring_setup",
+        "clone3",
+        "unshare",
+        "setns",
+        "mount",
+        "ptrace",
+        "bpf",
+        "keyctl",
+        "socketcall",
+    ):
         assert name not in allowed
     assert {"read", "mmap", "futex", "epoll_wait", "accept4", "sendfile"} <= allowed
-    families = [rule["args"][0]["value"] for rule in profile["syscalls"] if rule["names"] == ["socket"]]
+    families = [
+        rule["args"][0]["value"] for rule in profile["syscalls"] if rule["names"] == ["socket"]
+    ]
     assert families == [1, 2, 10, 16]
-    assert all(a["op"] == "SCMP_CMP_EQ" for r in profile["syscalls"] if r["names"] == ["socket"] for a in r["args"])
+    assert all(
+        a["op"] == "SCMP_CMP_EQ"
+        for r in profile["syscalls"]
+        if r["names"] == ["socket"]
+        for a in r["args"]
+    )
 
 
 def test_each_role_has_a_user_of_its_own() -> None:
-    """A learner's 200 listeners took 191 of 200 requests from the balancer: both were the same user."""
+    """A learner's 200 listeners took 191 of 200 requests from the balancer: both were the same
+    user.
+    """
     assert len({*USERS.values(), PAUSE_USER}) == 5
     assert USERS["app"] == "10001:10001"
 

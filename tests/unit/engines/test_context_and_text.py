@@ -21,7 +21,10 @@ PLAN = Plan("FROM sha256:aa\n")
 
 
 def snapshot(**texts: str) -> Snapshot:
-    files = {PurePosixPath(name.replace("__", "/")): SourceFile(text.encode()) for name, text in texts.items()}
+    files = {
+        PurePosixPath(name.replace("__", "/")): SourceFile(text.encode())
+        for name, text in texts.items()
+    }
     return Snapshot(files, "d")
 
 
@@ -66,16 +69,30 @@ def test_a_folder_by_a_name_of_ours_is_an_ordinary_folder(folder: str):
 def test_dockerignore_is_applied_by_us():
     given = snapshot(**{".dockerignore": "*.log\n# note\ndata\n!data/keep\n", "a.log": "", "b": ""})
     found = members(given)
-    assert set(found) == {context.DOCKERFILE, ".dockerignore", "project", "project/.dockerignore", "project/b"}
+    assert set(found) == {
+        context.DOCKERFILE,
+        ".dockerignore",
+        "project",
+        "project/.dockerignore",
+        "project/b",
+    }
     assert b"*.log" not in found[".dockerignore"][0]
 
 
 def test_files_with_another_mode_stand_there_a_second_time():
     plan = Plan(
-        "x\n", modes=(ModeCopy("seatrial/mode-0", 0o750, ("bin", "*.sh")),), files={"seatrial/text-0/E": (b"e", 0o600)}
+        "x\n",
+        modes=(ModeCopy("seatrial/mode-0", 0o750, ("bin", "*.sh")),),
+        files={"seatrial/text-0/E": (b"e", 0o600)},
     )
-    found = members(snapshot(**{"bin__deep__a": "1", "run.sh": "2", "other": "3", "src__b.sh": "4"}), plan)
-    ours = {name: (data, mode) for name, (data, mode, _) in found.items() if name.startswith("seatrial/")}
+    found = members(
+        snapshot(**{"bin__deep__a": "1", "run.sh": "2", "other": "3", "src__b.sh": "4"}), plan
+    )
+    ours = {
+        name: (data, mode)
+        for name, (data, mode, _) in found.items()
+        if name.startswith("seatrial/")
+    }
     assert ours == {
         "seatrial/text-0/E": (b"e", 0o600),
         "seatrial/mode-0/bin": (b"", 0o750),
@@ -143,7 +160,11 @@ def test_many_patterns_against_a_deep_project_cost_little():
     """It took the worker over a minute, outside of every limit."""
     many = b"**/a/*b*/**/*c?d*\n" * 200
     hostile = Ignore(b"*/" * 5000 + b"\n" + many + b"never/read\n*\n" * 4000)
-    paths = [PurePosixPath(*[f"{n}abcabc" for _ in range(19)], f"f{m}") for n in range(20) for m in range(100)]
+    paths = [
+        PurePosixPath(*[f"{n}abcabc" for _ in range(19)], f"f{m}")
+        for n in range(20)
+        for m in range(100)
+    ]
     began = time.process_time()
     assert not any(hostile.ignores(path) for path in paths)
     assert time.process_time() - began < 8

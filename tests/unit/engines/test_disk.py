@@ -59,11 +59,17 @@ def test_finished_layers_are_counted_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked.count(tmp_path / "one") == 3
 
 
-def test_scarce_is_told_by_space_and_by_inodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scarce_is_told_by_space_and_by_inodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = os.statvfs(tmp_path)
     assert not disk.is_scarce(tmp_path)
     for name, value in (("f_bavail", 10), ("f_favail", 5)):
-        fields = {n: getattr(real, n) for n in ("f_bavail", "f_frsize", "f_files", "f_favail")} | {"f_files": 1000}
+        fields = {n: getattr(real, n) for n in ("f_bavail", "f_frsize", "f_files", "f_favail")} | {
+            "f_files": 1000
+        }
         fields |= {"f_favail": 10**6, name: value}
-        monkeypatch.setattr(disk.os, "statvfs", lambda _path, fields=fields: type("Seen", (), fields))
+        monkeypatch.setattr(
+            disk.os, "statvfs", lambda _path, fields=fields: type("Seen", (), fields)
+        )
         assert disk.is_scarce(tmp_path)

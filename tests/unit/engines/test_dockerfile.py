@@ -1,4 +1,6 @@
-"""Everyday Dockerfiles: what is harmless is taken and written anew, and what was done about it is said."""
+"""Everyday Dockerfiles: what is harmless is taken and written anew, and what was done about it is
+said.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,11 @@ COPY --from=0 /b /b
     )
     lines = made.text.splitlines()
     assert lines[0] == f"FROM {HELD} AS stage-0"
-    assert lines[2:5] == ["ARG PY=3.13", f"ARG TARGETARCH={host_platform().split('/')[1]}", "RUN make"]
+    assert lines[2:5] == [
+        "ARG PY=3.13",
+        f"ARG TARGETARCH={host_platform().split('/')[1]}",
+        "RUN make",
+    ]
     assert lines[-2:] == ['COPY --from=stage-0 ["/a", "/a"]', 'COPY --from=stage-0 ["/b", "/b"]']
     assert any("syntax" in note for note in made.notes)
     assert any("--platform" in note for note in made.notes)
@@ -63,13 +69,22 @@ COPY --from=0 /b /b
         ("RUN --network=default x", ["RUN x"]),
         ("RUN [ -f x ] && echo y", ['RUN ["/bin/sh", "-c", "[ -f x ] && echo y"]']),
         ('RUN ["a", "b"]', ['RUN ["a", "b"]']),
-        ('RUN <<EOF\nset -e\necho "$HOME"\nEOF', ['RUN ["/bin/sh", "-c", "set -e\\necho \\"$HOME\\"\\n"]']),
-        ("RUN cat <<'A' > /x\nADD y\nA", ['RUN ["/bin/sh", "-c", "cat <<\'A\' > /x\\nADD y\\nA\\n"]']),
+        (
+            'RUN <<EOF\nset -e\necho "$HOME"\nEOF',
+            ['RUN ["/bin/sh", "-c", "set -e\\necho \\"$HOME\\"\\n"]'],
+        ),
+        (
+            "RUN cat <<'A' > /x\nADD y\nA",
+            ['RUN ["/bin/sh", "-c", "cat <<\'A\' > /x\\nADD y\\nA\\n"]'],
+        ),
         ("RUN cat <<-A\n\tx\n\tA", ['RUN ["/bin/sh", "-c", "cat <<-A\\nx\\nA\\n"]']),
         ("RUN cat <<< hello", ['RUN ["/bin/sh", "-c", "cat <<< hello"]']),
         ("RUN echo $((1<<2))", ['RUN ["/bin/sh", "-c", "echo $((1<<2))"]']),
         ("RUN echo é", ["RUN echo é"]),
-        ("COPY --link --chown=app:app a b /c/", ['COPY --chown=app:app ["project/a", "project/b", "/c/"]']),
+        (
+            "COPY --link --chown=app:app a b /c/",
+            ['COPY --chown=app:app ["project/a", "project/b", "/c/"]'],
+        ),
         ("ADD a /a", ['COPY ["project/a", "/a"]']),
         ("ADD x.zip /a", ['COPY ["project/x.zip", "/a"]']),
         ("COPY . .", ['COPY ["project", "."]']),
@@ -80,7 +95,10 @@ COPY --from=0 /b /b
         ("ENV OLD some value", ["ENV OLD some value"]),
         ("ARG A B=2", ["ARG A", "ARG B=2"]),
         ("EXPOSE 80/tcp 8000-8010 $PORT", []),
-        ('SHELL ["/bin/bash", "-c"]\nRUN <<E\nx\nE', ['SHELL ["/bin/bash", "-c"]', 'RUN ["/bin/bash", "-c", "x\\n"]']),
+        (
+            'SHELL ["/bin/bash", "-c"]\nRUN <<E\nx\nE',
+            ['SHELL ["/bin/bash", "-c"]', 'RUN ["/bin/bash", "-c", "x\\n"]'],
+        ),
         ("ENTRYPOINT [ ]\nCMD python app.py", ["ENTRYPOINT []", "CMD python app.py"]),
         ("LABEL a=b\nMAINTAINER x\nHEALTHCHECK NONE\nSTOPSIGNAL SIGINT", []),
         ("RUN a\r\nRUN b\r\n", ["RUN a", "RUN b"]),
@@ -98,7 +116,10 @@ def test_a_script_with_its_own_interpreter_is_run_by_it() -> None:
 
 
 def test_a_heredoc_of_copy_becomes_a_file_of_the_context() -> None:
-    made = plan(f"FROM {BASE}\nCOPY <<'EOF' /etc/app.conf\na=$b\nEOF\nCOPY <<one <<two /x/\n1\none\n2\ntwo\n")
+    made = plan(
+        f"FROM {BASE}\nCOPY <<'EOF' /etc/app.conf\na=$b\nEOF\nCOPY <<one <<two "
+        "/x/\n1\none\n2\ntwo\n"
+    )
     assert dict(made.files) == {
         "seatrial/text-0/EOF": (b"a=$b\n", 0o644),
         "seatrial/text-1/one": (b"1\n", 0o644),
@@ -110,7 +131,10 @@ def test_a_heredoc_of_copy_becomes_a_file_of_the_context() -> None:
 
 def test_a_mode_is_given_to_files_of_the_context() -> None:
     """No step of the image sets it: it works for any user, and without a shell."""
-    made = plan(f"FROM {BASE}\nUSER app\nCOPY --chmod=0755 run.sh bin/*.sh /usr/bin/\nCOPY --chmod=600 <<A /a\nx\nA\n")
+    made = plan(
+        f"FROM {BASE}\nUSER app\nCOPY --chmod=0755 run.sh bin/*.sh /usr/bin/\nCOPY --chmod=600 <<A "
+        "/a\nx\nA\n"
+    )
     assert made.text.splitlines()[3:] == [
         'COPY ["seatrial/mode-0/run.sh", "seatrial/mode-0/bin/*.sh", "/usr/bin/"]',
         'COPY ["seatrial/text-0/A", "/a"]',
@@ -146,7 +170,10 @@ def test_volumes_stand_at_the_very_end() -> None:
 
 def test_scratch_and_allowed_images_to_copy_from() -> None:
     assert plan("FROM scratch\nCOPY a /\n").text.startswith("FROM scratch AS stage-0\nLABEL")
-    assert f'COPY --from={HELD} ["/usr/local", "/x"]' in plan(f"FROM {BASE}\nCOPY --from={BASE} /usr/local /x\n").text
+    assert (
+        f'COPY --from={HELD} ["/usr/local", "/x"]'
+        in plan(f"FROM {BASE}\nCOPY --from={BASE} /usr/local /x\n").text
+    )
 
 
 def test_all_faults_come_at_once_with_their_lines() -> None:
@@ -185,15 +212,23 @@ def test_the_error_names_every_fault() -> None:
 
 
 def test_a_base_that_is_not_allowed_is_the_only_fault_of_what_follows() -> None:
-    assert faults("FROM alpine\nRUN apk add x\nCOPY a b\n") == ["1: there is no base image 'alpine' here"]
+    assert faults("FROM alpine\nRUN apk add x\nCOPY a b\n") == [
+        "1: there is no base image 'alpine' here"
+    ]
 
 
-FILES = {PurePosixPath(name): b"" for name in ("app/main.py", "requirements.txt", "README.md", "docs/a.md")}
+FILES = {
+    PurePosixPath(name): b""
+    for name in ("app/main.py", "requirements.txt", "README.md", "docs/a.md")
+}
 
 
 def linted(text: str, **more: bytes) -> list[str]:
     files = {**FILES, PurePosixPath("Dockerfile"): text.encode()}
-    files |= {PurePosixPath(name.replace("__", "/").replace("_", ".")): data for name, data in more.items()}
+    files |= {
+        PurePosixPath(name.replace("__", "/").replace("_", ".")): data
+        for name, data in more.items()
+    }
     return [f"{fault.text} {fault.advice}" for fault in lint(files, BASES)]
 
 
@@ -207,7 +242,9 @@ def test_sources_that_are_there_are_no_fault(copy: str) -> None:
 
 
 def test_sources_that_are_missing_are_faults_with_a_hint() -> None:
-    found = linted(f"FROM {BASE}\nCOPY Requirements.txt /\nCOPY main.py /\nCOPY *.toml /\nCOPY ../x /\n")
+    found = linted(
+        f"FROM {BASE}\nCOPY Requirements.txt /\nCOPY main.py /\nCOPY *.toml /\nCOPY ../x /\n"
+    )
     assert len(found) == 4
     assert "'requirements.txt'" in found[0]
     assert "'app/main.py'" in found[1]
@@ -221,7 +258,10 @@ def test_a_source_in_dockerignore_is_missing() -> None:
 
 def test_a_script_with_windows_line_ends_is_named() -> None:
     text = f'FROM {BASE}\nCOPY . .\nCMD ["./start.sh"]\n'
-    assert any("start.sh" in fault and "LF" in fault for fault in linted(text, start_sh=b"#!/bin/sh\r\nexec x\r\n"))
+    assert any(
+        "start.sh" in fault and "LF" in fault
+        for fault in linted(text, start_sh=b"#!/bin/sh\r\nexec x\r\n")
+    )
     assert linted(text, start_sh=b"#!/bin/sh\nexec x\n") == []
     assert linted(f"FROM {BASE}\nCOPY . .\nCMD x\n", unused_sh=b"#!/bin/sh\r\n") == []
 

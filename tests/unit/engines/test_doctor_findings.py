@@ -51,12 +51,24 @@ def test_each_gap_is_named_with_advice(change, what):
 
 
 def test_what_the_engine_says():
-    info = {"ServerVersion": "29", "CgroupVersion": "2", "SwapLimit": True, "Runtimes": {"runc": {}, "runsc": {}}}
-    levels = {f.what: f.level for f in engine_findings({**info, "SecurityOptions": ["name=seccomp", "name=userns"]})}
+    info = {
+        "ServerVersion": "29",
+        "CgroupVersion": "2",
+        "SwapLimit": True,
+        "Runtimes": {"runc": {}, "runsc": {}},
+    }
+    levels = {
+        f.what: f.level
+        for f in engine_findings({**info, "SecurityOptions": ["name=seccomp", "name=userns"]})
+    }
     assert "kernel isolation" not in levels
     assert levels["root in builds"] == "ok"
     bare = {f.what: f.level for f in engine_findings({"SwapLimit": False})}
-    assert (bare["seccomp"], bare["root in builds"], bare["swap limit"]) == ("broken", "open", "open")
+    assert (bare["seccomp"], bare["root in builds"], bare["swap limit"]) == (
+        "broken",
+        "open",
+        "open",
+    )
 
 
 def test_disk(tmp_path, monkeypatch):

@@ -17,7 +17,9 @@ from grader.spec import SourceFile
 
 LABELS = RunLabels("r1", 1, "here", 2**40)
 IMAGE = ImageRef("sha256:1")
-REQUEST = BuildRequest(Snapshot({PurePosixPath("Dockerfile"): SourceFile(b"FROM x")}, "d1"), {}, LABELS, 10)
+REQUEST = BuildRequest(
+    Snapshot({PurePosixPath("Dockerfile"): SourceFile(b"FROM x")}, "d1"), {}, LABELS, 10
+)
 
 
 def opened(**scripts: Script) -> FakePod:
@@ -114,7 +116,10 @@ def test_builds_and_held_images():
 def test_sweep_follows_the_rules():
     sandbox = FakeSandbox(installation="here")
     old = RunLabels("r0", 1, "elsewhere", 1)
-    mine, other = sandbox.open_pod(LABELS, ()), sandbox.open_pod(RunLabels("r9", 1, "elsewhere", 2**40), ())
+    mine, other = (
+        sandbox.open_pod(LABELS, ()),
+        sandbox.open_pod(RunLabels("r9", 1, "elsewhere", 2**40), ()),
+    )
     expired = sandbox.open_pod(old, ())
     assert sandbox.sweep(is_alive=lambda run, fence: (run, fence) == ("r1", 1)) == 1
     assert (mine.destroyed, other.destroyed, expired.destroyed) == (False, False, True)

@@ -1,4 +1,6 @@
-"""Labels survive the way to the engine and back; the engine's errors become ours; logs and text stay bounded."""
+"""Labels survive the way to the engine and back; the engine's errors become ours; logs and text
+stay bounded.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,13 @@ from docker.errors import APIError, DockerException, NotFound
 
 from grader.engines.base import RunLabels
 from grader.engines.docker.build.text import neutralise
-from grader.engines.docker.errors import already_gone_is_fine, engine_call, learner_start, logged, timed_out
+from grader.engines.docker.errors import (
+    already_gone_is_fine,
+    engine_call,
+    learner_start,
+    logged,
+    timed_out,
+)
 from grader.engines.docker.logs import newest
 from grader.engines.labels import as_labels, from_labels
 from grader.errors import EngineUnavailable, LearnerError, SandboxError
@@ -29,7 +37,9 @@ def test_labels_round_trip():
 def test_foreign_and_forged_labels():
     assert from_labels({}) is None
     assert from_labels({"seatrial.run": ""}) is None
-    forged = from_labels({"seatrial.run": "x", "seatrial.fence": "-1", "seatrial.expires": "9" * 40})
+    forged = from_labels(
+        {"seatrial.run": "x", "seatrial.fence": "-1", "seatrial.expires": "9" * 40}
+    )
     assert forged == RunLabels("x", 0, "", 0)
 
 
@@ -43,13 +53,19 @@ def test_foreign_and_forged_labels():
     ],
 )
 def test_an_engine_that_went_away(gone):
-    with pytest.raises(EngineUnavailable, match="did not answer") as caught, engine_call("start app"):
+    with (
+        pytest.raises(EngineUnavailable, match="did not answer") as caught,
+        engine_call("start app"),
+    ):
         raise gone
     assert caught.value.advice
 
 
 def test_a_refusal_is_ours_and_is_neutralised():
-    with pytest.raises(SandboxError, match=r"could not start app: bad \\x1b\[2J"), engine_call("start app"):
+    with (
+        pytest.raises(SandboxError, match=r"could not start app: bad \\x1b\[2J"),
+        engine_call("start app"),
+    ):
         raise refusal(500, "bad \x1b[2J")
 
 
@@ -72,7 +88,11 @@ def test_gone_is_success_but_nothing_else_is():
     ],
 )
 def test_what_the_image_explains_is_the_learners(said):
-    with pytest.raises(LearnerError, match="could not be started") as caught, engine_call("x"), learner_start("app"):
+    with (
+        pytest.raises(LearnerError, match="could not be started") as caught,
+        engine_call("x"),
+        learner_start("app"),
+    ):
         raise refusal(400, said)
     assert "CMD" in caught.value.advice
 
@@ -98,7 +118,9 @@ def test_teardown_goes_on(caplog):
 
 def test_timeouts_are_told_apart():
     assert timed_out(requests.ReadTimeout("x"))
-    assert timed_out(requests.ConnectionError("HTTPConnectionPool: Read timed out. (read timeout=1)"))
+    assert timed_out(
+        requests.ConnectionError("HTTPConnectionPool: Read timed out. (read timeout=1)")
+    )
     assert not timed_out(requests.ConnectionError("refused"))
     assert not timed_out(None)
 

@@ -35,7 +35,9 @@ def faults(engine: Engine) -> Faults:
     return Faults(engine, lambda: engine.time)  # type: ignore[arg-type]
 
 
-async def test_a_killed_party_is_started_again_even_when_the_check_fails(engine: Engine, faults: Faults) -> None:
+async def test_a_killed_party_is_started_again_even_when_the_check_fails(
+    engine: Engine, faults: Faults
+) -> None:
     with pytest.raises(RuntimeError):
         async with faults.killed("app-1"):
             raise RuntimeError("a check failed in itself")
@@ -53,7 +55,12 @@ async def test_every_fault_is_undone_in_its_own_way(engine: Engine, faults: Faul
         pass
     actions = [action for action, _ in engine.asked]
     assert actions == ["pause", "unpause", "stop", "restart", "restart", "command", "command"]
-    assert [mark.text for mark in faults.marks] == ["the database hangs", "app stopped", "db restarted", "rate limit"]
+    assert [mark.text for mark in faults.marks] == [
+        "the database hangs",
+        "app stopped",
+        "db restarted",
+        "rate limit",
+    ]
 
 
 async def test_scarce_disk_memory_and_time_are_given_back(engine: Engine, faults: Faults) -> None:
@@ -63,7 +70,11 @@ async def test_scarce_disk_memory_and_time_are_given_back(engine: Engine, faults
         pass
     wanted = ["fill_data", "limit_memory", "limit_memory", "free_data", "command", "command"]
     assert [action for action, _ in engine.asked] == wanted
-    assert [mark.text for mark in faults.marks] == ["app has 64 MB left", "app has a full disk", "a day later"]
+    assert [mark.text for mark in faults.marks] == [
+        "app has 64 MB left",
+        "app has a full disk",
+        "a day later",
+    ]
 
 
 def samples(errors: list[bool], rate: float = 10.0) -> Samples:
@@ -104,7 +115,9 @@ def test_recovery_needs_right_answers_in_a_row(after: list[bool], seconds: float
 
 def test_the_timeline_marks_the_faults_and_says_them_in_words() -> None:
     marks = [Mark(start_s=1.0, end_s=2.0, text="db restarted")]
-    right, errors, latency = timeline(samples([False] * 10 + [True] * 10 + [False] * 10), marks, bin_s=1.0)
+    right, errors, latency = timeline(
+        samples([False] * 10 + [True] * 10 + [False] * 10), marks, bin_s=1.0
+    )
     assert right.app == [(0.0, 10.0), (1.0, 0.0), (2.0, 10.0)]
     assert errors.app == [(0.0, 0.0), (1.0, 10.0), (2.0, 0.0)]
     assert [at for at, _ in latency.app] == [0.0, 2.0]

@@ -29,7 +29,9 @@ def test_the_library_is_laid_over_a_submission_of_any_lab(tmp_path: Path) -> Non
     snapshot = submission_snapshot(lab, base)
     laid = cheats["forger"].over(snapshot)
     assert PurePosixPath("cheat/sitecustomize.py") in laid.files
-    assert laid.files[PurePosixPath("Dockerfile")].data.startswith(snapshot.files[PurePosixPath("Dockerfile")].data)
+    assert laid.files[PurePosixPath("Dockerfile")].data.startswith(
+        snapshot.files[PurePosixPath("Dockerfile")].data
+    )
     assert laid.digest != snapshot.digest
     assert cheats["forger"].expectation(lab, base).fails == ["reverse"]
     assert cheats["replayer"].expectation(lab, "reference").fails == []
@@ -42,9 +44,13 @@ def gained(expectation: Expectation, got: RunResult) -> list[str]:
 def test_a_cheat_must_not_pass_nor_mend_what_is_broken() -> None:
     assert gained(BROKEN, result(Verdict.FAILED, ("a", F, False), ("b", F, False))) == []
     assert gained(BROKEN, result(Verdict.FAILED, ("a", F, True), ("b", S, False))) == []
-    assert gained(BROKEN, result(Verdict.FAILED, ("a", F, False), ("b", P, False))) == ["b passed, expected failed"]
+    assert gained(BROKEN, result(Verdict.FAILED, ("a", F, False), ("b", P, False))) == [
+        "b passed, expected failed"
+    ]
     assert len(gained(BROKEN, result(Verdict.PASSED, ("a", P, False), ("b", P, False)))) == 2
-    assert gained(BROKEN, result(Verdict.INCONCLUSIVE, ("b", U, False))) == ["verdict inconclusive, expected failed"]
+    assert gained(BROKEN, result(Verdict.INCONCLUSIVE, ("b", U, False))) == [
+        "verdict inconclusive, expected failed"
+    ]
     assert gained(BROKEN, result(Verdict.NOT_GRADABLE)) == ["verdict not_gradable, expected failed"]
 
 

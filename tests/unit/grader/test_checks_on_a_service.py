@@ -1,4 +1,6 @@
-"""Library checks against a small service on this machine: each passes where it is right, and fails where it isn't."""
+"""Library checks against a small service on this machine: each passes where it is right, and fails
+where it isn't.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ async def test_functional() -> None:
     right = {"cases": [case(expect={"/n": 3}), case(expect={"/id": "a"})]}
     wrong = {"cases": [case(expect={"/n": 3}), case(expect={"/n": 4})]}
     with context(Service) as ctx:
-        assert (await Functional(FunctionalParams.model_validate(right)).run(ctx)).outcome is Outcome.PASSED
+        assert (
+            await Functional(FunctionalParams.model_validate(right)).run(ctx)
+        ).outcome is Outcome.PASSED
         found = await Functional(FunctionalParams.model_validate(wrong)).run(ctx)
     assert found.outcome is Outcome.FAILED
     assert "/n is 3, expected 4" in found.message

@@ -1,4 +1,6 @@
-"""Cost bricks: money per correct answer, honest caches, budgets, and what the engine says of CPU and memory."""
+"""Cost bricks: money per correct answer, honest caches, budgets, and what the engine says of CPU
+and memory.
+"""
 
 from __future__ import annotations
 
@@ -106,9 +108,18 @@ class Engine:
 
     async def control(self, action: str, party: str, **args: Any) -> dict[str, Any]:
         if action == "usage":
-            return {"cpu_s": 1.5, "memory_peak_bytes": {"app-1": 50 << 20, "app-2": 90 << 20}[party]}
+            return {
+                "cpu_s": 1.5,
+                "memory_peak_bytes": {"app-1": 50 << 20, "app-2": 90 << 20}[party],
+            }
         assert args["payload"]["command"] == "ledger"
-        totals = {"requests": 2, "prompt_tokens": 20, "completion_tokens": 4, "cost_micro": 36, "answered": 2}
+        totals = {
+            "requests": 2,
+            "prompt_tokens": 20,
+            "completion_tokens": 4,
+            "cost_micro": 36,
+            "answered": 2,
+        }
         return {"totals": totals, "rows": [], "next": 0, "more": False}
 
 

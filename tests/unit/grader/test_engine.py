@@ -1,4 +1,6 @@
-"""The engine against a scripted sandbox: every way in which a run can end, and nothing left afterwards."""
+"""The engine against a scripted sandbox: every way in which a run can end, and nothing left
+afterwards.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,16 @@ from grader.job import GradingJob
 from grader.load.histogram import Histogram
 from grader.result import CheckResult, Outcome, RunResult, Verdict
 from grader.wire.control import State, request
-from grader.wire.probe import CheckBegun, CheckEnded, Control, Done, Fault, Listening, NotReadyNow, ReadyNow
+from grader.wire.probe import (
+    CheckBegun,
+    CheckEnded,
+    Control,
+    Done,
+    Fault,
+    Listening,
+    NotReadyNow,
+    ReadyNow,
+)
 
 P, F, S = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
 
@@ -39,7 +50,9 @@ def ended(criterion: str, outcome: Outcome, weight: float, *, gate: bool = False
 
 
 def probe(after_start: Iterable[str], on_reply: Iterable[str] = ()) -> Script:
-    """A probe that says these lines once it is started, and those when a control request was answered."""
+    """A probe that says these lines once it is started, and those when a control request was
+    answered.
+    """
 
     def answers(line: str) -> list[str]:
         kind = json.loads(line)["type"]
@@ -88,7 +101,9 @@ def test_histograms_of_all_samples_are_evidence_and_no_part_of_the_result(job: G
     measured = CheckEnded.model_validate_json(ended("reverse", P, 60)).result
     series = seconds_histogram("Latency", [0.1, 0.2], summary="said")
     line = CheckEnded(result=measured.model_copy(update={"series": [series]})).model_dump_json()
-    result, events = grade(job, FakeSandbox({"probe": probe([READY, ended("contract", P, 40, gate=True), line, DONE])}))
+    result, events = grade(
+        job, FakeSandbox({"probe": probe([READY, ended("contract", P, 40, gate=True), line, DONE])})
+    )
     assert result.verdict is Verdict.PASSED
     assert result.criteria[1].series[0].app == [0.1, 0.2]
     assert result.criteria[1].series[0].whole == {}
@@ -108,7 +123,11 @@ def test_a_build_that_fails_is_the_learners(job: GradingJob) -> None:
     sandbox = FakeSandbox()
     sandbox.build_error = BuildFailed("step 2 failed", "mend it")
     result, events = grade(job, sandbox)
-    assert (result.verdict, result.reason, result.advice) == (Verdict.NOT_GRADABLE, "step 2 failed", "mend it")
+    assert (result.verdict, result.reason, result.advice) == (
+        Verdict.NOT_GRADABLE,
+        "step 2 failed",
+        "mend it",
+    )
     assert sandbox.pods == []
     assert PhaseFinished in {type(e) for e in events}
     assert any(isinstance(e, PhaseFinished) and e.phase == "build" and not e.ok for e in events)
@@ -121,13 +140,17 @@ def test_a_service_that_never_comes_up_is_the_learners(job: GradingJob) -> None:
 
 
 def test_an_image_that_cannot_start_is_the_learners(job: GradingJob) -> None:
-    sandbox = FakeSandbox({"probe": probe(GOOD), "app": Script(start_error=LearnerError("no program", "check CMD"))})
+    sandbox = FakeSandbox(
+        {"probe": probe(GOOD), "app": Script(start_error=LearnerError("no program", "check CMD"))}
+    )
     result, _ = grade(job, sandbox)
     assert (result.verdict, result.advice) == (Verdict.NOT_GRADABLE, "check CMD")
 
 
 @pytest.mark.parametrize(
-    "lines", [[READY, Fault(message="a check raised").model_dump_json()], [READY, "garbage"]], ids=["fault", "garbage"]
+    "lines",
+    [[READY, Fault(message="a check raised").model_dump_json()], [READY, "garbage"]],
+    ids=["fault", "garbage"],
 )
 def test_a_probe_that_fails_is_our_fault(lines: list[str], job: GradingJob) -> None:
     result, _ = grade(job, FakeSandbox({"probe": probe(lines)}))
@@ -159,9 +182,18 @@ def test_a_build_that_broke_off_with_the_engine_is_not_the_learners(job: Grading
 
 
 @pytest.mark.parametrize("contract", [P, F], ids=["passed", "failed"])
-def test_whatever_was_measured_in_a_pod_that_fell_is_no_verdict(job: GradingJob, contract: Outcome) -> None:
-    """The engine was started anew: the service went with it, and that is not the learner's doing."""
-    lines = [READY, ended("contract", contract, 40, gate=True), ended("reverse", contract, 60), DONE]
+def test_whatever_was_measured_in_a_pod_that_fell_is_no_verdict(
+    job: GradingJob, contract: Outcome
+) -> None:
+    """The engine was started anew: the service went with it, and that is not the learner's
+    doing.
+    """
+    lines = [
+        READY,
+        ended("contract", contract, 40, gate=True),
+        ended("reverse", contract, 60),
+        DONE,
+    ]
     sandbox = FakeSandbox({})
 
     def answers(line: str) -> list[str]:
@@ -182,7 +214,9 @@ def test_without_an_engine_nothing_is_started(job: GradingJob) -> None:
         run(job, sandbox, installation="here")
 
 
-def test_a_cancelled_run_ends_as_cancelled(job: GradingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancelled_run_ends_as_cancelled(
+    job: GradingJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("grader.engine.ASK_EVERY_S", 0)
     sandbox = FakeSandbox({"probe": probe([READY])})
     result, _ = grade(dataclasses.replace(job, cancelled=lambda: bool(sandbox.pods)), sandbox)
@@ -209,10 +243,15 @@ CONTROLS: list[tuple[str, dict[str, object], Callable[[dict[str, object]], bool]
 
 @pytest.mark.parametrize(("action", "args", "right"), CONTROLS, ids=[c[0] for c in CONTROLS])
 def test_control_is_obeyed(
-    action: str, args: dict[str, object], right: Callable[[dict[str, object]], bool], job: GradingJob
+    action: str,
+    args: dict[str, object],
+    right: Callable[[dict[str, object]], bool],
+    job: GradingJob,
 ) -> None:
     asked = Control(id=1, request=request(action, "app", args)).model_dump_json()
-    sandbox = FakeSandbox({"probe": probe([READY, asked], on_reply=GOOD[1:]), "app": Script(log="the log")})
+    sandbox = FakeSandbox(
+        {"probe": probe([READY, asked], on_reply=GOOD[1:]), "app": Script(log="the log")}
+    )
     result, _ = grade(job, sandbox)
     channel = sandbox.pods[0].parties["probe"].channel
     assert channel is not None

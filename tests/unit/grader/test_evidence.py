@@ -1,4 +1,6 @@
-"""Histograms as evidence: whole where the plot shows a part, apart from the results, and mergeable."""
+"""Histograms as evidence: whole where the plot shows a part, apart from the results, and
+mergeable.
+"""
 
 from __future__ import annotations
 

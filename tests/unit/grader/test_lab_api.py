@@ -16,7 +16,8 @@ from grader.probe.context import _install
 
 LABS = ROOT / "content" / "labs"
 CHECKS = sorted(LABS.glob("*/checks/**/*.py"))
-# The names of API 1 at its first day. One that is missing breaks the re-grade of a published version.
+# The names of API 1 at its first day. One that is missing breaks the re-grade of a published
+# version.
 FIRST = [
     "Check",
     "Context",
@@ -113,7 +114,10 @@ def test_what_a_type_checker_sees_is_what_a_lab_gets() -> None:
     tree = ast.parse(Path(str(lab_api.__file__)).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {
-        (node.module, alias.name) for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+        (node.module, alias.name)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
     }
     assert seen == {(module, name) for module, names in WHERE.items() for name in names}
 

@@ -1,4 +1,7 @@
-"""A lab's pod as data: who belongs into it, in which order, with whose limits. No engine is asked."""
+"""A lab's pod as data: who belongs into it, in which order, with whose limits.
+
+No engine is asked.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from grader.engines.base import ImageRef
 from grader.pods.plan import PROBE, PROBE_IMAGE, app_parties, images_of, plan
 from grader.spec import LabSpec, load_lab
 
-LABS = {path.parent.name: load_lab(path.parent).spec for path in (ROOT / "content" / "labs").glob("*/lab.yaml")}
+LABS = {
+    path.parent.name: load_lab(path.parent).spec
+    for path in (ROOT / "content" / "labs").glob("*/lab.yaml")
+}
 BASELINE, APP = ImageRef("baseline"), ImageRef("app")
 
 
@@ -29,7 +35,11 @@ def test_everybody_is_there_once_and_the_probe_comes_last(spec: LabSpec) -> None
     balancer = [spec.service.name] if spec.replicas else []
     assert names == [*beside, *balancer, PROBE]
     assert made.hosts[0] == spec.service.name
-    assert set(made.hosts) == {spec.service.name, *beside, *(spec.app_ports if spec.replicas else ())}
+    assert set(made.hosts) == {
+        spec.service.name,
+        *beside,
+        *(spec.app_ports if spec.replicas else ()),
+    }
     assert set(made.awaited) == set(beside)
     assert set(made.starts) <= {s.name for s in spec.sidecars}
 
@@ -60,7 +70,10 @@ def test_every_copy_of_the_service_has_its_port_and_finds_the_sidecars(spec: Lab
     assert replicas == ([str(n) for n in range(1, len(copies) + 1)] if spec.replicas else [None])
     for sidecar in spec.sidecars:
         for name, text in sidecar.app_env.items():
-            assert all(copy.env[name] == text.format(host=sidecar.name, port=sidecar.port) for copy in copies)
+            assert all(
+                copy.env[name] == text.format(host=sidecar.name, port=sidecar.port)
+                for copy in copies
+            )
 
 
 def test_the_seed_reaches_the_sidecars_that_talk() -> None:

@@ -1,4 +1,6 @@
-"""A proof names every departure from the expectation, and nothing else, and is repeated only where nothing was told."""
+"""A proof names every departure from the expectation, and nothing else, and is repeated only where
+nothing was told.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def test_skipped_is_accepted_behind_a_failed_gate_only() -> None:
     behind = result(Verdict.FAILED, ("gate", F, True), ("b", S, False))
     assert problems_of(Expectation(verdict="failed", fails=["gate"]), behind) == []
     before = result(Verdict.FAILED, ("b", S, False), ("gate", F, True))
-    assert problems_of(Expectation(verdict="failed", fails=["gate"]), before) == ["b skipped, expected passed (said)"]
+    assert problems_of(Expectation(verdict="failed", fails=["gate"]), before) == [
+        "b skipped, expected passed (said)"
+    ]
 
 
 def test_a_criterion_expected_to_fail_may_not_be_skipped() -> None:
@@ -56,7 +60,9 @@ OPEN_BUT_PASSES = result(Verdict.PASSED, ("contract", P, True), ("reverse", U, F
 CHEAT = Cheat("forger", CheatSpec(because="forges", over="wrong"), {})
 
 
-def prove(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, *results: RunResult) -> tuple[module.Proof, int]:
+def prove(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, *results: RunResult
+) -> tuple[module.Proof, int]:
     """(the proof when gradings end so, how many there were)"""
     seeds: list[str] = []
 
@@ -76,7 +82,9 @@ def prove(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, *results: Ru
 
 
 @pytest.mark.parametrize("name", ["starter", "wrong_upper", "cheat"])
-def test_what_was_left_open_is_graded_once_more(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_left_open_is_graded_once_more(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proof, gradings = prove(tmp_path, monkeypatch, name, OPEN, FAILS)
     assert (proof.holds, gradings) == (True, 2)
     assert proof.first is not None
@@ -85,14 +93,18 @@ def test_what_was_left_open_is_graded_once_more(name: str, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("name", ["starter", "wrong_upper", "cheat"])
-def test_what_stays_open_is_no_proof(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stays_open_is_no_proof(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proof, gradings = prove(tmp_path, monkeypatch, name, OPEN, OPEN)
     assert (proof.holds, proof.undecided, gradings) == (False, True, 2)
     assert proof.summary().startswith("does not hold: ")
 
 
 @pytest.mark.parametrize("name", ["starter", "wrong_upper", "cheat"])
-def test_a_wrong_verdict_after_an_open_one_is_wrong(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_verdict_after_an_open_one_is_wrong(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proof, gradings = prove(tmp_path, monkeypatch, name, OPEN, PASSES)
     assert (proof.holds, proof.undecided, gradings) == (False, False, 2)
 

@@ -36,7 +36,12 @@ def cheats_of(folder: Path) -> list[Cheat]:
 def proof_of(lab: LabContent, name: str, *departures: Departure) -> Proof:
     expectation = load_expectation(lab, "reference")
     result = RunResult(
-        lab=lab.spec.id, lab_version=lab.digest, grader_version="1", seed="s", verdict=Verdict.PASSED, score=100
+        lab=lab.spec.id,
+        lab_version=lab.digest,
+        grader_version="1",
+        seed="s",
+        verdict=Verdict.PASSED,
+        score=100,
     )
     return Proof(lab.spec.id, name, expectation, result, list(departures))
 
@@ -80,8 +85,14 @@ def _weights(folder: Path) -> None:
     replace(folder, "lab.yaml", "weight: 60", "weight: 70")
 
 
-SCHEMA = "            schema: {type: object, required: [text], properties: {text: {type: string}}}\n      responses"
-EXAMPLE = (SCHEMA, SCHEMA.replace("      responses", "            example: {text: abc}\n      responses"))
+SCHEMA = (
+    "            schema: {type: object, required: [text], properties: {text: {type: string}}}\n    "
+    "  responses"
+)
+EXAMPLE = (
+    SCHEMA,
+    SCHEMA.replace("      responses", "            example: {text: abc}\n      responses"),
+)
 CHANGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a hint": (lambda f: _append(f / "hints" / "1-reverse.md"), []),
     "the brief": (lambda f: _append(f / "README.md"), []),
@@ -91,12 +102,27 @@ CHANGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a comment in a check": (lambda f: _append(f / "checks" / "cases.py"), []),
     "a weight": (_weights, NAMES),
     "a limit": (lambda f: replace(f, "lab.yaml", "memory_mb: 256", "memory_mb: 300"), NAMES),
-    "a schema of the contract": (lambda f: replace(f, "openapi.yaml", "{type: string}", "{type: [string]}"), NAMES),
-    "a property that is called title": (lambda f: replace(f, "openapi.yaml", "{text: {", "{title: {}, text: {"), NAMES),
-    "the contract's words": (lambda f: replace(f, "openapi.yaml", "The text, reversed", "The text backwards"), []),
+    "a schema of the contract": (
+        lambda f: replace(f, "openapi.yaml", "{type: string}", "{type: [string]}"),
+        NAMES,
+    ),
+    "a property that is called title": (
+        lambda f: replace(f, "openapi.yaml", "{text: {", "{title: {}, text: {"),
+        NAMES,
+    ),
+    "the contract's words": (
+        lambda f: replace(f, "openapi.yaml", "The text, reversed", "The text backwards"),
+        [],
+    ),
     "an example": (lambda f: replace(f, "openapi.yaml", *EXAMPLE), []),
-    "the reference": (lambda f: _touch(f, "submissions/reference"), ["reference", "wrong_upper", "cheat_nap"]),
-    "a cheat": (lambda f: _append(f.parents[1] / "cheats" / "nap" / "sitecustomize.py", "changed = 1"), ["cheat_nap"]),
+    "the reference": (
+        lambda f: _touch(f, "submissions/reference"),
+        ["reference", "wrong_upper", "cheat_nap"],
+    ),
+    "a cheat": (
+        lambda f: _append(f.parents[1] / "cheats" / "nap" / "sitecustomize.py", "changed = 1"),
+        ["cheat_nap"],
+    ),
 }
 
 
@@ -119,7 +145,9 @@ def test_a_new_wrong_submission_has_to_be_proven(folder: Path) -> None:
     prove_all(folder)
     new = folder / "submissions" / "wrong_new"
     new.mkdir()
-    (new / "expect.yaml").write_text((folder / "submissions" / "wrong_upper" / "expect.yaml").read_text())
+    (new / "expect.yaml").write_text(
+        (folder / "submissions" / "wrong_upper" / "expect.yaml").read_text()
+    )
     assert standing(folder).missing == ["wrong_new"]
 
 

@@ -44,7 +44,9 @@ def test_no_more_slots_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
         assert again
 
 
-def test_a_folder_that_is_not_there_yet_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_not_there_yet_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SEATRIAL_SLOT_DIR", str(tmp_path / "var" / "slots"))
     with try_slot() as one:
         assert one
@@ -72,7 +74,8 @@ def start(monkeypatch: pytest.MonkeyPatch, name: str, **ticket: Any) -> subproce
     """A process that waits in line, then writes its name and holds the slot for a moment."""
     code = (
         "import sys, time; from grader import slots\n"
-        f"with slots.slot(slots.new_ticket(**{ticket!r}), lambda line: print('WAITS', line, flush=True)) as free:\n"
+        f"with slots.slot(slots.new_ticket(**{ticket!r}), lambda line: print('WAITS', line, "
+        "flush=True)) as free:\n"
         f"    print({name!r}, time.time(), flush=True); time.sleep(0.3)"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -85,8 +88,12 @@ def in_line(count: int) -> None:
         time.sleep(0.02)
 
 
-def test_two_terminals_and_the_site_start_in_order_of_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal that was 300 s old overtook others of 660 s and a run of the site, again and again."""
+def test_two_terminals_and_the_site_start_in_order_of_arrival(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A terminal that was 300 s old overtook others of 660 s and a run of the site, again and
+    again.
+    """
     monkeypatch.setenv("SEATRIAL_SLOTS", "1")
     now = time.time()
     with slots.machine_slot(lambda _line: None):
@@ -103,7 +110,12 @@ def test_two_terminals_and_the_site_start_in_order_of_arrival(monkeypatch: pytes
         ):
             waiting.append((name, start(monkeypatch, name, **ticket)))
             in_line(number)
-        assert [ticket.who for ticket in slots.waiting()] == ["terminal", "site", "terminal", "terminal"]
+        assert [ticket.who for ticket in slots.waiting()] == [
+            "terminal",
+            "site",
+            "terminal",
+            "terminal",
+        ]
     said = {}
     for name, process in waiting:
         out, _ = process.communicate(timeout=30)
@@ -124,7 +136,9 @@ def test_whoever_dies_in_line_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_ticket_may_be_left_in_line_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two runs of the site its next one keeps its place; a worker that does not come back loses it."""
+    """Between two runs of the site its next one keeps its place; a worker that does not come back
+    loses it.
+    """
     monkeypatch.setenv("SEATRIAL_SLOTS", "1")
     slots.keep(slots.new_ticket("site", time.time() - 60, "run-8"))
     with try_slot() as free:

@@ -78,11 +78,19 @@ WRONG = "verdict: failed\nfails: [reverse]\nedits: [{file: %s, old: %s, new: ''}
 
 def test_a_wrong_submission_is_the_reference_with_its_edits_and_files(lab: Path) -> None:
     content = load_lab(lab)
-    wrong, reference = submission_files(content, "wrong_upper"), submission_files(content, "reference")
-    assert {path for path in wrong if wrong[path] != reference.get(path)} == {PurePosixPath("app.py")}
+    wrong, reference = (
+        submission_files(content, "wrong_upper"),
+        submission_files(content, "reference"),
+    )
+    assert {path for path in wrong if wrong[path] != reference.get(path)} == {
+        PurePosixPath("app.py")
+    }
     assert PurePosixPath("expect.yaml") not in wrong
     (lab / "submissions/wrong_upper/more.py").write_text("MORE = 1\n")
-    assert submission_files(load_lab(lab), "wrong_upper")[PurePosixPath("more.py")].data == b"MORE = 1\n"
+    assert (
+        submission_files(load_lab(lab), "wrong_upper")[PurePosixPath("more.py")].data
+        == b"MORE = 1\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +102,9 @@ def test_a_wrong_submission_is_the_reference_with_its_edits_and_files(lab: Path)
         ("app.py", "''", "edits.0.old"),
     ],
 )
-def test_edits_quote_lines_that_stand_once_in_the_reference(lab: Path, file: str, old: str, said: str) -> None:
+def test_edits_quote_lines_that_stand_once_in_the_reference(
+    lab: Path, file: str, old: str, said: str
+) -> None:
     (lab / "submissions/wrong_upper/expect.yaml").write_text(WRONG % (file, old))
     with pytest.raises(SpecError, match=said):
         load_lab(lab)
@@ -121,8 +131,18 @@ def test_the_digest_sees_content_path_and_mode(lab: Path) -> None:
         ("check: functional", "check: functionnal", "check", "there is no check 'functionnal'"),
         ("check: health", "check: lab:own.Health", "check", "checks/own.py is missing"),
         ("check: health", "check: lab:cases.Health", "check", "has no class 'Health'"),
-        ("cases_from: cases.reverse", "cases_from: cases.revers", "params.cases_from", "has no function 'revers'"),
-        ("cases_from: cases.reverse", "cases_from: words.reverse", "params.cases_from", "checks/words.py is missing"),
+        (
+            "cases_from: cases.reverse",
+            "cases_from: cases.revers",
+            "params.cases_from",
+            "has no function 'revers'",
+        ),
+        (
+            "cases_from: cases.reverse",
+            "cases_from: words.reverse",
+            "params.cases_from",
+            "checks/words.py is missing",
+        ),
         ("advice: Return", "advise: Return", "params.advise", "Extra inputs"),
     ],
 )
@@ -130,7 +150,9 @@ def test_what_does_not_exist_is_an_error_with_line_and_field(
     lab: Path, old: str, new: str, field: str, said: str
 ) -> None:
     message = spoil(lab, old, new)
-    line = next(n for n, text in enumerate((lab / "lab.yaml").read_text().splitlines(), 1) if new in text)
+    line = next(
+        n for n, text in enumerate((lab / "lab.yaml").read_text().splitlines(), 1) if new in text
+    )
     assert f"lab.yaml:{line}: {field}: criterion " in message
     assert said in message
 
@@ -154,7 +176,9 @@ def content_with(tmp_path: Path, *names: str) -> Path:
     for number, name in enumerate(names, 1):
         path = skeleton.create(tmp_path / "labs", name) / "lab.yaml"
         path.write_text(path.read_text().replace("number: 900", f"number: {number}"))
-    (tmp_path / "skills.yaml").write_text("skills:\n  - {id: serve, title: Model servers, text: Serving}\n")
+    (tmp_path / "skills.yaml").write_text(
+        "skills:\n  - {id: serve, title: Model servers, text: Serving}\n"
+    )
     return tmp_path
 
 
@@ -170,11 +194,16 @@ def test_broken_labs_stand_beside_good_ones(tmp_path: Path) -> None:
     found = load_labs(content)
     assert [lab.spec.id for lab in found.good] == ["one"]
     assert "two/lab.yaml:2: number: 1 belongs to one already; 4 is free" in found.broken["two"]
-    assert "three/lab.yaml:8: skills: 'serving' is not in skills.yaml, which has: serve" in found.broken["three"]
+    assert (
+        "three/lab.yaml:8: skills: 'serving' is not in skills.yaml, which has: serve"
+        in found.broken["three"]
+    )
     assert "level" in found.broken["four"]
 
 
-def test_the_list_shows_the_good_ones_and_names_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_shows_the_good_ones_and_names_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     content = content_with(tmp_path, "one", "two")
     path = content / "labs" / "two" / "lab.yaml"
     path.write_text(path.read_text().replace("level: 1", "level: 9"))
@@ -210,7 +239,9 @@ def test_line_ends_of_windows_change_no_digest_and_no_content(lab: Path) -> None
     after = load_lab(lab)
     assert after.digest == before.digest
     assert after.files == before.files
-    assert after.files[PurePosixPath("checks/table.bin")].data == b"a\r\n\0", "what is no text stays as it is"
+    assert after.files[PurePosixPath("checks/table.bin")].data == b"a\r\n\0", (
+        "what is no text stays as it is"
+    )
 
 
 def test_a_changed_file_changes_the_digest(lab: Path) -> None:
@@ -229,7 +260,9 @@ def spoil_contract(lab: Path, old: str, new: str) -> str:
     return caught.value.message
 
 
-SCHEMA = "            schema: {type: object, required: [text], properties: {text: {type: string}}}\n"
+SCHEMA = (
+    "            schema: {type: object, required: [text], properties: {text: {type: string}}}\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -238,19 +271,42 @@ SCHEMA = "            schema: {type: object, required: [text], properties: {text
         ("openapi: 3.1.0", "openapi: {a: What? }: b", "openapi.yaml:1: not valid YAML"),
         ("description: The text, reversed", "description: {said: who knows?}, b", "not valid YAML"),
         ("paths:", "roads:", "openapi.yaml:1: paths: the contract has no routes"),
-        (SCHEMA, '            schema: {$ref: "#/components/schemas/Text"}\n', "'#/components/schemas/Text' is not in"),
-        (SCHEMA, "            schema: {type: objekt}\n", "openapi.yaml:10: paths./reverse.post.requestBody"),
-        (SCHEMA, f"{SCHEMA}            example: {{text: 7}}\n", "breaks its schema at /text: 7 is not of type"),
+        (
+            SCHEMA,
+            '            schema: {$ref: "#/components/schemas/Text"}\n',
+            "'#/components/schemas/Text' is not in",
+        ),
+        (
+            SCHEMA,
+            "            schema: {type: objekt}\n",
+            "openapi.yaml:10: paths./reverse.post.requestBody",
+        ),
+        (
+            SCHEMA,
+            f"{SCHEMA}            example: {{text: 7}}\n",
+            "breaks its schema at /text: 7 is not of type",
+        ),
         (SCHEMA, f"{SCHEMA}            example: {{}}\n", "'text' is a required property"),
     ],
 )
-def test_a_contract_is_read_before_anybody_is_graded_by_it(lab: Path, old: str, new: str, said: str) -> None:
+def test_a_contract_is_read_before_anybody_is_graded_by_it(
+    lab: Path, old: str, new: str, said: str
+) -> None:
     assert said in spoil_contract(lab, old, new)
 
 
 def test_an_example_may_be_shortened_when_it_says_so(lab: Path) -> None:
-    long = "            schema: {type: array, minItems: 9, items: {type: number}}\n            example: [0.5]\n"
+    long = (
+        "            schema: {type: array, minItems: 9, items: {type: number}}\n            "
+        "example: [0.5]\n"
+    )
     path = lab / "openapi.yaml"
-    path.write_text(path.read_text().replace(SCHEMA, long + "            x-shortened: nine numbers, one is shown\n"))
+    path.write_text(
+        path.read_text().replace(
+            SCHEMA, long + "            x-shortened: nine numbers, one is shown\n"
+        )
+    )
     load_lab(lab)
-    assert "is too short" in spoil_contract(lab, "            x-shortened: nine numbers, one is shown\n", "")
+    assert "is too short" in spoil_contract(
+        lab, "            x-shortened: nine numbers, one is shown\n", ""
+    )

@@ -57,9 +57,16 @@ def test_score_and_verdict(outcomes: tuple[Outcome, ...], score: float, verdict:
 
 @pytest.mark.parametrize(
     ("outcomes", "verdict"),
-    [((P, P), Verdict.PASSED), ((P, F), Verdict.FAILED), ((P, U), Verdict.INCONCLUSIVE), ((F, U), Verdict.FAILED)],
+    [
+        ((P, P), Verdict.PASSED),
+        ((P, F), Verdict.FAILED),
+        ((P, U), Verdict.INCONCLUSIVE),
+        ((F, U), Verdict.FAILED),
+    ],
 )
-def test_of_chosen_criteria_all_have_to_hold(outcomes: tuple[Outcome, ...], verdict: Verdict) -> None:
+def test_of_chosen_criteria_all_have_to_hold(
+    outcomes: tuple[Outcome, ...], verdict: Verdict
+) -> None:
     chosen = results(P, *outcomes)[1:]
     assert verdict_of(RUBRIC, chosen, chosen=True) is verdict
     broken = [*chosen[:-1], chosen[-1].model_copy(update={"our_fault": True})]

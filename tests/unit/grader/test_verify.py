@@ -33,17 +33,31 @@ def two_slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_lab(tmp_path)
 
 
-def verified(content: Path, monkeypatch: pytest.MonkeyPatch, prove: Callable[..., Proof], **more: Any) -> int:
-    values = {"lab": "tiny", "all": False, "seed": None, "only": [], "json": content / "proofs.json"}
+def verified(
+    content: Path, monkeypatch: pytest.MonkeyPatch, prove: Callable[..., Proof], **more: Any
+) -> int:
+    values = {
+        "lab": "tiny",
+        "all": False,
+        "seed": None,
+        "only": [],
+        "json": content / "proofs.json",
+    }
     monkeypatch.setattr(verify, "prove", prove)
-    return verify.run(argparse.Namespace(**{**values, **more}), content, Console(file=io.StringIO()))
+    return verify.run(
+        argparse.Namespace(**{**values, **more}), content, Console(file=io.StringIO())
+    )
 
 
 def proof(name: str, problems: list[str]) -> Proof:
-    return Proof("tiny", name, EXPECTED, result(Verdict.FAILED), [Departure(text) for text in problems])
+    return Proof(
+        "tiny", name, EXPECTED, result(Verdict.FAILED), [Departure(text) for text in problems]
+    )
 
 
-def test_two_go_on_at_once_and_stand_in_the_file_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_go_on_at_once_and_stand_in_the_file_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     both = threading.Barrier(2, timeout=10)
 
     def prove(_lab: Any, name: str, _sandbox: Any, **_: Any) -> Proof:
@@ -56,7 +70,9 @@ def test_two_go_on_at_once_and_stand_in_the_file_in_order(tmp_path: Path, monkey
     assert [row["submission"] for row in rows] == ["starter", "reference", "wrong_upper"]
 
 
-def test_one_proof_that_does_not_hold_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_proof_that_does_not_hold_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def prove(_lab: Any, name: str, _sandbox: Any, **_: Any) -> Proof:
         return proof(name, ["reverse passed"] if name == "reference" else [])
 
@@ -64,10 +80,14 @@ def test_one_proof_that_does_not_hold_is_enough(tmp_path: Path, monkeypatch: pyt
     assert verified(tmp_path, monkeypatch, prove, only=["starter"]) == 0
 
 
-def test_an_error_of_ours_ends_the_others_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_ours_ends_the_others_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ended: list[str] = []
 
-    def prove(_lab: Any, name: str, _sandbox: Any, *, cancelled: Callable[[], bool], **_: Any) -> Proof:
+    def prove(
+        _lab: Any, name: str, _sandbox: Any, *, cancelled: Callable[[], bool], **_: Any
+    ) -> Proof:
         if name == "reference":
             raise SandboxError("the engine is gone")
         waited = threading.Event()

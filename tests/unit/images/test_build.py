@@ -20,7 +20,9 @@ def test_wanting_one_image_wants_its_parents_in_order() -> None:
     ]
 
 
-def test_context_is_the_same_twice_and_holds_the_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_context_is_the_same_twice_and_holds_the_certificates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(host, "ca_bundle", lambda: b"PEM")
     recipe = recipes()["seatrial/postgres:1"]
     first, second = build._context(recipe), build._context(recipe)
@@ -48,7 +50,9 @@ def test_a_failed_build_says_why() -> None:
     assert seen == ["  seatrial/x:1: Step 2/2 : RUN true"]
 
 
-def test_certificates_come_from_the_environment_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_come_from_the_environment_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in host.CA_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     bundle = tmp_path / "own.pem"
@@ -59,7 +63,9 @@ def test_certificates_come_from_the_environment_first(tmp_path: Path, monkeypatc
     assert host.ca_bundle() == b"own"
 
 
-def test_indexes_and_proxies_are_passed_on_but_folders_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_indexes_and_proxies_are_passed_on_but_folders_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://index.test/simple")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "file:///srv/wheels")
     monkeypatch.setenv("https_proxy", "http://proxy.test:3128")

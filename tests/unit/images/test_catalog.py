@@ -49,7 +49,9 @@ def test_digest_does_not_depend_on_how_bytes_are_split(tmp_path: Path) -> None:
 def test_the_probe_carries_the_grader_but_not_the_recipes() -> None:
     names = [name for name, _ in recipes()["seatrial/probe:1"].files()]
     assert "grader/probe/__main__.py" in names
-    assert not [name for name in names if name.startswith("grader/images/") or "__pycache__" in name]
+    assert not [
+        name for name in names if name.startswith("grader/images/") or "__pycache__" in name
+    ]
     assert "probe.in" not in names
 
 
@@ -64,7 +66,9 @@ def test_other_images_are_not_ours(wrong: str) -> None:
         full_name(wrong)
 
 
-@pytest.mark.parametrize("lock", sorted((catalog.PACKAGE / "recipes").glob("*/*.lock")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "lock", sorted((catalog.PACKAGE / "recipes").glob("*/*.lock")), ids=lambda path: path.name
+)
 def test_locks_pin_hash_and_name_no_address(lock: Path) -> None:
     lines = lock.read_text().splitlines()
     packages = [line for line in lines if line and not line.startswith((" ", "#"))]
@@ -72,14 +76,20 @@ def test_locks_pin_hash_and_name_no_address(lock: Path) -> None:
     for line in packages:
         assert HASHED.match(line), line
     assert "://" not in lock.read_text()
-    hashed = sum(1 for above, below in pairwise(lines) if HASHED.match(above) and "--hash=sha256:" in below)
+    hashed = sum(
+        1 for above, below in pairwise(lines) if HASHED.match(above) and "--hash=sha256:" in below
+    )
     assert hashed == len(packages)
 
 
 def test_the_probe_adds_nothing_that_the_runtime_has() -> None:
     folder = catalog.PACKAGE / "recipes"
     names = [
-        {line.split("==")[0] for line in (folder / path).read_text().splitlines() if HASHED.match(line)}
+        {
+            line.split("==")[0]
+            for line in (folder / path).read_text().splitlines()
+            if HASHED.match(line)
+        }
         for path in ("runtime/runtime.lock", "probe/probe.lock")
     ]
     assert not names[0] & names[1]

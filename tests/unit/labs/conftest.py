@@ -51,13 +51,16 @@ def content(tmp_path: Path) -> Path:
     files = {
         lab / "lab.yaml": LAB_YAML,
         lab / "openapi.yaml": OPENAPI,
-        lab / "README.md": "# Say it again\n\nA parrot **costs** money.\n\n<script>alert('brief')</script>\n",
+        lab
+        / "README.md": "# Say it again\n\nA parrot **costs** money.\n\n<script>alert('brief')</script>\n",
         lab / "hints" / "1-cache.md": "# Where time goes\n\nMeasure first.\n",
         lab / "starter" / "Dockerfile": "FROM seatrial/runtime:1\n",
         lab / "submissions" / "reference" / "Dockerfile": "FROM seatrial/runtime:1\n",
         lab / "submissions" / "reference" / "expect.yaml": "verdict: passed\n",
         root / "skills.yaml": "skills:\n  - {id: serve, title: Model servers, text: Serving.}\n",
-        root / "tracks" / "infra.yaml": "id: infra\ntitle: Infrastructure\ntext: x\nlabs: [echo-lab, not-yet]\n",
+        root
+        / "tracks"
+        / "infra.yaml": "id: infra\ntitle: Infrastructure\ntext: x\nlabs: [echo-lab, not-yet]\n",
     }
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,15 @@ def page_of(client: Client) -> str:
 def test_it_shows_everything_of_the_lab(client: Client, content: Path) -> None:
     sync(content)
     page = page_of(client)
-    for text in ("A parrot", "Fast enough", "at most 2 x R", "POST /echo", "Where time goes", "512", "No runs yet"):
+    for text in (
+        "A parrot",
+        "Fast enough",
+        "at most 2 x R",
+        "POST /echo",
+        "Where time goes",
+        "512",
+        "No runs yet",
+    ):
         assert text in page
     assert page.count("<h1") == 1
     assert "Sign in to submit" in page
@@ -35,7 +43,8 @@ def test_it_shows_everything_of_the_lab(client: Client, content: Path) -> None:
 def test_a_script_in_the_brief_is_dropped(client: Client, content: Path) -> None:
     """Attack: markdown_script."""
     (content / "labs" / "echo-lab" / "README.md").write_text(
-        "# T\n<script>alert('brief')</script>\n[x](javascript:alert(1)) <img src=x onerror=alert(2)>\n"
+        "# T\n<script>alert('brief')</script>\n[x](javascript:alert(1)) <img src=x "
+        "onerror=alert(2)>\n"
     )
     sync(content)
     page = page_of(client)
@@ -52,7 +61,9 @@ def test_the_starter_is_a_zip_of_the_starter_folder(client: Client, content: Pat
         assert [n for n in archive.namelist() if n.endswith("Dockerfile")]
 
 
-def test_a_retired_lab_can_be_read_but_takes_nothing(client: Client, content: Path, django_user_model) -> None:
+def test_a_retired_lab_can_be_read_but_takes_nothing(
+    client: Client, content: Path, django_user_model
+) -> None:
     sync(content)
     Lab.objects.update(retired=True)
     client.force_login(django_user_model.objects.create_user("ada", "ada@example.org", "x" * 12))

@@ -19,7 +19,9 @@ def get(client: Client, **query: str) -> str:
     return response.content.decode()
 
 
-def test_it_shows_installed_labs_to_anybody_and_counts_the_planned_ones(client: Client, content: Path) -> None:
+def test_it_shows_installed_labs_to_anybody_and_counts_the_planned_ones(
+    client: Client, content: Path
+) -> None:
     sync(content)
     page = get(client)
     assert "Say it again" in page

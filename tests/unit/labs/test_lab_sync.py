@@ -48,7 +48,9 @@ def test_a_change_adds_a_version_and_leaves_the_old_one(content: Path) -> None:
     sync(content)
     old = LabVersion.objects.get()
     edit(content, "1.0.0", "1.1.0")
-    (content / "labs" / "echo-lab" / "starter" / "Dockerfile").write_text("FROM seatrial/runtime:1\nUSER 1\n")
+    (content / "labs" / "echo-lab" / "starter" / "Dockerfile").write_text(
+        "FROM seatrial/runtime:1\nUSER 1\n"
+    )
     assert sync(content).published == ["echo-lab 1.1.0"]
     again = LabVersion.objects.get(pk=old.pk)
     assert (again.digest, again.spec, again.archive) == (old.digest, old.spec, old.archive)
@@ -86,7 +88,12 @@ def test_a_version_cannot_be_changed_or_deleted(content: Path) -> None:
 def test_a_broken_lab_names_file_line_and_field_and_leaves_the_others(content: Path) -> None:
     broken = content / "labs" / "bad-lab"
     shutil.copytree(content / "labs" / "echo-lab", broken)
-    text = (broken / "lab.yaml").read_text().replace("echo-lab", "bad-lab").replace("level: 2", "level: 9")
+    text = (
+        (broken / "lab.yaml")
+        .read_text()
+        .replace("echo-lab", "bad-lab")
+        .replace("level: 2", "level: 9")
+    )
     (broken / "lab.yaml").write_text(text)
     report = sync(content)
     assert report.published == ["echo-lab 1.0.0"]
@@ -112,7 +119,9 @@ def test_a_lab_that_is_gone_is_retired_and_comes_back(content: Path, tmp_path: P
     assert not Lab.objects.get().retired
 
 
-def test_the_command_fails_with_the_errors(content: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_fails_with_the_errors(
+    content: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     call_command("lab_sync", content)
     assert "published  echo-lab 1.0.0" in capsys.readouterr().out
     edit(content, "weight: 60", "weight: 50")
@@ -148,7 +157,9 @@ def test_a_version_label_names_one_state_for_ever(content: Path) -> None:
         ("skills: [serve]", "skills: [serving]", "'serving' is not in skills.yaml"),
     ],
 )
-def test_nothing_that_does_not_exist_is_published(content: Path, old: str, new: str, said: str) -> None:
+def test_nothing_that_does_not_exist_is_published(
+    content: Path, old: str, new: str, said: str
+) -> None:
     edit(content, old, new)
     report = sync(content)
     assert report.published == []
@@ -161,7 +172,10 @@ def test_a_draft_is_named_and_held_back_where_the_operator_wants_proofs(
 ) -> None:
     settings.SEATRIAL_PUBLISH = "proven"
     call_command("lab_sync", str(content))
-    assert "draft      echo-lab 1.0.0: draft: 0 of 2 proven; it was not published" in capsys.readouterr().out
+    assert (
+        "draft      echo-lab 1.0.0: draft: 0 of 2 proven; it was not published"
+        in capsys.readouterr().out
+    )
     assert not Lab.objects.exists()
     assert Draft.objects.get().standing == "draft: 0 of 2 proven"
     settings.SEATRIAL_PUBLISH = "all"

@@ -18,7 +18,10 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
     sys.executable,
     "-uc",
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(60)",
+    (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); "
+        "time.sleep(60)"
+    ),
 ]
 
 
@@ -77,7 +80,8 @@ def test_a_second_signal_ends_the_grace(started: list[Child]) -> None:
 def test_grandchildren_go_with_their_group(started: list[Child], tmp_path: object) -> None:
     note = f"{tmp_path}/pid"
     code = (
-        f"import subprocess as s, time; p = s.Popen({SLEEP!r}); open({note!r}, 'w').write(str(p.pid)); time.sleep(60)"
+        f"import subprocess as s, time; p = s.Popen({SLEEP!r}); open({note!r}, "
+        "'w').write(str(p.pid)); time.sleep(60)"
     )
     child = Child("parent", [sys.executable, "-c", code], 5.0)
     started.append(child)
@@ -94,7 +98,9 @@ def _zombie(pid: int) -> bool:
         return stat.read().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_a_dead_child_is_started_again_after_a_pause(started: list[Child], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_child_is_started_again_after_a_pause(
+    started: list[Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(children, "BACKOFF_S", (0.2, 0.4))
     child = Child("dying", [sys.executable, "-c", "raise SystemExit(7)"], 5.0)
     started.append(child)
@@ -112,7 +118,8 @@ def test_a_dead_child_is_started_again_after_a_pause(started: list[Child], monke
 def test_children_die_with_a_launcher_that_is_killed(tmp_path: object) -> None:
     code = (
         "import os, time; from config.launcher.children import Child; "
-        f"c = Child('x', {SLEEP!r}, 5.0); c.start(os.environ); print(c.process.pid, flush=True); time.sleep(60)"
+        f"c = Child('x', {SLEEP!r}, 5.0); c.start(os.environ); print(c.process.pid, flush=True); "
+        "time.sleep(60)"
     )
     launcher = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert launcher.stdout is not None

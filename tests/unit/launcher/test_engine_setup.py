@@ -1,4 +1,6 @@
-"""Starting an engine of our own, with a stand-in for dockerd: it is awaited, explained when it fails, and stopped."""
+"""Starting an engine of our own, with a stand-in for dockerd: it is awaited, explained when it
+fails, and stopped.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     """No engine answers until the returned list is down to None; no systemd, and we are root."""
     answers: list[str | None] = ["no socket", "no socket", None]
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr(engine_setup, "unanswered", lambda _: answers.pop(0) if len(answers) > 1 else answers[0])
+    monkeypatch.setattr(
+        engine_setup, "unanswered", lambda _: answers.pop(0) if len(answers) > 1 else answers[0]
+    )
     monkeypatch.setattr(engine_setup, "root_prefix", lambda: [])
     monkeypatch.setattr(engine_setup, "SYSTEMD", Path("/nonexistent"))
     monkeypatch.setattr(engine_setup, "START_SECONDS", 5.0)
@@ -78,7 +82,9 @@ def test_docker_is_installed_where_that_is_allowed(
     assert installed == ["docker.io", "iptables"]
 
 
-@pytest.mark.parametrize(("text", "stale"), [("{pid}", False), ("1", True), ("999999999", True), ("no number", True)])
+@pytest.mark.parametrize(
+    ("text", "stale"), [("{pid}", False), ("1", True), ("999999999", True), ("no number", True)]
+)
 def test_a_pid_file_of_another_process_is_stale(tmp_path: Path, text: str, stale: bool) -> None:
     file = tmp_path / "engine.pid"
     file.write_text(text.format(pid=os.getpid()))

@@ -1,4 +1,6 @@
-"""The state of the engine: what the launcher writes is what the site reads, and what an operator is told."""
+"""The state of the engine: what the launcher writes is what the site reads, and what an operator is
+told.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ from config.launcher.problem import LaunchError
 from webui.engine_state import read_engine_state
 
 
-@pytest.mark.parametrize(("state", "ready"), [("ready", True), ("preparing", False), ("unavailable", False)])
-def test_the_site_reads_what_the_launcher_writes(tmp_path: Path, state: engine_watch.State, ready: bool) -> None:
+@pytest.mark.parametrize(
+    ("state", "ready"), [("ready", True), ("preparing", False), ("unavailable", False)]
+)
+def test_the_site_reads_what_the_launcher_writes(
+    tmp_path: Path, state: engine_watch.State, ready: bool
+) -> None:
     write_state(tmp_path, state, "message", "advice")
     read = read_engine_state(tmp_path)
     assert (read.ready, read.message, read.advice) == (ready, "message", "advice")
@@ -24,14 +30,18 @@ def test_the_site_reads_what_the_launcher_writes(tmp_path: Path, state: engine_w
     assert [path.name for path in tmp_path.iterdir()] == ["engine.json"]
 
 
-def test_an_engine_named_by_docker_host_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_named_by_docker_host_is_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
     monkeypatch.setattr(engine_setup, "apt_install", lambda *_: pytest.fail("must not install"))
     with pytest.raises(LaunchError, match="DOCKER_HOST"):
         Engine(tmp_path / "log").ensure(lambda _text: None)
 
 
-def test_without_rights_the_person_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_rights_the_person_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(engine_setup, "unanswered", lambda _sandbox: "no socket")
     monkeypatch.setattr(engine_setup, "root_prefix", lambda: None)

@@ -1,4 +1,6 @@
-"""The entry script's own choices: which command runs what, exit codes, and when the environment is made anew."""
+"""The entry script's own choices: which command runs what, exit codes, and when the environment is
+made anew.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def entry() -> ModuleType:
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "seatrial"), *arguments], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "seatrial"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -47,14 +52,24 @@ def test_no_command_and_a_wrong_one_are_usage_errors() -> None:
 
 
 def test_lab_sync_goes_to_the_site_and_other_lab_commands_to_the_grader(entry: ModuleType) -> None:
-    assert entry.command_line(["lab", "sync", "content"]) == ["-m", "config.launcher", "sync", "content"]
+    assert entry.command_line(["lab", "sync", "content"]) == [
+        "-m",
+        "config.launcher",
+        "sync",
+        "content",
+    ]
     with_engine = ["-m", "config.launcher", "engine", "-m", "grader.cli"]
     assert entry.command_line(["grade", "x", "."]) == [*with_engine, "grade", "x", "."]
     assert entry.command_line(["lab", "verify", "x"]) == [*with_engine, "lab", "verify", "x"]
     assert entry.command_line(["grade", "--help"]) == ["-m", "grader.cli", "grade", "--help"]
     assert entry.command_line(["lab", "list"]) == ["-m", "grader.cli", "lab", "list"]
     assert entry.command_line(["manage", "migrate"])[1:] == ["migrate"]
-    assert entry.command_line(["bench", "load"]) == [*with_engine[:3], "-m", "tests.bench.run", "load"]
+    assert entry.command_line(["bench", "load"]) == [
+        *with_engine[:3],
+        "-m",
+        "tests.bench.run",
+        "load",
+    ]
     assert entry.command_line(["bench", "--help"]) == ["-m", "tests.bench.run", "--help"]
     assert entry.command_line(["nothing"]) is None
 
@@ -79,7 +94,9 @@ def test_the_environment_is_current_only_for_the_same_files(
 
 def test_a_failed_step_shows_the_end_of_its_output(entry: ModuleType) -> None:
     with pytest.raises(entry.Stop, match=r"making it: this failed\.\nbecause of this"):
-        entry.run([sys.executable, "-c", "print('because of this'); raise SystemExit(1)"], "making it")
+        entry.run(
+            [sys.executable, "-c", "print('because of this'); raise SystemExit(1)"], "making it"
+        )
 
 
 def test_ci_runs_what_a_person_runs() -> None:

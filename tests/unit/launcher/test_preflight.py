@@ -49,9 +49,12 @@ def test_second_holder_of_a_home_is_told_the_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("free", "first", "stops"), [(7e9, True, False), (5e9, True, True), (5e9, False, False), (1e8, False, True)]
+    ("free", "first", "stops"),
+    [(7e9, True, False), (5e9, True, True), (5e9, False, False), (1e8, False, True)],
 )
-def test_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: float, first: bool, stops: bool) -> None:
+def test_space(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: float, first: bool, stops: bool
+) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=int(free))
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _path: usage)
     if stops:

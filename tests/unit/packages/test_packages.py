@@ -1,4 +1,6 @@
-"""What a build reaches: the operator's choice, the host's own configuration, and the proxy that is made from both."""
+"""What a build reaches: the operator's choice, the host's own configuration, and the proxy that is
+made from both.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ def test_an_operator_takes_kinds_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEATRIAL_PACKAGES", raising=False)
     assert Policy.from_environment().kinds == ("python", "debian", "npm")
     monkeypatch.setenv("SEATRIAL_PACKAGES", "python, npm")
-    assert Policy.from_environment().sentence() == "A build reaches PyPI and npm through a cache, and nothing else."
+    assert (
+        Policy.from_environment().sentence()
+        == "A build reaches PyPI and npm through a cache, and nothing else."
+    )
     monkeypatch.setenv("SEATRIAL_PACKAGES", "none")
     assert Policy.from_environment().kinds == ()
     assert "no network" in Policy.from_environment().sentence()
@@ -46,8 +51,14 @@ def test_what_is_no_plain_address_never_reaches_the_configuration(url: str) -> N
 
 def test_apt_files_of_both_kinds_are_read() -> None:
     texts = [
-        "# Types: deb\nTypes: deb\nURIs: http://m.test/debian http://n.test/debian\nSuites: bookworm\n",
-        "# deb http://old.test/debian x main\ndeb [arch=amd64 signed-by=/k] https://s.test/debian-security x main\n",
+        (
+            "# Types: deb\nTypes: deb\nURIs: http://m.test/debian http://n.test/debian\nSuites: "
+            "bookworm\n"
+        ),
+        (
+            "# deb http://old.test/debian x main\ndeb [arch=amd64 signed-by=/k] "
+            "https://s.test/debian-security x main\n"
+        ),
         "deb https://cloud.test/apt x main\n",
     ]
     assert debian_mirrors(texts) == (
@@ -62,7 +73,9 @@ def test_apt_files_of_both_kinds_are_read() -> None:
 
 
 def test_pip_and_npm_tell_their_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "build_args", lambda: {"PIP_INDEX_URL": "https://index.test/a/simple/"})
+    monkeypatch.setattr(
+        host, "build_args", lambda: {"PIP_INDEX_URL": "https://index.test/a/simple/"}
+    )
     found = sources.read_sources(["python"])
     assert found.python == (INDEX,)
     assert found.npm is None
@@ -85,14 +98,22 @@ def test_clients_are_sent_to_the_relay() -> None:
     assert names["http_proxy"] == "http://127.0.0.1:3142"
     assert "127.0.0.1" in names["no_proxy"]
     assert "SSL_CERT_FILE" not in names
-    assert environment.variables(FULL, own_certificates=True)["SSL_CERT_FILE"].startswith("/etc/ssl")
+    assert environment.variables(FULL, own_certificates=True)["SSL_CERT_FILE"].startswith(
+        "/etc/ssl"
+    )
     assert environment.argument_line(FULL).startswith("ARG ")
     assert "\n" not in environment.argument_line(FULL)
-    assert not any("npm" in value or "index.test" in value for value in environment.variables(Sources()).values())
+    assert not any(
+        "npm" in value or "index.test" in value
+        for value in environment.variables(Sources()).values()
+    )
 
 
 def test_no_part_of_a_request_chooses_a_host() -> None:
-    """Each proxy_pass begins with a constant origin of the configuration; TLS goes to names that are listed."""
+    """Each proxy_pass begins with a constant origin of the configuration;
+
+    TLS goes to names that are listed.
+    """
     text = nginx.config(FULL, 10)
     origins = set(re.findall(r'set \$origin "([^"]+)";', text))
     assert origins == {
@@ -103,7 +124,9 @@ def test_no_part_of_a_request_chooses_a_host() -> None:
         "https://npm.test",
     }
     passed = re.findall(r"proxy_pass (\S+);", text)
-    assert all(target.startswith("$origin$") or target.startswith("$origin/") for target in passed[:-1])
+    assert all(
+        target.startswith("$origin$") or target.startswith("$origin/") for target in passed[:-1]
+    )
     assert passed[-1] == "$indexes"
     listed = re.findall(r'^    "([^"]+)" "[^"]+:443";', text, re.MULTILINE)
     assert listed == ["index.test", "more.test", "files.test", "npm.test"]

@@ -27,7 +27,9 @@ def test_strangers_see_the_public_page(client: Client, entry) -> None:
 
 
 def test_one_lab_is_one_card_with_its_best_run(client: Client, ada, graded, published) -> None:
-    first, best, last = (published(graded(ada, verdict)) for verdict in ("failed", "passed", "failed"))
+    first, best, last = (
+        published(graded(ada, verdict)) for verdict in ("failed", "passed", "failed")
+    )
     html = page(client, "/p/ada/")
     assert html.count('class="entry"') == 1
     assert "Passed, 80 of 100" in html
@@ -88,13 +90,20 @@ def artefacts(entry, settings):
     for name, visibility in (("transcript.json", "reviewer"), ("build.log", "private")):
         blob = blobs.put(f"<script>{name}</script>".encode())
         Evidence.objects.create(
-            run=entry.run, name=name, media_type="text/html", visibility=visibility, digest=blob, blob=blob, size=30
+            run=entry.run,
+            name=name,
+            media_type="text/html",
+            visibility=visibility,
+            digest=blob,
+            blob=blob,
+            size=30,
         )
     return entry.get_absolute_url() + "files/"
 
 
 @pytest.mark.parametrize(
-    ("who", "allowed"), [(None, False), ("grace", False), ("rita", True), ("ivan", True), ("ada", True)]
+    ("who", "allowed"),
+    [(None, False), ("grace", False), ("rita", True), ("ivan", True), ("ada", True)],
 )
 def test_artefacts_are_for_reviewers_instructors_and_the_owner(
     client: Client, artefacts: str, who, allowed, request

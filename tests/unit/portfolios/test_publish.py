@@ -66,7 +66,10 @@ def test_only_a_judged_run_can_be_published(client: Client, ada, graded, changes
 def test_settings_make_it_public(client: Client, ada, graded, published) -> None:
     client.force_login(ada)
     publish(client, graded(ada))
-    client.post("/portfolio/", {"is_public": "on", "display_name": "Ada L.", "headline": "Hello", "about": "**me**"})
+    client.post(
+        "/portfolio/",
+        {"is_public": "on", "display_name": "Ada L.", "headline": "Hello", "about": "**me**"},
+    )
     html = Client().get("/p/ada/").content.decode()
     assert "Ada L." in html
     assert "Hello" in html
@@ -95,12 +98,16 @@ def test_ada_arranges_only_her_own(client: Client, ada, rita, graded, published)
     assert client.post(f"/portfolio/{entry.pk}/", {"action": "hide"}).status_code == 404
 
 
-def test_a_draft_of_a_regrade_is_published_by_nobody(client: Client, ada, ivan, graded, published) -> None:
+def test_a_draft_of_a_regrade_is_published_by_nobody(
+    client: Client, ada, ivan, graded, published
+) -> None:
     """Its verdict stood on the public page before the instructor let it out."""
     from submissions.models import RegradeBatch
 
     run = graded(ada)
-    batch = RegradeBatch.objects.create(lab_version=run.lab_version, grader_version="1", started_by=ivan)
+    batch = RegradeBatch.objects.create(
+        lab_version=run.lab_version, grader_version="1", started_by=ivan
+    )
     run.batch = batch
     run.save()
     client.force_login(ada)

@@ -128,7 +128,9 @@ async def test_header_flood() -> None:
 
 
 async def test_redirects_are_not_followed() -> None:
-    async with serving(answering(b"HTTP/1.1 302 Found\r\nlocation: /again\r\ncontent-length: 0\r\n\r\n")) as target:
+    async with serving(
+        answering(b"HTTP/1.1 302 Found\r\nlocation: /again\r\ncontent-length: 0\r\n\r\n")
+    ) as target:
         answer = await target.request("GET", "/")
     assert answer.status == 302
 
@@ -184,13 +186,17 @@ async def test_nobody_listens() -> None:
 
 async def test_endless_trailers_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "MAX_WIRE", 1 << 16)
-    endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: " + b"x" * (1 << 18)
+    endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: " + b"x" * (
+        1 << 18
+    )
     async with serving(answering(endless)) as target:
         response = await target.request("GET", "/")
     assert response.error == "the response is larger than 65536 bytes"
 
 
-async def test_an_exchange_says_when_in_the_probes_life_it_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_exchange_says_when_in_the_probes_life_it_was_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_head(reader)
         writer.write(OK_HI)

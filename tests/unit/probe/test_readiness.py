@@ -48,6 +48,8 @@ async def test_who_never_answers_200_is_told_what_came_last() -> None:
     assert "its last status was 503" in said.reason
 
 
-@pytest.mark.parametrize(("waited_s", "pause"), [(0.0, SHORTEST_S), (0.3, 0.03), (1.0, LONGEST_S), (60.0, LONGEST_S)])
+@pytest.mark.parametrize(
+    ("waited_s", "pause"), [(0.0, SHORTEST_S), (0.3, 0.03), (1.0, LONGEST_S), (60.0, LONGEST_S)]
+)
 def test_looks_grow_rarer_the_longer_it_takes(waited_s: float, pause: float) -> None:
     assert pause_s(waited_s) == pytest.approx(pause)

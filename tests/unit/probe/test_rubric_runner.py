@@ -24,7 +24,9 @@ class Scripted(Check):
 
     id = "scripted"
 
-    def __init__(self, outcomes: list[Outcome], seconds: float = 0.0, *, unanswered: bool = False) -> None:
+    def __init__(
+        self, outcomes: list[Outcome], seconds: float = 0.0, *, unanswered: bool = False
+    ) -> None:
         self.outcomes, self.seconds, self.unanswered, self.ran = outcomes, seconds, unanswered, 0
 
     async def run(self, ctx: Any) -> Any:
@@ -38,19 +40,32 @@ class Scripted(Check):
         return passed("right", *ONE)
 
 
-def grade(monkeypatch: pytest.MonkeyPatch, checks: dict[str, Scripted], deadline_s: float = 30.0) -> list[CheckResult]:
+def grade(
+    monkeypatch: pytest.MonkeyPatch, checks: dict[str, Scripted], deadline_s: float = 30.0
+) -> list[CheckResult]:
     """Run a rubric with one criterion per check; names that begin with 'gate' are gates."""
     monkeypatch.setattr(runner, "make_check", lambda use: checks[use.check])
     criteria = [
-        Criterion(id=name, title=name, rule="r", weight=100 / len(checks), gate=name.startswith("gate"), checks=[use])
+        Criterion(
+            id=name,
+            title=name,
+            rule="r",
+            weight=100 / len(checks),
+            gate=name.startswith("gate"),
+            checks=[use],
+        )
         for name, use in ((name, CheckUse(check=name)) for name in checks)
     ]
-    spec = SimpleNamespace(rubric=Rubric(criteria=criteria), limits=Limits(), service=SimpleNamespace(name="app"))
+    spec = SimpleNamespace(
+        rubric=Rubric(criteria=criteria), limits=Limits(), service=SimpleNamespace(name="app")
+    )
 
     async def control(action: str, party: str, **_: Any) -> dict[str, Any]:
         return {"running": True, "text": ""}
 
-    ctx: Any = SimpleNamespace(spec=spec, control=control, replicas=("app",), note=lambda _text: None)
+    ctx: Any = SimpleNamespace(
+        spec=spec, control=control, replicas=("app",), note=lambda _text: None
+    )
     sent: list[Any] = []
     start: Any = SimpleNamespace(deadline_s=deadline_s, only=[])
     asyncio.run(runner.grade(start, ctx, SimpleNamespace(send=sent.append)))  # type: ignore[arg-type]
@@ -81,7 +96,9 @@ def test_what_stays_undecided_says_so_in_the_end(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.FAILED])
-def test_what_is_decided_is_measured_once(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+def test_what_is_decided_is_measured_once(
+    monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
     check = Scripted([outcome])
     grade(monkeypatch, {"ratio": check})
     assert check.ran == 1
@@ -130,7 +147,10 @@ def test_behind_a_failed_gate_nothing_is_measured(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_undecided_gate_does_not_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    results = grade(monkeypatch, {"gate-one": Scripted([Outcome.INCONCLUSIVE]), "late": Scripted([Outcome.PASSED])})
+    results = grade(
+        monkeypatch,
+        {"gate-one": Scripted([Outcome.INCONCLUSIVE]), "late": Scripted([Outcome.PASSED])},
+    )
     assert [r.outcome for r in results] == [Outcome.INCONCLUSIVE, Outcome.PASSED]
 
 
@@ -141,7 +161,9 @@ def test_on_a_crowded_machine_the_time_limit_blames_nobody(monkeypatch: pytest.M
     assert "too busy" in result.message
 
 
-def test_crowding_is_the_share_of_the_processor_that_others_take(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crowding_is_the_share_of_the_processor_that_others_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock = SimpleNamespace(cpu=0.0)
 
     def thread_time() -> float:
@@ -180,7 +202,9 @@ def test_a_check_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_criterion_of_several_checks_tells_every_figure() -> None:
     many = passed("All answered.", counted(20, 20, "requests"), every("requests"), data={"a": 1})
-    one = passed("Rules are taken.", counted(1, 1, "rules files"), every("rules files"), data={"b": 2})
+    one = passed(
+        "Rules are taken.", counted(1, 1, "rules files"), every("rules files"), data={"b": 2}
+    )
     found = runner._together([many, many, one])
     assert found.measured.text == "20 of 20 requests; 1 of 1 rules files"
     assert found.rule.text == "all requests; all rules files"

@@ -1,4 +1,6 @@
-"""One reader of server-sent events: the standard's grammar, in any cutting of the bytes, in linear work."""
+"""One reader of server-sent events: the standard's grammar, in any cutting of the bytes, in linear
+work.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def test_cutting_changes_nothing(seed: int) -> None:
 
 
 def test_fields_as_the_standard_has_them() -> None:
-    body = b'event: a\nid: 1\ndata: {"x":\ndata: 1}\n\ndata\n\ndata:  two\n\nevent: lost\n\ndata: half'
+    body = (
+        b'event: a\nid: 1\ndata: {"x":\ndata: 1}\n\ndata\n\ndata:  two\n\nevent: lost\n\ndata: half'
+    )
     assert events_of(body) == [
         Event(b'{"x":\n1}', "a", "1"),
         Event(b"", "message", "1"),
@@ -75,7 +79,10 @@ def test_an_event_arrives_with_the_byte_that_ends_it() -> None:
 
 
 def test_the_work_is_linear_in_the_bytes() -> None:
-    """262,144 pieces of one byte took 43 s of the probe's only thread. Work is counted, not timed: joined bytes."""
+    """262,144 pieces of one byte took 43 s of the probe's only thread.
+
+    Work is counted, not timed: joined bytes.
+    """
 
     class Counted(EventReader):
         joined = 0

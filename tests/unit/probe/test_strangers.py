@@ -1,4 +1,6 @@
-"""Who else speaks to the baseline: what the kernel's tables say, and what becomes of a criterion."""
+"""Who else speaks to the baseline: what the kernel's tables say, and what becomes of a
+criterion.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,18 @@ from grader.probe import runner
 from grader.probe.strangers import Strangers, foreign
 from grader.result import Outcome
 
-HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+HEAD = (
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "
+    "inode"
+)
 MINE, THEIRS, PORT = 10003, 10001, 8090
 
 
 def row(local: int, remote: int, state: str = "01", uid: int = THEIRS, inode: int = 77) -> str:
-    return f"   0: 0100007F:{local:04X} 0100007F:{remote:04X} {state} 0:0 00:0 0 {uid} 0 {inode} 1 0 20 4 30 10 -1"
+    return (
+        f"   0: 0100007F:{local:04X} 0100007F:{remote:04X} {state} 0:0 00:0 0 {uid} 0 {inode} 1 0 "
+        "20 4 30 10 -1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,14 +66,21 @@ def test_another_users_connection_is_seen_in_the_real_tables() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         server.settimeout(20)
-        # A socket belongs to whoever makes it. Names are not looked up: the other user can't read our libraries.
-        code = f"import os, socket; os.setuid(65534); s = socket.socket(); s.connect(('127.0.0.1', {port})); input()"
+        # A socket belongs to whoever makes it. Names are not looked up: the other user can't read
+        # our libraries.
+        code = (
+            "import os, socket; os.setuid(65534); s = socket.socket(); s.connect(('127.0.0.1', "
+            f"{port})); input()"
+        )
         with socket.create_connection(("127.0.0.1", port)):
             own = Strangers(port)
             own.look()
             assert own.seen == 0, "one's own connection is no stranger's"
         command = [sys.executable, "-c", code]
-        with subprocess.Popen(command, stdin=subprocess.PIPE) as other, Strangers(port, every_s=0.02) as strangers:
+        with (
+            subprocess.Popen(command, stdin=subprocess.PIPE) as other,
+            Strangers(port, every_s=0.02) as strangers,
+        ):
             kept = [server.accept() for _ in range(2)]
             for _ in range(200):
                 if strangers.seen:
@@ -84,7 +99,10 @@ def test_what_was_passed_while_somebody_spoke_to_the_baseline_is_failed() -> Non
     good = passed("Fast.", counted(1, 1, "requests"), every("requests"))
     found = runner._touched(good, strangers)
     assert found.outcome is Outcome.FAILED
-    assert found.message == "Fast. But your service had connections to the baseline meanwhile, 4 at once."
+    assert (
+        found.message
+        == "Fast. But your service had connections to the baseline meanwhile, 4 at once."
+    )
     assert found.advice
     assert found.measured == good.measured
     bad = failed("Slow.", counted(0, 1, "requests"), every("requests"), "Be fast.")

@@ -1,4 +1,6 @@
-"""Whose fault it is that a check came to no end: one real probe process a run, and the run's own verdict."""
+"""Whose fault it is that a check came to no end: one real probe process a run, and the run's own
+verdict.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,11 @@ class Long(Base):
 
 
 def run(
-    folder: Path, *names: str, seen: list[Event] | None = None, gates: str = "", deadline_s: float = 0
+    folder: Path,
+    *names: str,
+    seen: list[Event] | None = None,
+    gates: str = "",
+    deadline_s: float = 0,
 ) -> RunResult:
     criteria: list[dict[str, Any]] = [
         {
@@ -78,19 +84,30 @@ def run(
         }
         for i, name in enumerate(names)
     ]
-    with service(lambda _path, _body: http(b'{"text": "\\ud800 \\udfff"}', "200 OK", "X-Odd: \xff\x80")) as port:
+    with service(
+        lambda _path, _body: http(b'{"text": "\\ud800 \\udfff"}', "200 OK", "X-Odd: \xff\x80")
+    ) as port:
         lab = lab_of(folder, port, criteria, {"checks/kinds.py": CHECKS})
         return graded(lab, seen=seen, deadline_s=deadline_s)
 
 
-def test_a_check_that_fails_in_itself_is_one_criterion_unjudged_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_check_that_fails_in_itself_is_one_criterion_unjudged_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
     seen: list[Event] = []
     result = run(tmp_path, "Breaks", "Right", seen=seen)
     found = outcomes(result)
-    assert (found["breaks"].outcome, found["right"].outcome) == (Outcome.INCONCLUSIVE, Outcome.PASSED)
+    assert (found["breaks"].outcome, found["right"].outcome) == (
+        Outcome.INCONCLUSIVE,
+        Outcome.PASSED,
+    )
     assert found["breaks"].our_fault
     assert "KeyError" in found["breaks"].message
-    [kept] = [event for event in seen if isinstance(event, EvidenceCollected) and event.name == "fault-breaks.log"]
+    [kept] = [
+        event
+        for event in seen
+        if isinstance(event, EvidenceCollected) and event.name == "fault-breaks.log"
+    ]
     assert (kept.visibility, "Traceback" in kept.content) == ("private", True)
     # it could have made the difference, so somebody of ours has to know
     assert result.verdict is Verdict.ERRORED
@@ -110,7 +127,10 @@ def test_a_fault_of_ours_that_changes_nothing_is_no_verdict(tmp_path: Path) -> N
 def test_a_baseline_or_a_sidecar_that_gives_way_is_inconclusive(name: str, tmp_path: Path) -> None:
     result = run(tmp_path, name, "Right")
     found = outcomes(result)
-    assert (found[name.lower()].outcome, found["right"].outcome) == (Outcome.INCONCLUSIVE, Outcome.PASSED)
+    assert (found[name.lower()].outcome, found["right"].outcome) == (
+        Outcome.INCONCLUSIVE,
+        Outcome.PASSED,
+    )
     assert not found[name.lower()].our_fault
     assert result.verdict is Verdict.INCONCLUSIVE
 
@@ -176,10 +196,20 @@ def test_a_service_that_exits_at_once_is_told_its_code_and_its_last_lines(tmp_pa
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     lab = lab_of(
-        tmp_path, port, [{"id": "right", "checks": [{"check": "lab:kinds.Right"}]}], {"checks/kinds.py": CHECKS}
+        tmp_path,
+        port,
+        [{"id": "right", "checks": [{"check": "lab:kinds.Right"}]}],
+        {"checks/kinds.py": CHECKS},
     )
     result = graded(
-        lab, {"localhost": Script(exits_with=3), "app": Script(exits_with=3, log="one\ntwo\nNo module x\n")}
+        lab,
+        {
+            "localhost": Script(exits_with=3),
+            "app": Script(exits_with=3, log="one\ntwo\nNo module x\n"),
+        },
     )
     assert result.verdict is Verdict.NOT_GRADABLE
-    assert result.reason == "Your service exited with code 3 before it was ready. It last said: one / two / No module x"
+    assert (
+        result.reason
+        == "Your service exited with code 3 before it was ready. It last said: one / two / No module x"
+    )

@@ -1,4 +1,6 @@
-"""The statistics that decide verdicts, for any figures: mirror symmetry, positions of the interval, error rates."""
+"""The statistics that decide verdicts, for any figures: mirror symmetry, positions of the interval,
+error rates.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ Op = Literal["at_least", "at_most"]
 
 
 @given(LOGS, THRESHOLD)
-def test_a_ratio_and_its_reciprocal_get_the_same_verdict(logs: list[float], threshold: float) -> None:
+def test_a_ratio_and_its_reciprocal_get_the_same_verdict(
+    logs: list[float], threshold: float
+) -> None:
     one = decide(logs, threshold, "at_least")
     other = decide([-value for value in logs], 1 / threshold, "at_most")
     near = any(abs(abs(value - math.log(threshold)) - MARGIN) < 1e-9 for value in logs)
@@ -31,7 +35,9 @@ def test_a_ratio_and_its_reciprocal_get_the_same_verdict(logs: list[float], thre
 
 
 @given(LOGS, THRESHOLD, st.sampled_from(["at_least", "at_most"]))
-def test_the_interval_stands_on_the_ranks_of_the_newest_look(logs: list[float], threshold: float, op: Op) -> None:
+def test_the_interval_stands_on_the_ranks_of_the_newest_look(
+    logs: list[float], threshold: float, op: Op
+) -> None:
     reached = [(n, k) for n, k in LOOKS if n <= len(logs)]
     found = decide(logs, threshold, op)
     if not reached:
@@ -56,7 +62,9 @@ def test_neither_the_order_of_windows_nor_what_comes_after_a_look_decides(
 
 
 @given(LOGS, THRESHOLD, st.floats(0.1, 5))
-def test_a_faster_service_never_loses_by_it(logs: list[float], threshold: float, more: float) -> None:
+def test_a_faster_service_never_loses_by_it(
+    logs: list[float], threshold: float, more: float
+) -> None:
     order = {Outcome.FAILED: 0, None: 1, Outcome.INCONCLUSIVE: 1, Outcome.PASSED: 2}
     before = decide(logs, threshold, "at_least").outcome
     after = decide([value + more for value in logs], threshold, "at_least").outcome
@@ -65,18 +73,24 @@ def test_a_faster_service_never_loses_by_it(logs: list[float], threshold: float,
 
 @pytest.mark.parametrize(("n", "k"), LOOKS)
 def test_the_error_of_a_look_is_what_the_documents_say(n: int, k: int) -> None:
-    """The interval misses the median on one side when at most k of n values lie on it: a binomial tail."""
+    """The interval misses the median on one side when at most k of n values lie on it: a binomial
+    tail.
+    """
     miss = sum(math.comb(n, i) for i in range(k + 1)) / 2**n
     assert miss <= 2.5e-4
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=200), st.floats(1, 100))
 def test_any_percentile_is_within_half_a_percent(seconds: list[float], q: float) -> None:
-    assert math.isclose(Histogram(seconds).percentile(q), percentile(sorted(seconds), q), rel_tol=0.00501)
+    assert math.isclose(
+        Histogram(seconds).percentile(q), percentile(sorted(seconds), q), rel_tol=0.00501
+    )
 
 
 @given(st.lists(SECONDS), st.lists(SECONDS), st.integers(0, 5))
-def test_histograms_add_up_and_survive_their_export(one: list[float], other: list[float], failed: int) -> None:
+def test_histograms_add_up_and_survive_their_export(
+    one: list[float], other: list[float], failed: int
+) -> None:
     merged, both = Histogram(one), Histogram([*one, *other, *([math.inf] * failed)])
     merged.merge(Histogram([*other, *([math.inf] * failed)]))
     assert merged.counts == both.counts

@@ -43,7 +43,9 @@ def test_it_jumps_stands_still_and_is_right_again(steady: Steady) -> None:
     assert clock.now() == 1011
 
 
-@pytest.mark.parametrize("payload", [{}, {"command": "clock", "rate": -1}, {"command": "clock", "speed": 2}, "now"])
+@pytest.mark.parametrize(
+    "payload", [{}, {"command": "clock", "rate": -1}, {"command": "clock", "speed": 2}, "now"]
+)
 def test_it_refuses_what_it_does_not_know(payload: object) -> None:
     with pytest.raises(ValidationError):
         Clock(ClockConfig()).obey(payload)

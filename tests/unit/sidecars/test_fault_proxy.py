@@ -1,4 +1,6 @@
-"""The fault proxy on real sockets: latency, order, stalls, cuts, slow links, and what it refuses."""
+"""The fault proxy on real sockets: latency, order, stalls, cuts, slow links, and what it
+refuses.
+"""
 
 from __future__ import annotations
 
@@ -168,11 +170,19 @@ async def test_a_dead_party_behind_it_looks_dead() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [{"command": "link", "latency_ms": -1}, {"command": "link", "lag": 3}, {"command": "storm"}, None]
+    "payload",
+    [
+        {"command": "link", "latency_ms": -1},
+        {"command": "link", "lag": 3},
+        {"command": "storm"},
+        None,
+    ],
 )
 async def test_a_bad_command_is_answered_with_what_is_wrong(payload: Any) -> None:
     async with proxied() as line:
-        said = reply_to(line.proxy.obey, json.dumps({"type": "command", "id": 4, "payload": payload}).encode())
+        said = reply_to(
+            line.proxy.obey, json.dumps({"type": "command", "id": 4, "payload": payload}).encode()
+        )
         assert (said.ok, said.id) == (False, 4)
         assert said.error
         assert (await line.echo())[0] == b"hello\n"

@@ -14,11 +14,17 @@ from grader.http.response import Response
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.faults import FaultRule
 
-CONTEXT = "[c17] Refunds under Cedar Plus are transferred within 42 days.\n[c18] Harbor Basic pays 9 dollars."
+CONTEXT = (
+    "[c17] Refunds under Cedar Plus are transferred within 42 days.\n[c18] Harbor Basic pays 9 "
+    "dollars."
+)
 ASK = {
     "model": "reader",
     "messages": [
-        {"role": "user", "content": f"{CONTEXT}\nQuestion: In how many days are refunds of Cedar Plus there?"}
+        {
+            "role": "user",
+            "content": f"{CONTEXT}\nQuestion: In how many days are refunds of Cedar Plus there?",
+        }
     ],
 }
 CHAT = "/v1/chat/completions"
@@ -34,7 +40,9 @@ async def chat(target: Target, **more: Any) -> Response:
 
 
 async def test_json_answer_and_its_ledger_row() -> None:
-    models = gateway(models={"reader": {"prompt_price": 2, "completion_price": 10, "ttft_ms": 40, "itl_ms": 5}})
+    models = gateway(
+        models={"reader": {"prompt_price": 2, "completion_price": 10, "ttft_ms": 40, "itl_ms": 5}}
+    )
     async with serving(models) as target:
         response = await chat(target)
     body = response.json()
@@ -49,7 +57,12 @@ async def test_json_answer_and_its_ledger_row() -> None:
         "total_tokens": row["prompt_tokens"] + 3,
     }
     assert row["cost_micro"] == 2 * row["prompt_tokens"] + 10 * 3
-    assert (row["status"], row["kind"], row["model"], row["cancelled"]) == (200, "chat", "reader", False)
+    assert (row["status"], row["kind"], row["model"], row["cancelled"]) == (
+        200,
+        "chat",
+        "reader",
+        False,
+    )
     assert row["first_token"] - row["start"] >= 0.03
     assert response.total_s >= 0.03
 
@@ -62,7 +75,13 @@ async def test_stream_of_chunks() -> None:
     assert events[-1] == "[DONE]"
     chunks = [json.loads(text) for text in events[:-1]]
     assert {c["object"] for c in chunks} == {"chat.completion.chunk"}
-    assert [c["choices"][0]["delta"].get("content", "") for c in chunks] == ["", "42", " days", " [c17]", ""]
+    assert [c["choices"][0]["delta"].get("content", "") for c in chunks] == [
+        "",
+        "42",
+        " days",
+        " [c17]",
+        "",
+    ]
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert chunks[-1]["usage"]["completion_tokens"] == 3
 
@@ -103,11 +122,17 @@ async def test_keys() -> None:
             await target.request("POST", CHAT, json=ASK, headers={"Authorization": "Bearer other"}),
             await target.request("GET", "/v1/models"),
         ]
-        good = await target.request("POST", CHAT, json=ASK, headers={"Authorization": "Bearer lab-key"})
+        good = await target.request(
+            "POST", CHAT, json=ASK, headers={"Authorization": "Bearer lab-key"}
+        )
         health = await target.request("GET", "/healthz")
     assert [r.status for r in refused] == [401, 401, 401]
     assert (good.status, health.status) == (200, 200)
-    assert [(r["key"], r["status"]) for r in rows(models)] == [("", 401), ("", 401), ("lab-key", 200)]
+    assert [(r["key"], r["status"]) for r in rows(models)] == [
+        ("", 401),
+        ("", 401),
+        ("lab-key", 200),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +156,9 @@ async def test_bad_bodies(body: bytes, status: int) -> None:
 async def test_unknown_route_and_header_bound() -> None:
     async with serving(gateway()) as target:
         assert (await target.request("GET", "/v1/nothing")).status == 404
-        flooded = await target.request("GET", "/healthz", headers={"X-Pad": "x" * 400_000}, fresh=True)
+        flooded = await target.request(
+            "GET", "/healthz", headers={"X-Pad": "x" * 400_000}, fresh=True
+        )
         assert flooded.status is None
         assert (await target.request("GET", "/healthz")).status == 200
 
@@ -149,7 +176,10 @@ async def test_models_and_embeddings() -> None:
 
 async def test_refusals_by_schedule() -> None:
     models = gateway()
-    rules = [FaultRule(kind="429", to_index=1, retry_after_s=0.5), FaultRule(kind="500", from_index=1, to_index=2)]
+    rules = [
+        FaultRule(kind="429", to_index=1, retry_after_s=0.5),
+        FaultRule(kind="500", from_index=1, to_index=2),
+    ]
     models.set_faults([*rules, FaultRule(kind="bad_json", from_index=2, to_index=3)])
     async with serving(models) as target:
         answers = [await chat(target) for _ in range(4)]
@@ -176,7 +206,9 @@ async def test_reset_cuts_in_the_middle(stream: bool) -> None:
 
 async def test_hang_answers_nothing_and_slow_is_slow() -> None:
     models = gateway()
-    models.set_faults([FaultRule(kind="hang", to_index=1), FaultRule(kind="slow", from_index=1, factor=30)])
+    models.set_faults(
+        [FaultRule(kind="hang", to_index=1), FaultRule(kind="slow", from_index=1, factor=30)]
+    )
     async with serving(models) as target:
         silent = await target.request("POST", CHAT, json=ASK, timeout_s=0.3, fresh=True)
         slow = await chat(target)

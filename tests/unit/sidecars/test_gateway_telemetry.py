@@ -1,4 +1,6 @@
-"""Faults that only telemetry shows: abstentions, hidden tokens; and the trace contexts that reach the model."""
+"""Faults that only telemetry shows: abstentions, hidden tokens; and the trace contexts that reach
+the model.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,11 @@ from gateway_kit import gateway, serving
 
 from grader.sidecars.model_gateway.faults import FaultRule
 
-BODY = {"model": "stream", "messages": [{"role": "user", "content": "Where is my parcel?"}], "max_tokens": 4}
+BODY = {
+    "model": "stream",
+    "messages": [{"role": "user", "content": "Where is my parcel?"}],
+    "max_tokens": 4,
+}
 
 
 async def ask(rule: FaultRule | None, **headers: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -41,9 +41,21 @@ def test_same_seed_same_faults_and_shares_add_up() -> None:
 
 
 def test_windows_by_request_and_by_time() -> None:
-    assert fates("a", [FaultRule(kind="500", from_index=2, to_index=4)], 6) == ["", "", "500", "500", "", ""]
+    assert fates("a", [FaultRule(kind="500", from_index=2, to_index=4)], 6) == [
+        "",
+        "",
+        "500",
+        "500",
+        "",
+        "",
+    ]
     schedule = Schedule("a", [FaultRule(kind="hang", from_s=1, to_s=2)], started_at=10.0)
-    assert [schedule.next(at) is not None for at in (10.5, 11.0, 11.9, 12.0)] == [False, True, True, False]
+    assert [schedule.next(at) is not None for at in (10.5, 11.0, 11.9, 12.0)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_delays_follow_from_the_seed_and_the_attempt() -> None:
@@ -107,7 +119,13 @@ def test_a_page_fits_into_a_line_whatever_its_rows_hold() -> None:
 
 
 def test_start_line() -> None:
-    line: dict[str, Any] = {"type": "start", "seed": "s", "name": "models", "port": 9100, "config": {"keys": ["k"]}}
+    line: dict[str, Any] = {
+        "type": "start",
+        "seed": "s",
+        "name": "models",
+        "port": 9100,
+        "config": {"keys": ["k"]},
+    }
     start = SidecarStart.model_validate_json(json.dumps(line))
     config = GatewayConfig.model_validate(start.config)
     assert (start.seed, start.port, config.keys) == ("s", 9100, ["k"])
@@ -125,7 +143,10 @@ async def test_commands() -> None:
     models = gateway()
 
     def say(payload: Any) -> CommandReply:
-        return reply_to(partial(obey, models), json.dumps({"type": "command", "id": 3, "payload": payload}).encode())
+        return reply_to(
+            partial(obey, models),
+            json.dumps({"type": "command", "id": 3, "payload": payload}).encode(),
+        )
 
     assert say({"command": "ping"}) == CommandReply(id=3, ok=True)
     assert say({"command": "faults", "rules": [{"kind": "500", "share": 0.5}]}).data == {"rules": 1}
@@ -137,9 +158,16 @@ async def test_commands() -> None:
     assert say({"command": "ledger"}).data["rows"] == []
 
 
-BAD_PAYLOADS: list[Any] = [{"command": "stop"}, {"command": "faults", "rules": [{"kind": "flood"}]}, None]
+BAD_PAYLOADS: list[Any] = [
+    {"command": "stop"},
+    {"command": "faults", "rules": [{"kind": "flood"}]},
+    None,
+]
 BAD_LINES = [b"", b"not json", b"[1]", b'{"type": "start"}', b"[" * 100_000]
-BAD_LINES += [json.dumps({"type": "command", "id": 1, "payload": payload}).encode() for payload in BAD_PAYLOADS]
+BAD_LINES += [
+    json.dumps({"type": "command", "id": 1, "payload": payload}).encode()
+    for payload in BAD_PAYLOADS
+]
 
 
 @pytest.mark.parametrize("line", BAD_LINES)
@@ -151,10 +179,24 @@ async def test_bad_lines_are_answered(line: bytes) -> None:
 
 def test_kinds() -> None:
     assert {name: kind.id for name, kind in KINDS.items()} == {name: name for name in KINDS}
-    sidecar = Sidecar(name="db", kind="postgres", port=5432, config={"user": "u"}, env={"POSTGRES_DB": "d"})
+    sidecar = Sidecar(
+        name="db", kind="postgres", port=5432, config={"user": "u"}, env={"POSTGRES_DB": "d"}
+    )
     env = KINDS["postgres"].env(sidecar)
-    assert {**sidecar.env, **env} == {"POSTGRES_USER": "u", "POSTGRES_PASSWORD": "app", "POSTGRES_DB": "d"}
+    assert {**sidecar.env, **env} == {
+        "POSTGRES_USER": "u",
+        "POSTGRES_PASSWORD": "app",
+        "POSTGRES_DB": "d",
+    }
     with pytest.raises(ValidationError):
-        config_of(KINDS["postgres"], Sidecar(name="db", kind="postgres", port=5432, config={"user": "a;b"}))
-    models = Sidecar(name="models", kind="model-gateway", port=9100, config={"models": {"reader": {"ttft_ms": 1}}})
+        config_of(
+            KINDS["postgres"],
+            Sidecar(name="db", kind="postgres", port=5432, config={"user": "a;b"}),
+        )
+    models = Sidecar(
+        name="models",
+        kind="model-gateway",
+        port=9100,
+        config={"models": {"reader": {"ttft_ms": 1}}},
+    )
     assert config_of(KINDS["model-gateway"], models)["models"]["reader"]["ttft_ms"] == 1

@@ -12,35 +12,63 @@ from gateway_kit import serving
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from grader.sidecars.otlp.app import Receiver
-from grader.sidecars.otlp.decode import JSON, MAX_UNPACKED, PROTOBUF, Malformed, Span, spans_in, unpacked
+from grader.sidecars.otlp.decode import (
+    JSON,
+    MAX_UNPACKED,
+    PROTOBUF,
+    Malformed,
+    Span,
+    spans_in,
+    unpacked,
+)
 from grader.sidecars.otlp.store import MAX_HEARD, PAGE_SPANS, SPANS_OF_A_TRACE, Store
 from grader.sidecars.stdio import MAX_LINE
 
 TRACE, SPAN, PARENT = "ab" * 16, "cd" * 8, "ef" * 8
 
 
-def request(trace: str = TRACE, span: str = SPAN, parent: str = PARENT) -> ExportTraceServiceRequest:
+def request(
+    trace: str = TRACE, span: str = SPAN, parent: str = PARENT
+) -> ExportTraceServiceRequest:
     made = ExportTraceServiceRequest()
     resource = made.resource_spans.add()
     attribute = resource.resource.attributes.add(key="service.name")
     attribute.value.string_value = "api"
     one = resource.scope_spans.add().spans.add(name="answer")
-    one.trace_id, one.span_id, one.parent_span_id = (bytes.fromhex(text) for text in (trace, span, parent))
+    one.trace_id, one.span_id, one.parent_span_id = (
+        bytes.fromhex(text) for text in (trace, span, parent)
+    )
     one.start_time_unix_nano, one.end_time_unix_nano = 1_000_000_000, 1_500_000_000
     return made
 
 
 def a_span(trace: str, number: int = 0) -> Span:
-    return Span(trace, f"{number:016x}", "", "s" * 60, "n" * 60, 1700000000.123456, 1700000001.123456)
+    return Span(
+        trace, f"{number:016x}", "", "s" * 60, "n" * 60, 1700000000.123456, 1700000001.123456
+    )
 
 
 def test_protobuf_and_json_say_the_same() -> None:
     expected = [Span(TRACE, SPAN, PARENT, "api", "answer", 1.0, 1.5)]
     assert spans_in(request().SerializeToString(), PROTOBUF) == expected
-    span: dict[str, Any] = {"traceId": TRACE.upper(), "spanId": SPAN, "parentSpanId": PARENT, "name": "answer"}
-    span |= {"startTimeUnixNano": "1000000000", "endTimeUnixNano": "1500000000", "kind": 2, "unknown": [1]}
+    span: dict[str, Any] = {
+        "traceId": TRACE.upper(),
+        "spanId": SPAN,
+        "parentSpanId": PARENT,
+        "name": "answer",
+    }
+    span |= {
+        "startTimeUnixNano": "1000000000",
+        "endTimeUnixNano": "1500000000",
+        "kind": 2,
+        "unknown": [1],
+    }
     service = {"key": "service.name", "value": {"stringValue": "api"}}
-    body = {"resourceSpans": [{"resource": {"attributes": [service]}, "scopeSpans": [{"spans": [span]}]}]}
+    body = {
+        "resourceSpans": [
+            {"resource": {"attributes": [service]}, "scopeSpans": [{"spans": [span]}]}
+        ]
+    }
     assert spans_in(json.dumps(body).encode(), f"{JSON}; charset=utf-8") == expected
 
 
@@ -69,9 +97,18 @@ def test_what_is_no_export_request_is_malformed(body: bytes, kind: str) -> None:
 
 def test_encodings_and_bombs() -> None:
     raw = b"x" * 5000
-    assert unpacked(raw, "") == unpacked(gzip.compress(raw), "gzip") == unpacked(zlib.compress(raw), "deflate") == raw
+    assert (
+        unpacked(raw, "")
+        == unpacked(gzip.compress(raw), "gzip")
+        == unpacked(zlib.compress(raw), "deflate")
+        == raw
+    )
     assert len(unpacked(gzip.compress(bytes(MAX_UNPACKED - 1)), "gzip")) == MAX_UNPACKED - 1
-    for body, encoding in ((gzip.compress(bytes(MAX_UNPACKED + 1)), "gzip"), (b"x", "gzip"), (b"x", "br")):
+    for body, encoding in (
+        (gzip.compress(bytes(MAX_UNPACKED + 1)), "gzip"),
+        (b"x", "gzip"),
+        (b"x", "br"),
+    ):
         with pytest.raises(Malformed):
             unpacked(body, encoding)
     with pytest.raises(Malformed):
@@ -119,7 +156,8 @@ async def test_over_http() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [None, {"command": "spans"}, {"command": "traces", "ids": ["x"]}, {"command": "traces"}]
+    "payload",
+    [None, {"command": "spans"}, {"command": "traces", "ids": ["x"]}, {"command": "traces"}],
 )
 def test_other_commands_are_refused(payload: Any) -> None:
     with pytest.raises(ValueError):
@@ -141,7 +179,9 @@ def test_what_is_heard_is_searched_and_bounded() -> None:
     assert receiver.obey(word) == {"words": ["secretword", "OTHERWORD"]}
 
 
-@pytest.mark.parametrize("words", [["short"], ["x" * 201], ["line\nbreak"], ["secret"] * 1001, "secret"])
+@pytest.mark.parametrize(
+    "words", [["short"], ["x" * 201], ["line\nbreak"], ["secret"] * 1001, "secret"]
+)
 def test_words_to_look_for_are_bounded(words: object) -> None:
     with pytest.raises(ValueError, match="words"):
         Receiver(Store(100)).obey({"command": "holds", "words": words})

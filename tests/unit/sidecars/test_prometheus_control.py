@@ -36,7 +36,10 @@ class Api:
 
 
 def vector(*samples: tuple[dict[str, str], str]) -> dict[str, Any]:
-    return {"resultType": "vector", "result": [{"metric": m, "value": [7.5, v]} for m, v in samples]}
+    return {
+        "resultType": "vector",
+        "result": [{"metric": m, "value": [7.5, v]} for m, v in samples],
+    }
 
 
 def test_an_instant_vector_keeps_its_values_as_texts() -> None:
@@ -44,21 +47,36 @@ def test_an_instant_vector_keeps_its_values_as_texts() -> None:
     reply = obey(api, Path(), {"command": "query", "expr": "x"})
     assert reply == {"samples": [{"labels": {"kind": "a"}, "value": "NaN", "at": 7.5}]}
     assert api.asked == [("query", {"query": "x"})]
-    assert obey(Api(query={"resultType": "scalar", "result": [1, "2"]}), Path(), {"command": "query", "expr": "1"}) == {
-        "samples": [{"labels": {}, "value": "2", "at": 1}]
-    }
+    assert obey(
+        Api(query={"resultType": "scalar", "result": [1, "2"]}),
+        Path(),
+        {"command": "query", "expr": "1"},
+    ) == {"samples": [{"labels": {}, "value": "2", "at": 1}]}
 
 
 def test_alerts_are_the_rules_with_their_own_labels() -> None:
-    raw = {"name": "A", "state": "firing", "labels": {"incident": "cost"}, "lastError": "x" * 999, "alerts": [1, 2]}
+    raw = {
+        "name": "A",
+        "state": "firing",
+        "labels": {"incident": "cost"},
+        "lastError": "x" * 999,
+        "alerts": [1, 2],
+    }
     reply = obey(Api(rules={"groups": [{"rules": [raw]}]}), Path(), {"command": "alerts"})
-    assert reply == {"rules": [{"alert": "A", "state": "firing", "labels": {"incident": "cost"}, "problem": "x" * 300}]}
+    assert reply == {
+        "rules": [
+            {"alert": "A", "state": "firing", "labels": {"incident": "cost"}, "problem": "x" * 300}
+        ]
+    }
 
 
 def test_answers_fit_into_a_line_whatever_a_service_wrote() -> None:
     big = {f"{n:02}" + "k" * 400: "v" * 400 for n in range(60)}
     samples = vector(*[(big, "1.7976931348623157e+308")] * 3000)
-    ranges = {"result": [{"metric": big, "values": [[1700000000.123, "1.7976931348623157e+308"]] * 5000}] * 500}
+    ranges = {
+        "result": [{"metric": big, "values": [[1700000000.123, "1.7976931348623157e+308"]] * 5000}]
+        * 500
+    }
     for api, payload in (
         (Api(query=samples), {"command": "query", "expr": "x"}),
         (Api(query_range=ranges), {"command": "range", "expr": "x", "start": 1, "end": 2}),
@@ -66,19 +84,30 @@ def test_answers_fit_into_a_line_whatever_a_service_wrote() -> None:
         assert len(json.dumps(obey(api, Path(), payload))) < MAX_LINE - 1000
 
 
-def test_rules_are_loaded_only_when_they_are_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_are_loaded_only_when_they_are_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(control, "check_with_promtool", lambda groups, folder: None)
     api = Api()
     assert "not YAML" in obey(api, tmp_path, {"command": "rules", "text": "["})["problem"]
     assert api.loaded == []
-    text = "groups: [{rules: [{alert: A, expr: up, labels: {incident: cost}}, {record: b, expr: up}]}]"
+    text = (
+        "groups: [{rules: [{alert: A, expr: up, labels: {incident: cost}}, {record: b, expr: up}]}]"
+    )
     reply = obey(api, tmp_path, {"command": "rules", "text": text})
     assert reply == {"problem": "", "rules": [{"alert": "A", "labels": {"incident": "cost"}}]}
     assert len(api.loaded) == 1
 
 
 @pytest.mark.parametrize(
-    "payload", [None, {}, {"command": "quit"}, {"command": "query"}, {"command": "range", "expr": "x", "start": "soon"}]
+    "payload",
+    [
+        None,
+        {},
+        {"command": "quit"},
+        {"command": "query"},
+        {"command": "range", "expr": "x", "start": "soon"},
+    ],
 )
 def test_other_commands_are_refused(payload: Any) -> None:
     with pytest.raises(ValueError):
@@ -101,7 +130,10 @@ def test_a_service_can_neither_write_the_past_nor_speak_for_prometheus() -> None
 @pytest.mark.parametrize("target", ["app", "http://app:8080", "app:8080/x", "APP:1", "app:8080\nx"])
 def test_a_target_is_a_party_and_a_port(target: str) -> None:
     with pytest.raises(ValidationError):
-        config_of(KINDS["prometheus"], Sidecar(name="w", kind="prometheus", port=9090, config={"target": target}))
+        config_of(
+            KINDS["prometheus"],
+            Sidecar(name="w", kind="prometheus", port=9090, config={"target": target}),
+        )
 
 
 def test_the_hash_is_bcrypt_and_salted() -> None:

@@ -35,7 +35,9 @@ groups:
 
 
 def one_rule(**fields: Any) -> str:
-    return json.dumps({"groups": [{"name": "g", "rules": [{"alert": "A", "expr": "up", **fields}]}]})
+    return json.dumps(
+        {"groups": [{"name": "g", "rules": [{"alert": "A", "expr": "up", **fields}]}]}
+    )
 
 
 def test_only_known_fields_pass_and_every_group_is_bounded() -> None:
@@ -56,7 +58,9 @@ def test_no_rules_are_no_mistake() -> None:
 
 
 def groups_of(*numbers: int) -> str:
-    return json.dumps({"groups": [{"rules": [{"alert": "A", "expr": "up"}] * number} for number in numbers]})
+    return json.dumps(
+        {"groups": [{"rules": [{"alert": "A", "expr": "up"}] * number} for number in numbers]}
+    )
 
 
 BOMB = "a: &a [x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(9)) + "groups: []"
@@ -86,8 +90,14 @@ BOMB = "a: &a [x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(9)) + "g
             json.dumps({"groups": [{"rules": [{"alert": "A", "expr": "up"}] * (MAX_RULES + 1)}]}),
             "list 'rules' of at most",
         ),
-        (json.dumps({"groups": [{"rules": [{"alert": "A", "expr": "up"}] * 21}] * 2}), "more than 40 rules"),
-        (json.dumps({"groups": [{"rules": [{"record": "ALERTS", "expr": "1"}]}]}), "name of its own"),
+        (
+            json.dumps({"groups": [{"rules": [{"alert": "A", "expr": "up"}] * 21}] * 2}),
+            "more than 40 rules",
+        ),
+        (
+            json.dumps({"groups": [{"rules": [{"record": "ALERTS", "expr": "1"}]}]}),
+            "name of its own",
+        ),
         (json.dumps({"groups": [{"rules": [{"record": "up", "expr": "1"}]}]}), "name of its own"),
     ],
 )
@@ -96,17 +106,23 @@ def test_files_that_are_refused(text: str, why: str) -> None:
         read_rules(text)
 
 
-def test_what_promtool_says_reaches_the_learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_promtool_says_reaches_the_learner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def says(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
         assert json.loads(Path(command[-1]).read_text())["groups"][0]["name"] == "group-1"
-        return subprocess.CompletedProcess(command, 1, "", f"  FAILED:\n{command[-1]}: could not parse expression")
+        return subprocess.CompletedProcess(
+            command, 1, "", f"  FAILED:\n{command[-1]}: could not parse expression"
+        )
 
     monkeypatch.setattr(subprocess, "run", says)
     with pytest.raises(RulesRefused, match=r"^rules\.yml: could not parse expression$"):
         check_with_promtool(read_rules(GOOD), tmp_path)
 
 
-def test_promtool_has_so_much_time_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promtool_has_so_much_time_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def hangs(command: list[str], timeout: float, **_: Any) -> None:
         raise subprocess.TimeoutExpired(command, timeout)
 

@@ -13,9 +13,21 @@ from grader.sidecars.model_gateway.spans import names_of, sentences, spans
 
 PLANS = ["Harbor Basic", "Summit Gold", "Cedar Plus", "Falcon Max"]
 CLAUSES = [
-    ("The warranty of {p} ends {n} months after delivery.", "How many months of warranty has {p}?", "months"),
-    ("Refunds of {p} are transferred within {n} days.", "In how many days are {p} refunds transferred?", "days"),
-    ("Under {p} the deductible is {n} dollars per claim.", "How many dollars is the deductible of {p}?", "dollars"),
+    (
+        "The warranty of {p} ends {n} months after delivery.",
+        "How many months of warranty has {p}?",
+        "months",
+    ),
+    (
+        "Refunds of {p} are transferred within {n} days.",
+        "In how many days are {p} refunds transferred?",
+        "days",
+    ),
+    (
+        "Under {p} the deductible is {n} dollars per claim.",
+        "How many dollars is the deductible of {p}?",
+        "dollars",
+    ),
 ]
 
 
@@ -25,7 +37,9 @@ def corpus(seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str, str]]
     for plan in PLANS:
         for clause, question, unit in CLAUSES:
             number, name = rng.randint(3, 90), f"c{len(passages)}"
-            text = clause.format(p=plan, n=number) + f" It was reviewed in {rng.randint(2019, 2026)}."
+            text = (
+                clause.format(p=plan, n=number) + f" It was reviewed in {rng.randint(2019, 2026)}."
+            )
             passages.append((name, text))
             asked.append((question.format(p=plan), f"{number} {unit}", name))
     rng.shuffle(passages)
@@ -50,7 +64,10 @@ def test_says_not_found_when_no_passage_names_the_entity() -> None:
 
 def test_says_not_found_when_the_best_sentence_is_far_from_the_question() -> None:
     far = [("c1", "Parking near the station costs visitors 9 dollars whenever markets open.")]
-    assert Reader(WordEmbedder()).answer("How many dollars is the deductible?", far).text == "NOT_FOUND"
+    assert (
+        Reader(WordEmbedder()).answer("How many dollars is the deductible?", far).text
+        == "NOT_FOUND"
+    )
 
 
 def test_a_sentence_is_embedded_once() -> None:
@@ -82,19 +99,34 @@ def test_names_and_sentences() -> None:
     assert names_of("How many days does Harbor Basic take?") == {"Harbor", "Basic"}
     assert names_of("Harbor Basic is mine. Does it end?") == {"Harbor", "Basic"}
     assert names_of("My cellar is flooded: how long do I have?") == set()
-    assert sentences("Pays 1.5 dollars. It ends.\nNext") == ["Pays 1.5 dollars.", "It ends.", "Next"]
+    assert sentences("Pays 1.5 dollars. It ends.\nNext") == [
+        "Pays 1.5 dollars.",
+        "It ends.",
+        "Next",
+    ]
 
 
 def test_prompt_convention() -> None:
-    user = "[a 1] First line\ngoes on.\n[b] Second.\n\nAnswer briefly.\nQuestion: How many days?\nThanks"
-    prompt = read_prompt([Message(role="system", content="[s] Given."), Message(role="user", content=user)], len)
+    user = (
+        "[a 1] First line\ngoes on.\n[b] Second.\n\nAnswer briefly.\nQuestion: How many "
+        "days?\nThanks"
+    )
+    prompt = read_prompt(
+        [Message(role="system", content="[s] Given."), Message(role="user", content=user)], len
+    )
     assert prompt.question == "How many days?"
     assert prompt.passages == (("s", "Given."), ("a 1", "First line\ngoes on."), ("b", "Second."))
 
 
 def test_question_of_the_last_user_message_counts() -> None:
-    turns = [("user", "Question: old?"), ("assistant", "NOT_FOUND"), ("user", "[c] x y.\n\nand new?")]
-    messages = [Message.model_validate({"role": role, "content": content}) for role, content in turns]
+    turns = [
+        ("user", "Question: old?"),
+        ("assistant", "NOT_FOUND"),
+        ("user", "[c] x y.\n\nand new?"),
+    ]
+    messages = [
+        Message.model_validate({"role": role, "content": content}) for role, content in turns
+    ]
     assert read_prompt(messages, len).question == "and new?"
     messages[-1].content = "[c] x y.\nQuestion: newer?\nand new?"
     assert read_prompt(messages, len).question == "newer?"

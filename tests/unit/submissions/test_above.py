@@ -18,8 +18,12 @@ ROOT = Path(__file__).resolve().parents[3] / "platform" / "submissions"
 
 
 def test_no_code_of_runs_names_portfolios() -> None:
-    sources = [p for p in ROOT.rglob("*") if p.suffix in (".py", ".html") and "migrations" not in p.parts]
-    named = re.compile(r"portfolio_entries|from portfolios|import portfolios|run_publish|portfolios/")
+    sources = [
+        p for p in ROOT.rglob("*") if p.suffix in (".py", ".html") and "migrations" not in p.parts
+    ]
+    named = re.compile(
+        r"portfolio_entries|from portfolios|import portfolios|run_publish|portfolios/"
+    )
     assert [p.name for p in sources if named.search(p.read_text())] == []
 
 
@@ -32,7 +36,9 @@ def test_an_app_may_add_a_panel_and_say_what_is_shown(
     assert above.panels_of(run, True) == []
     assert above.shown_among(GradingRun.objects.all()) == set()
     for _ in range(2):
-        above.register("x", panel=lambda run, own: above.Panel("x.html", {"own": own}), shown=lambda runs: runs)
+        above.register(
+            "x", panel=lambda run, own: above.Panel("x.html", {"own": own}), shown=lambda runs: runs
+        )
     assert above.panels_of(run, True) == [above.Panel("x.html", {"own": True})]
     assert above.shown_among(GradingRun.objects.all()) == {run}
 
@@ -44,4 +50,7 @@ def test_a_learner_finds_the_button_and_an_instructor_does_not(
     client.force_login(ada)
     assert "Publish" in client.get(run.get_absolute_url()).content.decode()
     client.force_login(ivan)
-    assert "A published run is shown on your portfolio" not in client.get(run.get_absolute_url()).content.decode()
+    assert (
+        "A published run is shown on your portfolio"
+        not in client.get(run.get_absolute_url()).content.decode()
+    )

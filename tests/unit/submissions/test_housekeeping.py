@@ -49,7 +49,9 @@ def test_a_sweep_that_fails_does_not_end_it(monkeypatch: pytest.MonkeyPatch, db:
 
 
 def test_it_ends_when_its_worker_was_killed() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, KEEPER], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, KEEPER], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
     assert parent.stdout is not None
     keeper = int(parent.stdout.readline())
     parent.kill()

@@ -27,12 +27,22 @@ Make = Callable[..., GradingRun]
 
 
 def result(verdict: Verdict = Verdict.PASSED, **fields: Any) -> RunResult:
-    base = {"lab": "echo-lab", "lab_version": "0" * 64, "grader_version": "1", "seed": "s", "score": 88}
+    base = {
+        "lab": "echo-lab",
+        "lab_version": "0" * 64,
+        "grader_version": "1",
+        "seed": "s",
+        "score": 88,
+    }
     return RunResult(verdict=verdict, **{**base, **fields})
 
 
 def test_submit_stores_the_source_and_rings_on_commit(
-    ada: Any, version: LabVersion, archive: Path, rings: list[int], django_capture_on_commit_callbacks: Any
+    ada: Any,
+    version: LabVersion,
+    archive: Path,
+    rings: list[int],
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         run = intake.submit(ada, version, archive, filename="p.zip", note="a\x00note")
@@ -88,7 +98,9 @@ def test_claim_takes_the_oldest_once(ada: Any, make_run: Make) -> None:
     assert (one.state, one.fence, one.tries, one.worker) == (State.RUNNING, 1, 1, "w1")
 
 
-def test_a_claim_that_loses_the_race_takes_the_next(ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_that_loses_the_race_takes_the_next(
+    ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another worker takes the candidate between our look and our update."""
     first, second = make_run(ada), make_run(ada)
     look = type(GradingRun.objects.all()).first
@@ -126,7 +138,12 @@ def test_finish_sets_the_verdict_and_sends_the_signal(
             done = leases.finish(run.pk, run.fence, result())
     finally:
         run_finished.disconnect(listen)
-    assert (done.state, done.verdict, done.score, done.outcome) == (State.FINISHED, "passed", 88, "passed")
+    assert (done.state, done.verdict, done.score, done.outcome) == (
+        State.FINISHED,
+        "passed",
+        88,
+        "passed",
+    )
     assert done.lease_until is None
     assert heard == [run.pk]
 
@@ -135,7 +152,9 @@ def test_not_gradable_has_no_score_and_counts(ada: Any, make_run: Make) -> None:
     make_run(ada)
     run = leases.claim("w")
     assert run is not None
-    done = leases.finish(run.pk, run.fence, result(Verdict.NOT_GRADABLE, reason="it\x1b[2J died", score=0))
+    done = leases.finish(
+        run.pk, run.fence, result(Verdict.NOT_GRADABLE, reason="it\x1b[2J died", score=0)
+    )
     assert (done.score, done.counts, done.reason) == (None, True, "it\ufffd[2J died")
 
 
@@ -198,7 +217,9 @@ def test_reclaim_queues_again_and_clears_the_broken_try(ada: Any, make_run: Make
     run = leases.claim("dead")
     assert run is not None
     RunEvent.objects.create(run=run, seq=1, payload={"type": "log"})
-    CheckResult.objects.create(run=run, criterion="contract", outcome="passed", points=1, payload={})
+    CheckResult.objects.create(
+        run=run, criterion="contract", outcome="passed", points=1, payload={}
+    )
     Evidence.objects.create(run=run, name="a", media_type="text/plain", digest="0", blob="0")
     assert leases.reclaim() == []
     expire(run)
@@ -215,7 +236,9 @@ def test_reclaim_queues_again_and_clears_the_broken_try(ada: Any, make_run: Make
     assert leases.finish(again.pk, again.fence, result()).verdict == "passed"
 
 
-def test_a_clock_that_is_set_back_keeps_no_dead_run(ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_is_set_back_keeps_no_dead_run(
+    ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make_run(ada)
     taken = leases.claim("w1")
     assert taken is not None
@@ -223,9 +246,13 @@ def test_a_clock_that_is_set_back_keeps_no_dead_run(ada: Any, make_run: Make, mo
     monkeypatch.setattr(timezone, "now", lambda: earlier)
     now = GradingRun.objects.get(pk=run.pk)
     assert now.took == timedelta()
-    assert leases.renew_lease(run.pk, taken.fence), "its worker lives and renews: the run stays with it"
+    assert leases.renew_lease(run.pk, taken.fence), (
+        "its worker lives and renews: the run stays with it"
+    )
     assert leases.reclaim() == []
-    GradingRun.objects.filter(pk=run.pk).update(lease_until=earlier + timedelta(hours=1, seconds=20))
+    GradingRun.objects.filter(pk=run.pk).update(
+        lease_until=earlier + timedelta(hours=1, seconds=20)
+    )
     assert leases.reclaim() == [run.pk], "a lease from the time before ends at once"
 
 
@@ -238,7 +265,12 @@ def test_after_three_tries_the_run_is_lost(ada: Any, make_run: Make) -> None:
         leases.reclaim()
     assert leases.claim("w") is None
     lost = GradingRun.objects.get(pk=made.pk)
-    assert (lost.state, lost.verdict, lost.outcome, lost.counts) == (State.LOST, "errored", "errored", False)
+    assert (lost.state, lost.verdict, lost.outcome, lost.counts) == (
+        State.LOST,
+        "errored",
+        "errored",
+        False,
+    )
 
 
 def test_a_cancelled_run_is_not_tried_again(ada: Any, make_run: Make) -> None:
@@ -260,13 +292,26 @@ def test_giving_back_costs_no_try(ada: Any, make_run: Make) -> None:
     assert (waiting.state, waiting.tries, waiting.reason) == (State.QUEUED, 0, "Grading is paused.")
 
 
-def test_a_dockerfile_that_cannot_build_costs_no_attempt(ada: Any, version: LabVersion, tmp_path: Path) -> None:
+def test_a_dockerfile_that_cannot_build_costs_no_attempt(
+    ada: Any, version: LabVersion, tmp_path: Path
+) -> None:
     """Every fault at once, with its line; nothing is stored."""
     path = tmp_path / "bad.zip"
-    path.write_bytes(zip_of({"Dockerfile": b"FROM python:3.12-alpine\nENV A\nCOPY nothing.txt /\n"}))
+    path.write_bytes(
+        zip_of({"Dockerfile": b"FROM python:3.12-alpine\nENV A\nCOPY nothing.txt /\n"})
+    )
     with pytest.raises(ArchiveRefused) as caught:
         intake.submit(ada, version, path)
-    assert len([line for line in caught.value.message.splitlines() if line.startswith("Dockerfile line")]) == 3
+    assert (
+        len(
+            [
+                line
+                for line in caught.value.message.splitlines()
+                if line.startswith("Dockerfile line")
+            ]
+        )
+        == 3
+    )
     assert "glibc" in caught.value.message
     assert not Submission.objects.exists()
     path.write_bytes(zip_of({"Dockerfile": b"FROM python:3.12-slim\nRUN pip install fastapi\n"}))

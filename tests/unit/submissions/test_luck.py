@@ -31,14 +31,20 @@ def grade(failed_result: RunResult) -> Grade:
         taken = leases.claim("w")
         assert taken is not None
         assert taken.pk == run.pk
-        leases.finish(run.pk, taken.fence, failed_result.model_copy(update={"verdict": Verdict(verdict)}))
-        GradingRun.objects.filter(pk=run.pk).update(created=timezone.now() - timedelta(hours=hours_ago))
+        leases.finish(
+            run.pk, taken.fence, failed_result.model_copy(update={"verdict": Verdict(verdict)})
+        )
+        GradingRun.objects.filter(pk=run.pk).update(
+            created=timezone.now() - timedelta(hours=hours_ago)
+        )
         return GradingRun.objects.get(pk=run.pk)
 
     return end
 
 
-def test_a_failed_source_is_graded_again_once_a_day(ada: Any, version: LabVersion, archive: Path, grade: Grade) -> None:
+def test_a_failed_source_is_graded_again_once_a_day(
+    ada: Any, version: LabVersion, archive: Path, grade: Grade
+) -> None:
     first = grade(intake.submit(ada, version, archive), hours_ago=3)
     again = grade(intake.regrade(first, ada), hours_ago=2)
     for ask in (lambda: intake.regrade(again, ada), lambda: intake.submit(ada, version, archive)):
@@ -54,7 +60,9 @@ def test_a_failed_source_is_graded_again_once_a_day(ada: Any, version: LabVersio
         intake.regrade(third, ada)
 
 
-def test_a_new_source_is_free(ada: Any, version: LabVersion, archive: Path, grade: Grade, zipped: Any) -> None:
+def test_a_new_source_is_free(
+    ada: Any, version: LabVersion, archive: Path, grade: Grade, zipped: Any
+) -> None:
     grade(grade_twice(ada, version, archive, grade))
     other = zipped({"Dockerfile": b"FROM seatrial/runtime:1\n", "app.py": b"print(2)\n"})
     assert intake.submit(ada, version, other).submission.number == 2
@@ -88,7 +96,9 @@ def test_inconclusive_runs_are_repeated_a_few_times_only(
         intake.regrade(run, ada)
 
 
-def test_what_broke_on_our_side_and_tries_are_free(ada: Any, version: LabVersion, archive: Path, grade: Grade) -> None:
+def test_what_broke_on_our_side_and_tries_are_free(
+    ada: Any, version: LabVersion, archive: Path, grade: Grade
+) -> None:
     run = grade(intake.submit(ada, version, archive))
     for _ in range(3):
         run = grade(intake.regrade(run, ada), "errored")
@@ -99,7 +109,9 @@ def test_what_broke_on_our_side_and_tries_are_free(ada: Any, version: LabVersion
         intake.regrade(run, ada)
 
 
-def test_a_pass_by_patience_needs_the_majority(ada: Any, version: LabVersion, archive: Path, grade: Grade) -> None:
+def test_a_pass_by_patience_needs_the_majority(
+    ada: Any, version: LabVersion, archive: Path, grade: Grade
+) -> None:
     first = grade(intake.submit(ada, version, archive), "failed", hours_ago=30)
     lucky = grade(intake.regrade(first, ada), "passed", hours_ago=25)
     assert lucky.outvoted

@@ -44,7 +44,10 @@ def test_a_mail_comes_only_by_choice(
 
 
 def test_a_mail_server_that_is_away_costs_no_verdict(
-    ada: Any, make_run: Callable[..., GradingRun], failed_result: RunResult, monkeypatch: pytest.MonkeyPatch
+    ada: Any,
+    make_run: Callable[..., GradingRun],
+    failed_result: RunResult,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def away(*_: Any, **__: Any) -> None:
         raise ConnectionRefusedError

@@ -36,7 +36,9 @@ def test_refused_archives_count_and_the_hour_ends(
     client.force_login(ada)
 
     def send() -> str:
-        page = client.post("/labs/echo-lab/submit", {"archive": SimpleUploadedFile("a.zip", zip_of({"x": b"1"}))})
+        page = client.post(
+            "/labs/echo-lab/submit", {"archive": SimpleUploadedFile("a.zip", zip_of({"x": b"1"}))}
+        )
         assert page.status_code == 422
         return page.content.decode()
 
@@ -48,7 +50,9 @@ def test_refused_archives_count_and_the_hour_ends(
     assert "You have sent" not in send()
 
 
-def test_one_archive_of_a_person_is_read_at_a_time(ada: Any, ivan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_archive_of_a_person_is_read_at_a_time(
+    ada: Any, ivan: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(quota, "PATIENCE_S", 0.2)
     with quota.reading(ada):
         with pytest.raises(quota.TooMuch, match="being read"), quota.reading(ada):
@@ -113,7 +117,9 @@ def test_a_source_that_never_began_is_not_kept(ada: Any, version: LabVersion) ->
     assert blobs.get(blob)
 
 
-def test_a_source_that_somebody_else_sent_too_stays(ada: Any, ivan: Any, version: LabVersion) -> None:
+def test_a_source_that_somebody_else_sent_too_stays(
+    ada: Any, ivan: Any, version: LabVersion
+) -> None:
     mine, theirs = intake.accept(ada, version, SNAPSHOT), intake.accept(ivan, version, SNAPSHOT)
     intake.cancel(mine)
     _age(theirs.submission.blob)
@@ -123,7 +129,9 @@ def test_a_source_that_somebody_else_sent_too_stays(ada: Any, ivan: Any, version
     assert blobs.get(version.archive)
 
 
-def test_a_source_that_was_graded_stays_when_a_later_run_is_cancelled(ada: Any, version: LabVersion) -> None:
+def test_a_source_that_was_graded_stays_when_a_later_run_is_cancelled(
+    ada: Any, version: LabVersion
+) -> None:
     run = intake.accept(ada, version, SNAPSHOT)
     GradingRun.objects.update(state="finished", verdict="failed", started_at=run.created)
     again = GradingRun.objects.create(submission=run.submission, lab_version=version, seed="1")

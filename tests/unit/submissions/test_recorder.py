@@ -34,7 +34,11 @@ def test_events_keep_their_order_and_log_lines_wait_for_a_batch(run: GradingRun)
     writer.record(PhaseStarted(phase="deploy"))
     writer.record(LogLine(source="app", text="two"))
     writer.flush()
-    assert [e.payload.get("text", e.payload.get("phase")) for e in run.events.all()] == ["one", "deploy", "two"]
+    assert [e.payload.get("text", e.payload.get("phase")) for e in run.events.all()] == [
+        "one",
+        "deploy",
+        "two",
+    ]
     seqs = list(run.events.values_list("seq", flat=True))
     assert seqs == sorted(set(seqs))
 
@@ -75,7 +79,9 @@ def test_results_are_stored_clean(run: GradingRun, failed_result: RunResult) -> 
 def test_evidence_is_stored_by_content_and_cannot_name_a_path(run: GradingRun) -> None:
     writer = Recorder(run.pk, run.fence)
     writer.record(
-        EvidenceCollected(name="../../app.log", media_type="text/html", visibility="private", content="hi\x00")
+        EvidenceCollected(
+            name="../../app.log", media_type="text/html", visibility="private", content="hi\x00"
+        )
     )
     item = run.evidence.get()
     assert "/" not in item.name
@@ -85,7 +91,11 @@ def test_evidence_is_stored_by_content_and_cannot_name_a_path(run: GradingRun) -
 def test_evidence_is_bounded_in_number(run: GradingRun) -> None:
     writer = Recorder(run.pk, run.fence)
     for n in range(recorder.MAX_EVIDENCE + 5):
-        writer.record(EvidenceCollected(name=f"{n}", media_type="text/plain", visibility="reviewer", content="x"))
+        writer.record(
+            EvidenceCollected(
+                name=f"{n}", media_type="text/plain", visibility="reviewer", content="x"
+            )
+        )
     assert run.evidence.count() == recorder.MAX_EVIDENCE
 
 

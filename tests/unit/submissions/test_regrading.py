@@ -26,7 +26,10 @@ pytestmark = pytest.mark.django_db
 def newer(version: LabVersion) -> LabVersion:
     """The lab's next version."""
     content = version.content
-    files = {**content.files, PurePosixPath("README.md"): SourceFile(b"# Say it again\n\nLouder.\n")}
+    files = {
+        **content.files,
+        PurePosixPath("README.md"): SourceFile(b"# Say it again\n\nLouder.\n"),
+    }
     spec = LabSpec.model_validate({**version.spec, "version": "1.1.0"})
     publish_lab(dataclasses.replace(content, spec=spec, files=files, digest=tree_digest(files)))
     current = Lab.objects.get().current
@@ -43,7 +46,9 @@ def judge(run: GradingRun, fast: str, score: float, verdict: str = "") -> Gradin
     for criterion, outcome in (("contract", "passed"), ("fast", fast)):
         payload = {"criterion": criterion, "check": "x", "title": criterion.title(), "gate": False, "outcome": outcome,
                    "points": 1, "max_points": 1, "message": f"{criterion} was {outcome}"}  # fmt: skip
-        CheckResult.objects.create(run=run, criterion=criterion, outcome=outcome, points=1, payload=payload)
+        CheckResult.objects.create(
+            run=run, criterion=criterion, outcome=outcome, points=1, payload=payload
+        )
     return run
 
 
@@ -52,14 +57,18 @@ def old(ada: Any, make_run: Any) -> GradingRun:
     return judge(make_run(ada), "failed", 40)
 
 
-def regraded(newer: LabVersion, ivan: Any, fast: str, score: float, verdict: str = "") -> RegradeBatch:
+def regraded(
+    newer: LabVersion, ivan: Any, fast: str, score: float, verdict: str = ""
+) -> RegradeBatch:
     batch = regrading.start(newer, ivan)
     for run in batch.runs.all():
         judge(run, fast, score, verdict)
     return batch
 
 
-def test_the_newest_of_each_learner_and_what_is_pinned(ada: Any, ivan: Any, make_run: Any, version: LabVersion) -> None:
+def test_the_newest_of_each_learner_and_what_is_pinned(
+    ada: Any, ivan: Any, make_run: Any, version: LabVersion
+) -> None:
     first, second = (judge(make_run(ada), "passed", 100) for _ in range(2))
     other = judge(make_run(ivan), "failed", 40)
     make_run(ada)  # still queued: nothing to compare with
@@ -68,7 +77,9 @@ def test_the_newest_of_each_learner_and_what_is_pinned(ada: Any, ivan: Any, make
     assert set(regrading.candidates(version)) == {first, second, other}
 
 
-def test_what_this_version_and_grader_judged_is_not_judged_again(old: GradingRun, version: LabVersion) -> None:
+def test_what_this_version_and_grader_judged_is_not_judged_again(
+    old: GradingRun, version: LabVersion
+) -> None:
     assert regrading.candidates(version) == [old]
     GradingRun.objects.update(grader_version=regrading.__version__)
     assert regrading.candidates(version) == []
@@ -113,13 +124,22 @@ def test_a_draft_is_seen_by_instructors_alone(
     ],
 )
 def test_the_preview_says_who_gains_and_why(
-    ada: Any, ivan: Any, make_run: Any, newer: LabVersion, before: str, after: str, score: float, kind: str
+    ada: Any,
+    ivan: Any,
+    make_run: Any,
+    newer: LabVersion,
+    before: str,
+    after: str,
+    score: float,
+    kind: str,
 ) -> None:
     judge(make_run(ada), before, 40)
     batch = regraded(newer, ivan, after, score)
     [difference] = regrading.preview(batch)
     assert difference.kind == kind
-    assert [(c.before, c.after) for c in difference.changes] == ([(before, after)] if before != after else [])
+    assert [(c.before, c.after) for c in difference.changes] == (
+        [(before, after)] if before != after else []
+    )
     assert all(c.why == f"fast was {after}" for c in difference.changes)
 
 
@@ -141,13 +161,17 @@ def test_published_it_stands_and_the_old_run_stays(
     assert RegradeBatch.objects.get().ended_by == ivan
 
 
-def test_who_loses_no_longer_stands_as_passed(ada: Any, ivan: Any, make_run: Any, newer: LabVersion) -> None:
+def test_who_loses_no_longer_stands_as_passed(
+    ada: Any, ivan: Any, make_run: Any, newer: LabVersion
+) -> None:
     judge(make_run(ada), "passed", 100)
     regrading.publish(regraded(newer, ivan, "failed", 40), ivan)
     assert progress.standings(ada)["echo-lab"].best == "failed"
 
 
-def test_without_a_verdict_the_old_run_stands(ada: Any, ivan: Any, make_run: Any, newer: LabVersion) -> None:
+def test_without_a_verdict_the_old_run_stands(
+    ada: Any, ivan: Any, make_run: Any, newer: LabVersion
+) -> None:
     old = judge(make_run(ada), "passed", 100)
     entry = pin(old, ada)
     regrading.publish(regraded(newer, ivan, "inconclusive", 40, "inconclusive"), ivan)
@@ -156,7 +180,9 @@ def test_without_a_verdict_the_old_run_stands(ada: Any, ivan: Any, make_run: Any
     assert progress.standings(ada)["echo-lab"].best == "passed"
 
 
-def test_nothing_is_published_while_runs_go_on(ivan: Any, old: GradingRun, newer: LabVersion) -> None:
+def test_nothing_is_published_while_runs_go_on(
+    ivan: Any, old: GradingRun, newer: LabVersion
+) -> None:
     batch = regrading.start(newer, ivan)
     with pytest.raises(CannotRegrade, match="not finished"):
         regrading.publish(batch, ivan)
@@ -164,7 +190,9 @@ def test_nothing_is_published_while_runs_go_on(ivan: Any, old: GradingRun, newer
         regrading.start(newer, ivan)
 
 
-def test_discarded_it_leaves_everything_as_it_was(ada: Any, ivan: Any, old: GradingRun, newer: LabVersion) -> None:
+def test_discarded_it_leaves_everything_as_it_was(
+    ada: Any, ivan: Any, old: GradingRun, newer: LabVersion
+) -> None:
     entry = pin(old, ada)
     batch = regrading.start(newer, ivan)
     regrading.discard(batch, ivan)
@@ -183,7 +211,10 @@ def test_the_pages_from_start_to_publishing(
     client.force_login(ada)
     assert client.post(reverse("regrade_start", args=[newer.pk])).status_code == 403
     client.force_login(ivan)
-    assert "Grade 1 submission again" in client.get(reverse("teach_version", args=[newer.pk])).content.decode()
+    assert (
+        "Grade 1 submission again"
+        in client.get(reverse("teach_version", args=[newer.pk])).content.decode()
+    )
     client.post(reverse("regrade_start", args=[newer.pk]))
     batch = RegradeBatch.objects.get()
     text = client.get(batch.get_absolute_url()).content.decode()
@@ -196,7 +227,10 @@ def test_the_pages_from_start_to_publishing(
     client.post(reverse("regrade_end", args=[batch.pk]), {"action": "publish"})
     text = client.get(batch.get_absolute_url()).content.decode()
     assert "<b>Published</b>" in text
-    assert client.post(reverse("regrade_end", args=[batch.pk]), {"action": "discard"}).status_code == 302
+    assert (
+        client.post(reverse("regrade_end", args=[batch.pk]), {"action": "discard"}).status_code
+        == 302
+    )
     batch.refresh_from_db()
     assert batch.discarded_at is None
 
@@ -211,7 +245,12 @@ def test_what_is_not_gradable_any_more_leaves_the_portfolio(
 
 
 def test_more_than_one_batch_holds_is_said_and_left_for_the_next(
-    client: Client, ada: Any, ivan: Any, make_run: Any, newer: LabVersion, monkeypatch: pytest.MonkeyPatch
+    client: Client,
+    ada: Any,
+    ivan: Any,
+    make_run: Any,
+    newer: LabVersion,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(regrading, "MAX_RUNS", 1)
     judge(make_run(ada), "passed", 100)

@@ -52,7 +52,9 @@ def test_grade_again_says_why_not(me: Client, ada: Any, make_run: Make) -> None:
     assert GradingRun.objects.count() == 1
 
 
-def test_evidence_is_a_download_whatever_it_claims_to_be(me: Client, ada: Any, make_run: Make) -> None:
+def test_evidence_is_a_download_whatever_it_claims_to_be(
+    me: Client, ada: Any, make_run: Make
+) -> None:
     run = make_run(ada)
     data = b"<script>alert(1)</script>"
     blob = blobs.put(data)
@@ -96,13 +98,17 @@ def test_teach_is_for_instructors(client: Client, ada: Any, ivan: Any, make_run:
         ({"page": "99"}, True),
     ],
 )
-def test_teach_filters(client: Client, ada: Any, ivan: Any, make_run: Make, query: dict[str, str], found: bool) -> None:
+def test_teach_filters(
+    client: Client, ada: Any, ivan: Any, make_run: Make, query: dict[str, str], found: bool
+) -> None:
     run = make_run(ada, state="finished", verdict="failed", finished_at=timezone.now())
     client.force_login(ivan)
     assert (run.get_absolute_url() in client.get(reverse("teach"), query).content.decode()) is found
 
 
-def test_the_lab_page_and_the_catalogue_know_the_own_runs(me: Client, ada: Any, make_run: Make) -> None:
+def test_the_lab_page_and_the_catalogue_know_the_own_runs(
+    me: Client, ada: Any, make_run: Make
+) -> None:
     run = make_run(ada, state="finished", verdict="failed", score=40, finished_at=timezone.now())
     lab = me.get(reverse("lab_detail", args=["echo-lab"])).content.decode()
     assert run.get_absolute_url() in lab
@@ -116,7 +122,9 @@ def test_the_admin_shows_everything_and_changes_nothing(
     client: Client, ada: Any, make_run: Make, django_user_model: Any
 ) -> None:
     run = make_run(ada)
-    client.force_login(django_user_model.objects.create_superuser("root2", "r@example.org", "x" * 12))
+    client.force_login(
+        django_user_model.objects.create_superuser("root2", "r@example.org", "x" * 12)
+    )
     for name in ("labs_lab", "labs_labversion", "submissions_gradingrun", "submissions_submission"):
         assert client.get(reverse(f"admin:{name}_changelist")).status_code == 200
     change = reverse("admin:submissions_gradingrun_change", args=[run.pk])

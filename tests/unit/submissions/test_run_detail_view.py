@@ -51,7 +51,9 @@ def end(writer: Recorder, result: RunResult) -> None:
     leases.finish(writer.run_id, writer.fence, result)
 
 
-def test_other_learners_run(client: Client, ada: Any, django_user_model: Any, make_run: Make) -> None:
+def test_other_learners_run(
+    client: Client, ada: Any, django_user_model: Any, make_run: Make
+) -> None:
     """Attack: other_learners_run. Somebody else's run does not exist, in no view."""
     run = make_run(ada)
     client.force_login(django_user_model.objects.create_user("mallory", "m@example.org", "x" * 12))
@@ -65,7 +67,9 @@ def test_other_learners_run(client: Client, ada: Any, django_user_model: Any, ma
     assert GradingRun.objects.get().state == "queued"
 
 
-def test_reviewers_see_none_and_instructors_all(client: Client, ada: Any, ivan: Any, rita: Any, make_run: Make) -> None:
+def test_reviewers_see_none_and_instructors_all(
+    client: Client, ada: Any, ivan: Any, rita: Any, make_run: Make
+) -> None:
     run = make_run(ada)
     client.force_login(rita)
     assert client.get(run.get_absolute_url()).status_code == 404
@@ -86,7 +90,9 @@ def test_a_queued_run_says_its_place(me: Client, ada: Any, make_run: Make) -> No
     assert "Cancel run" in text
 
 
-def test_a_running_run_shows_what_it_does(me: Client, ada: Any, make_run: Make, failed_result: RunResult) -> None:
+def test_a_running_run_shows_what_it_does(
+    me: Client, ada: Any, make_run: Make, failed_result: RunResult
+) -> None:
     run = make_run(ada)
     writer = begin(run)
     writer.record(PhaseStarted(phase="build"))
@@ -112,7 +118,9 @@ def test_an_unknown_fragment_is_404(me: Client, ada: Any, make_run: Make) -> Non
     assert me.get(make_run(ada).get_absolute_url(), {"fragment": "../secret"}).status_code == 404
 
 
-def test_a_verdict_explains_itself(me: Client, ada: Any, make_run: Make, failed_result: RunResult) -> None:
+def test_a_verdict_explains_itself(
+    me: Client, ada: Any, make_run: Make, failed_result: RunResult
+) -> None:
     run = make_run(ada)
     end(begin(run), failed_result)
     text = page(me, run)
@@ -142,14 +150,19 @@ def test_what_stayed_undecided_says_why_and_how_long_it_took(
     run = make_run(ada)
     more = {"outcome": Outcome.INCONCLUSIVE, "advice": "Look at the seconds.", "seconds": 41.96}
     undecided = failed_result.criteria[1].model_copy(update={**more, "data": {"measured_again": 2}})
-    end(begin(run), failed_result.model_copy(update={"criteria": [failed_result.criteria[0], undecided]}))
+    end(
+        begin(run),
+        failed_result.model_copy(update={"criteria": [failed_result.criteria[0], undecided]}),
+    )
     text = page(me, run)
     assert "Look at the seconds." in text
     assert "Measured in 42.0&nbsp;s; again, because the first time did not tell." in text
     assert "What to do next" not in text
 
 
-def test_stored_html_in_response(me: Client, ada: Any, make_run: Make, failed_result: RunResult) -> None:
+def test_stored_html_in_response(
+    me: Client, ada: Any, make_run: Make, failed_result: RunResult
+) -> None:
     """Attacks: stored_html_in_response, log_escape_injection."""
     run = make_run(ada)
     writer = begin(run)
@@ -161,7 +174,9 @@ def test_stored_html_in_response(me: Client, ada: Any, make_run: Make, failed_re
     assert not {"\x1b", "\x07", "\x00", "\u202e"} & set(text)
 
 
-def test_the_curl_is_one_safe_command(me: Client, ada: Any, make_run: Make, failed_result: RunResult) -> None:
+def test_the_curl_is_one_safe_command(
+    me: Client, ada: Any, make_run: Make, failed_result: RunResult
+) -> None:
     run = make_run(ada)
     exchange = failed_result.criteria[1].exchange
     assert exchange is not None
@@ -176,8 +191,18 @@ def test_the_curl_is_one_safe_command(me: Client, ada: Any, make_run: Make, fail
 @pytest.mark.parametrize(
     ("method", "path", "headers", "body"),
     [
-        ("POST", "/v1/chat", {"Content-Type": "application/json"}, '{"q": "it\'s \\"so\\"\\n$(id) `id` ünï 日本"}'),
-        ("POST", "/raw?x=[1]&y={a,b}", {"X-Odd": "a'b\"c", "Authorization": "Bearer k-1"}, "@/etc/passwd\nsecond line"),
+        (
+            "POST",
+            "/v1/chat",
+            {"Content-Type": "application/json"},
+            '{"q": "it\'s \\"so\\"\\n$(id) `id` ünï 日本"}',
+        ),
+        (
+            "POST",
+            "/raw?x=[1]&y={a,b}",
+            {"X-Odd": "a'b\"c", "Authorization": "Bearer k-1"},
+            "@/etc/passwd\nsecond line",
+        ),
         ("GET", "/search?q=caf%C3%A9&k=5", {}, ""),
         ("DELETE", "/docs/a-1", {"Content-Type": "application/json"}, ""),
     ],
@@ -202,7 +227,9 @@ def test_the_curl_does_what_the_probe_did(
     Thread(target=server.handle_request, daemon=True).start()
     exchange = Exchange(method=method, path=path, request_headers=headers, request_body=body)
     command = present.curl_of(exchange, make_run(ada)).replace(":8080/", f":{server.server_port}/")
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=30, check=False
+    )
     server.server_close()
     assert done.returncode == 0, done.stderr
     assert seen[0][:2] == (method, path)
@@ -211,7 +238,9 @@ def test_the_curl_does_what_the_probe_did(
     assert ("Content-Type" in seen[0][2]) == ("Content-Type" in headers)
 
 
-def test_the_change_since_the_last_run_is_shown(me: Client, ada: Any, make_run: Make, failed_result: RunResult) -> None:
+def test_the_change_since_the_last_run_is_shown(
+    me: Client, ada: Any, make_run: Make, failed_result: RunResult
+) -> None:
     old = make_run(ada)
     end(begin(old), failed_result)
     fixed = failed_result.criteria[1].model_copy(update={"outcome": Outcome.PASSED, "points": 60})
@@ -219,7 +248,11 @@ def test_the_change_since_the_last_run_is_shown(me: Client, ada: Any, make_run: 
     end(
         begin(new),
         failed_result.model_copy(
-            update={"criteria": [failed_result.criteria[0], fixed], "verdict": Verdict.PASSED, "score": 100}
+            update={
+                "criteria": [failed_result.criteria[0], fixed],
+                "verdict": Verdict.PASSED,
+                "score": 100,
+            }
         ),
     )
     text = page(me, new)
@@ -237,14 +270,24 @@ def test_the_change_since_the_last_run_is_shown(me: Client, ada: Any, make_run: 
         ("passed", "Passed"),
     ],
 )
-def test_every_verdict_has_a_page(me: Client, ada: Any, make_run: Make, verdict: str, words: str) -> None:
-    run = make_run(ada, state="finished", verdict=verdict, reason="Because.", finished_at=timezone.now())
+def test_every_verdict_has_a_page(
+    me: Client, ada: Any, make_run: Make, verdict: str, words: str
+) -> None:
+    run = make_run(
+        ada, state="finished", verdict=verdict, reason="Because.", finished_at=timezone.now()
+    )
     assert words in page(me, run)
 
 
 def test_a_cancelled_and_a_lost_run_have_pages(me: Client, ada: Any, make_run: Make) -> None:
     assert "was cancelled" in page(me, make_run(ada, state="cancelled", finished_at=timezone.now()))
-    lost = make_run(ada, state="lost", verdict="errored", reason="The worker stopped.", finished_at=timezone.now())
+    lost = make_run(
+        ada,
+        state="lost",
+        verdict="errored",
+        reason="The worker stopped.",
+        finished_at=timezone.now(),
+    )
     assert "stopped because of us" in page(me, lost)
 
 

@@ -18,7 +18,9 @@ Make = Callable[..., GradingRun]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def follow(user: Any, run: GradingRun, query: str = "", last: str = "") -> AsyncIterator[dict[str, Any]]:
+async def follow(
+    user: Any, run: GradingRun, query: str = "", last: str = ""
+) -> AsyncIterator[dict[str, Any]]:
     """The events of a connection, as a browser reads them."""
     client = AsyncClient()
     await client.aforce_login(user)
@@ -27,7 +29,9 @@ async def follow(user: Any, run: GradingRun, query: str = "", last: str = "") ->
     assert response["Content-Type"] == "text/event-stream"
     async for chunk in response.streaming_content:
         text = chunk.decode() if isinstance(chunk, bytes) else chunk
-        fields = dict(line.split(": ", 1) for line in text.strip().splitlines() if not line.startswith(":"))
+        fields = dict(
+            line.split(": ", 1) for line in text.strip().splitlines() if not line.startswith(":")
+        )
         if "event" in fields:
             yield {"id": fields.get("id"), "event": fields["event"], **json.loads(fields["data"])}
 
@@ -55,17 +59,23 @@ async def test_it_resumes_behind_the_last_event(ada: Any, finished: GradingRun) 
     assert [e["event"] for e in again] == ["finished"]
 
 
-async def test_a_fresh_page_says_where_it_is_and_the_header_wins(ada: Any, finished: GradingRun) -> None:
+async def test_a_fresh_page_says_where_it_is_and_the_header_wins(
+    ada: Any, finished: GradingRun
+) -> None:
     assert len([e async for e in follow(ada, finished, query="?after=13")]) == 1
     assert len([e async for e in follow(ada, finished, query="?after=13", last="11")]) == 2
 
 
 @pytest.mark.parametrize("last", ["x", "-5", "9" * 40])
-async def test_a_bad_id_starts_from_the_beginning(ada: Any, finished: GradingRun, last: str) -> None:
+async def test_a_bad_id_starts_from_the_beginning(
+    ada: Any, finished: GradingRun, last: str
+) -> None:
     assert [e["event"] async for e in follow(ada, finished, last=last)] == ["progress", "finished"]
 
 
-async def test_events_come_while_the_run_goes_on(ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_events_come_while_the_run_goes_on(
+    ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from asgiref.sync import sync_to_async
 
     monkeypatch.setattr(follow_module, "POLL_S", 0.02)
@@ -80,7 +90,9 @@ async def test_events_come_while_the_run_goes_on(ada: Any, make_run: Make, monke
     assert (await asyncio.wait_for(anext(stream), 10))["event"] == "finished"
 
 
-async def test_a_connection_is_bounded_in_time(ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_is_bounded_in_time(
+    ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from asgiref.sync import sync_to_async
 
     monkeypatch.setattr(follow_module, "POLL_S", 0.01)
@@ -95,7 +107,10 @@ async def test_visitors_get_403(finished: GradingRun) -> None:
 
 
 async def test_three_streams_of_a_user_and_no_more(ada: Any, make_run: Make) -> None:
-    """Each used to hold a thread and a database connection for five minutes: 97 of them took a site down."""
+    """Each used to hold a thread and a database connection for five minutes:
+
+    97 of them took a site down.
+    """
     from asgiref.sync import sync_to_async
 
     run = await sync_to_async(make_run)(ada, state="running", fence=1)
@@ -109,7 +124,9 @@ async def test_three_streams_of_a_user_and_no_more(ada: Any, make_run: Make) -> 
     assert (await client.get(f"/runs/{run.pk}/events")).status_code == 200
 
 
-async def test_one_look_serves_all_streams(ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_look_serves_all_streams(
+    ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from asgiref.sync import sync_to_async
 
     looks: list[dict[int, int]] = []

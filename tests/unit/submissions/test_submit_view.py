@@ -40,30 +40,41 @@ def test_visitors_are_asked_to_sign_in(client: Client, version: LabVersion, arch
 
 
 def test_an_archive_becomes_a_run(me: Client, archive: Path) -> None:
-    response = me.post(URL, {"archive": upload(archive.read_bytes(), "../../evil.zip"), "note": "first"})
+    response = me.post(
+        URL, {"archive": upload(archive.read_bytes(), "../../evil.zip"), "note": "first"}
+    )
     run = GradingRun.objects.get()
     assert response["Location"] == run.get_absolute_url()
     assert (run.submission.note, run.submission.filename) == ("first", "evil.zip")
 
 
-def test_an_archive_that_is_posted_three_times_is_one_attempt(me: Client, ada: Any, archive: Path) -> None:
+def test_an_archive_that_is_posted_three_times_is_one_attempt(
+    me: Client, ada: Any, archive: Path
+) -> None:
     pages = [me.post(URL, {"archive": upload(archive.read_bytes())})["Location"] for _ in range(3)]
     run = GradingRun.objects.get()
     assert pages == [run.get_absolute_url()] * 3
     run.state = GradingRun.State.CANCELLED
     run.save()
-    assert me.post(URL, {"archive": upload(archive.read_bytes())})["Location"] != run.get_absolute_url()
+    assert (
+        me.post(URL, {"archive": upload(archive.read_bytes())})["Location"]
+        != run.get_absolute_url()
+    )
 
 
 def test_the_same_source_may_be_handed_in_again_later(me: Client, archive: Path) -> None:
     me.post(URL, {"archive": upload(archive.read_bytes())})
-    GradingRun.objects.update(state="finished", verdict="failed", created=timezone.now() - timedelta(minutes=5))
+    GradingRun.objects.update(
+        state="finished", verdict="failed", created=timezone.now() - timedelta(minutes=5)
+    )
     me.post(URL, {"archive": upload(archive.read_bytes())})
     assert [s.number for s in Submission.objects.order_by("number")] == [1, 2]
 
 
 def test_htmx_is_sent_to_the_run(me: Client, archive: Path) -> None:
-    response = me.post(URL, {"archive": upload(archive.read_bytes())}, headers={"HX-Request": "true"})
+    response = me.post(
+        URL, {"archive": upload(archive.read_bytes())}, headers={"HX-Request": "true"}
+    )
     assert response["HX-Redirect"] == GradingRun.objects.get().get_absolute_url()
 
 
@@ -105,7 +116,9 @@ def test_no_dockerfile_is_refused_before_it_costs_an_attempt(me: Client, tmp_pat
     assert not Submission.objects.exists()
 
 
-def test_more_than_the_limit_is_not_even_copied(me: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_the_limit_is_not_even_copied(
+    me: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(intake, "MAX_UPLOAD", 1000)
     monkeypatch.setattr(intake, "read_archive", lambda *a, **k: pytest.fail("was read"))
     page = me.post(URL, {"archive": upload(b"x" * 5000)}).content.decode()
@@ -113,7 +126,10 @@ def test_more_than_the_limit_is_not_even_copied(me: Client, monkeypatch: pytest.
 
 
 def test_a_third_unfinished_run_is_refused_with_the_reason(me: Client, archive: Path) -> None:
-    texts = [zip_of({"Dockerfile": b"FROM seatrial/runtime:1\n", "app.py": b"%d" % number}) for number in range(3)]
+    texts = [
+        zip_of({"Dockerfile": b"FROM seatrial/runtime:1\n", "app.py": b"%d" % number})
+        for number in range(3)
+    ]
     responses = [me.post(URL, {"archive": upload(text)}) for text in texts]
     response = responses[-1]
     assert "You have 2 runs that are not finished yet" in response.content.decode()

@@ -81,13 +81,19 @@ def state_of(settings: Any) -> dict[str, Any]:
     return data
 
 
-def test_a_run_goes_from_the_queue_to_its_verdict(ada: Any, make_run: Make, jobs: list[GradingJob]) -> None:
+def test_a_run_goes_from_the_queue_to_its_verdict(
+    ada: Any, make_run: Make, jobs: list[GradingJob]
+) -> None:
     run = make_run(ada)
     tasks.run_grading(run.pk)
     done = GradingRun.objects.get(pk=run.pk)
     assert (done.state, done.verdict, done.score, done.tries) == (State.FINISHED, "failed", 40, 1)
     assert done.check_results.count() == 2
-    assert [e.payload["type"] for e in done.events.all()][:3] == ["phase_started", "log", "phase_finished"]
+    assert [e.payload["type"] for e in done.events.all()][:3] == [
+        "phase_started",
+        "log",
+        "phase_finished",
+    ]
     (job,) = jobs
     assert (job.run_id, job.fence, job.seed) == (str(run.pk), 1, run.seed)
     assert job.lab.digest == run.lab_version.digest
@@ -112,7 +118,11 @@ def test_after_a_run_the_bell_rings_for_the_next(
 
 
 def test_one_run_at_a_time_on_a_machine(
-    ada: Any, make_run: Make, jobs: list[GradingJob], rings: list[int], monkeypatch: pytest.MonkeyPatch
+    ada: Any,
+    make_run: Make,
+    jobs: list[GradingJob],
+    rings: list[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The worker leaves the line after a moment and comes back; meanwhile the place is kept."""
     run = make_run(ada)
@@ -132,7 +142,9 @@ def test_one_run_at_a_time_on_a_machine(
     assert len(jobs) == 1
 
 
-def test_the_next_run_keeps_its_place_before_the_slot_is_free(ada: Any, make_run: Make, jobs: list[GradingJob]) -> None:
+def test_the_next_run_keeps_its_place_before_the_slot_is_free(
+    ada: Any, make_run: Make, jobs: list[GradingJob]
+) -> None:
     first, second = make_run(ada), make_run(ada)
     tasks.run_grading(first.pk)
     (ticket,) = slots.waiting()
@@ -152,7 +164,11 @@ def test_without_an_engine_the_run_waits_and_the_site_knows(
     now = GradingRun.objects.get(pk=waiting.pk)
     assert (now.state, now.tries) == (State.QUEUED, 0)
     assert "paused" in now.reason
-    assert state_of(settings) == {**state_of(settings), "ready": False, "message": "No engine answers."}
+    assert state_of(settings) == {
+        **state_of(settings),
+        "ready": False,
+        "message": "No engine answers.",
+    }
 
 
 def test_a_bug_of_ours_is_errored_and_costs_no_attempt(
@@ -178,7 +194,9 @@ def test_a_worker_that_lost_its_run_stops_and_tears_down(
     def run(job: GradingJob, sandbox: Any, *, installation: str) -> Iterator[Event]:
         try:
             yield PhaseStarted(phase="build")
-            GradingRun.objects.filter(pk=int(job.run_id)).update(fence=job.fence + 1)  # reclaimed meanwhile
+            GradingRun.objects.filter(pk=int(job.run_id)).update(
+                fence=job.fence + 1
+            )  # reclaimed meanwhile
             yield PhaseStarted(phase="deploy")
             yield RunFinished(result=failed_result)
         finally:
@@ -205,7 +223,11 @@ def engine_lost(failed: RunResult) -> Callable[..., Iterator[Event]]:
 
 
 def test_an_engine_that_is_lost_in_mid_run_puts_the_run_back(
-    ada: Any, make_run: Make, monkeypatch: pytest.MonkeyPatch, failed_result: RunResult, rings: list[int]
+    ada: Any,
+    make_run: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    failed_result: RunResult,
+    rings: list[int],
 ) -> None:
     monkeypatch.setattr(tasks.engine, "run", engine_lost(failed_result))
     made = make_run(ada)
@@ -214,7 +236,9 @@ def test_an_engine_that_is_lost_in_mid_run_puts_the_run_back(
         tasks.run_grading(made.pk)
         now = GradingRun.objects.get(pk=made.pk)
         assert (now.state, now.verdict, now.tries) == (State.QUEUED, "", tries)
-        assert now.events.count() == now.check_results.count() == 0, "nothing of the broken try stays"
+        assert now.events.count() == now.check_results.count() == 0, (
+            "nothing of the broken try stays"
+        )
         assert "engine went away; the run is tried again" in now.reason
     assert rings == [made.pk] * (leases.MAX_TRIES - 1)
     tasks.run_grading(made.pk)
@@ -223,7 +247,12 @@ def test_an_engine_that_is_lost_in_mid_run_puts_the_run_back(
 
 
 @pytest.mark.parametrize(
-    "error", [OperationalError("terminating connection"), InterfaceError("closed"), OSError(28, "No space left")]
+    "error",
+    [
+        OperationalError("terminating connection"),
+        InterfaceError("closed"),
+        OSError(28, "No space left"),
+    ],
 )
 @pytest.mark.parametrize("where", ["record", "finish"])
 def test_a_database_or_disk_that_fails_puts_the_run_back(
@@ -330,7 +359,13 @@ def test_the_sweep_without_an_engine_still_reclaims(
         raise EngineUnavailable("gone", "start it")
 
     monkeypatch.setattr(sandbox, "check", check)
-    run = make_run(ada, state=State.RUNNING, fence=1, tries=1, lease_until=timezone.now() - timedelta(minutes=1))
+    run = make_run(
+        ada,
+        state=State.RUNNING,
+        fence=1,
+        tries=1,
+        lease_until=timezone.now() - timedelta(minutes=1),
+    )
     tasks.sweep()
     assert GradingRun.objects.get(pk=run.pk).state == State.QUEUED
     assert state_of(settings)["ready"] is False

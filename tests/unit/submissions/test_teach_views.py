@@ -23,19 +23,35 @@ def proven(version: LabVersion) -> LabVersion:
         ("reference", "verdict: passed\n"),
         ("wrong_slow", "verdict: failed\nbecause: it sleeps before it answers\nfails: [fast]\n"),
     ):
-        files[PurePosixPath(f"submissions/{name}/Dockerfile")] = SourceFile(b"FROM seatrial/runtime:1\n")
+        files[PurePosixPath(f"submissions/{name}/Dockerfile")] = SourceFile(
+            b"FROM seatrial/runtime:1\n"
+        )
         files[PurePosixPath(f"submissions/{name}/expect.yaml")] = SourceFile(text.encode())
-    publish(LabContent(LabSpec.model_validate({**version.spec, "version": "1.1.0"}), files, tree_digest(files)))
+    publish(
+        LabContent(
+            LabSpec.model_validate({**version.spec, "version": "1.1.0"}), files, tree_digest(files)
+        )
+    )
     current = Lab.objects.get().current
     assert current is not None
     return current
 
 
-def test_a_version_shows_its_proofs_and_what_they_prove(client: Client, ivan: Any, proven: LabVersion) -> None:
+def test_a_version_shows_its_proofs_and_what_they_prove(
+    client: Client, ivan: Any, proven: LabVersion
+) -> None:
     client.force_login(ivan)
-    assert reverse("teach_version", args=[proven.pk]) in client.get(reverse("teach")).content.decode()
+    assert (
+        reverse("teach_version", args=[proven.pk]) in client.get(reverse("teach")).content.decode()
+    )
     text = client.get(reverse("teach_version", args=[proven.pk])).content.decode()
-    for part in ("wrong_slow", "it sleeps before it answers", "reference", "starter", "Fast enough"):
+    for part in (
+        "wrong_slow",
+        "it sleeps before it answers",
+        "reference",
+        "starter",
+        "Fast enough",
+    ):
         assert part in text, part
     contract, fast = text[text.index("Rubric") :].split("<tr")[2:4]
     assert "no</td>" in contract
@@ -52,9 +68,13 @@ def test_an_unknown_version_is_404(client: Client, ivan: Any, version: LabVersio
     assert client.get(reverse("teach_version", args=[version.pk + 99])).status_code == 404
 
 
-def test_every_state_of_a_version_has_its_name(client: Client, ivan: Any, proven: LabVersion) -> None:
+def test_every_state_of_a_version_has_its_name(
+    client: Client, ivan: Any, proven: LabVersion
+) -> None:
     Lab.objects.update(standing="proven")
-    Draft.objects.create(slug="next-lab", label="0.1.0", digest="ab" * 32, standing="draft: 3 of 9 proven")
+    Draft.objects.create(
+        slug="next-lab", label="0.1.0", digest="ab" * 32, standing="draft: 3 of 9 proven"
+    )
     client.force_login(ivan)
     text = client.get(reverse("teach")).content.decode()
     for part in ("next-lab", "Draft", "draft: 3 of 9 proven", "Live", ">proven<", "Replaced"):

@@ -1,4 +1,6 @@
-"""What is only tried: graded like everything else, but no attempt, never public, with a quota of its own."""
+"""What is only tried: graded like everything else, but no attempt, never public, with a quota of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +49,17 @@ def signed_in(user: Any) -> Client:
 
 def over(verdict: str = "passed", **fields: Any) -> dict[str, Any]:
     now = timezone.now() - timedelta(minutes=1)
-    times = {"created": now - timedelta(minutes=3), "started_at": now - timedelta(minutes=2), "finished_at": now}
+    times = {
+        "created": now - timedelta(minutes=3),
+        "started_at": now - timedelta(minutes=2),
+        "finished_at": now,
+    }
     return {"state": State.FINISHED, "verdict": verdict, "score": 100, **times, **fields}
 
 
-def test_a_try_is_no_attempt(attempt: Callable[..., GradingRun], ada: Any, version: LabVersion) -> None:
+def test_a_try_is_no_attempt(
+    attempt: Callable[..., GradingRun], ada: Any, version: LabVersion
+) -> None:
     tried = attempt(Trial(), **over())
     real = attempt(**over("failed"))
     again = attempt(Trial(("fast",)), **over())
@@ -61,7 +69,11 @@ def test_a_try_is_no_attempt(attempt: Callable[..., GradingRun], ada: Any, versi
     assert [run.only for run in (tried, real, again)] == [[], [], ["fast"]]
     standing = progress.standings(ada)["echo-lab"]
     assert (standing.best, standing.last.pk) == ("failed", real.pk), "a try that passed is no pass"
-    assert [row.name for row in progress.own_runs(ada, "echo-lab").rows] == ["try", "attempt 1", "try"]
+    assert [row.name for row in progress.own_runs(ada, "echo-lab").rows] == [
+        "try",
+        "attempt 1",
+        "try",
+    ]
     assert [run.pk for run in regrading.candidates(version)] == [real.pk]
 
 
@@ -78,7 +90,9 @@ def test_a_try_is_never_public(attempt: Callable[..., GradingRun], ada: Any) -> 
     assert b"/publish/" not in client.get(tried.get_absolute_url()).content
 
 
-def test_tries_have_a_quota_of_their_own(attempt: Callable[..., GradingRun], ada: Any, version: LabVersion) -> None:
+def test_tries_have_a_quota_of_their_own(
+    attempt: Callable[..., GradingRun], ada: Any, version: LabVersion
+) -> None:
     attempt()
     first = attempt(Trial())
     with pytest.raises(TooManyRuns, match="not finished"):
@@ -90,12 +104,18 @@ def test_tries_have_a_quota_of_their_own(attempt: Callable[..., GradingRun], ada
         attempt(Trial(), **over())
     with pytest.raises(TooManyRuns, match="20 times within a day"):
         attempt(Trial())
-    GradingRun.objects.filter(pk=first.pk).update(created=timezone.now() - timedelta(days=1, minutes=1))
+    GradingRun.objects.filter(pk=first.pk).update(
+        created=timezone.now() - timedelta(days=1, minutes=1)
+    )
     attempt(Trial())
-    assert queue.typical_s("echo-lab") == queue.FALLBACK_S, "how long tries take says nothing about attempts"
+    assert queue.typical_s("echo-lab") == queue.FALLBACK_S, (
+        "how long tries take says nothing about attempts"
+    )
 
 
-def test_criteria_that_do_not_exist_are_refused_and_all_of_them_are_none(attempt: Callable[..., GradingRun]) -> None:
+def test_criteria_that_do_not_exist_are_refused_and_all_of_them_are_none(
+    attempt: Callable[..., GradingRun],
+) -> None:
     with pytest.raises(NotPossible, match="no criterion"):
         attempt(Trial(("fast", "nonsense\x00")))
     assert GradingRun.objects.count() == 0
@@ -131,7 +151,11 @@ def test_a_try_is_checked_again_as_a_try_and_handed_in_as_an_attempt(
     answer = client.post(f"/runs/{tried.pk}/hand-in")
     handed = GradingRun.objects.get(trial=False)
     assert answer["Location"] == handed.get_absolute_url()
-    assert (handed.only, handed.submission.number, handed.submission.digest) == ([], 1, tried.submission.digest)
+    assert (handed.only, handed.submission.number, handed.submission.digest) == (
+        [],
+        1,
+        tried.submission.digest,
+    )
     client.post(f"/runs/{tried.pk}/hand-in")
     assert GradingRun.objects.filter(trial=False).count() == 1, "pressed twice is once"
     client.post(f"/runs/{handed.pk}/hand-in")

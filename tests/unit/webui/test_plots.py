@@ -32,7 +32,11 @@ SERIES = {
     ),
     "bars": Series(kind="bars", title="Per query", unit="", app=[1, 2, 3], baseline=[2, 2, 2], summary="Mixed."),
 }  # fmt: skip
-DRAW = {"histogram": histogram.two_histograms, "timeline": timeline.timeline_plot, "bars": bars.bars_plot}
+DRAW = {
+    "histogram": histogram.two_histograms,
+    "timeline": timeline.timeline_plot,
+    "bars": bars.bars_plot,
+}
 
 
 @pytest.mark.parametrize("kind", SERIES)
@@ -66,21 +70,38 @@ def test_plots_have_no_style_attribute(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "sample",
-    [[], [1.0], [0.0, 0.0], [5.0] * 50, [math.nan, math.inf, 2.0], [-3.0, 4.0], [1e-9, 1e9], ["x", None], [[1, 2, 3]]],
+    [
+        [],
+        [1.0],
+        [0.0, 0.0],
+        [5.0] * 50,
+        [math.nan, math.inf, 2.0],
+        [-3.0, 4.0],
+        [1e-9, 1e9],
+        ["x", None],
+        [[1, 2, 3]],
+    ],
 )
 @pytest.mark.parametrize("kind", SERIES)
 def test_odd_data_draws_something_or_nothing(kind: str, sample: list) -> None:
-    html = DRAW[kind](plot_data({"kind": kind, "title": "T", "unit": "s", "app": sample, "threshold": math.nan}), "p1")
+    html = DRAW[kind](
+        plot_data({"kind": kind, "title": "T", "unit": "s", "app": sample, "threshold": math.nan}),
+        "p1",
+    )
     parse(html)
     assert numbers_are_finite(html)
 
 
 def test_the_histogram_table_has_the_quantiles() -> None:
-    rows = parse(histogram.two_histograms(plot_data(SERIES["histogram"]), "p1")).findall(".//tbody/tr")
+    rows = parse(histogram.two_histograms(plot_data(SERIES["histogram"]), "p1")).findall(
+        ".//tbody/tr"
+    )
     cells = [["".join(c.itertext()) for c in row] for row in rows]
     assert cells[0][0] == "Baseline R"
     assert cells[1][:2] == ["Your system", "2.00\N{NO-BREAK SPACE}s"]
-    assert cells[2][1] == f"{parts.quantile(sorted(YOU), 0.5) / parts.quantile(sorted(BASE), 0.5):.2f}"
+    assert (
+        cells[2][1] == f"{parts.quantile(sorted(YOU), 0.5) / parts.quantile(sorted(BASE), 0.5):.2f}"
+    )
 
 
 def test_quantiles_are_interpolated() -> None:
@@ -99,20 +120,29 @@ def test_a_spike_survives_thinning() -> None:
 
 
 def test_fault_bands_carry_their_name() -> None:
-    html = timeline.timeline_plot(plot_data(SERIES["timeline"]), "p1", [Band(0.5, 1.5, "429 storm")])
+    html = timeline.timeline_plot(
+        plot_data(SERIES["timeline"]), "p1", [Band(0.5, 1.5, "429 storm")]
+    )
     assert "429 storm" in html
     assert 'fill="url(#p1h)"' in html
     assert 'id="p1h"' in html
 
 
 def test_bands_that_lie_close_are_numbered_in_rows_of_their_own() -> None:
-    close = [Band(0.5, 1.5, "429 storm"), Band(0.52, 1.4, "pages", "alert"), Band(1.2, 1.4, "late"), Band(9, 12, "no")]
+    close = [
+        Band(0.5, 1.5, "429 storm"),
+        Band(0.52, 1.4, "pages", "alert"),
+        Band(1.2, 1.4, "late"),
+        Band(9, 12, "no"),
+    ]
     html = timeline.timeline_plot(plot_data(SERIES["timeline"]), "p1", close)
     assert "1 429 storm" in html
     assert "2 pages" in html
     assert html.count('class="alert"') == 2  # on the plot and in the key
     assert bands.lanes(close[:3], 0, 2) == [0, 1, 0]
-    assert bands.lanes([Band(0, 8, "a", "alert"), Band(2, 3, "b", "alert"), Band(9, 9.5, "c")], 0, 10) == [0, 1, 0]
+    assert bands.lanes(
+        [Band(0, 8, "a", "alert"), Band(2, 3, "b", "alert"), Band(9, 9.5, "c")], 0, 10
+    ) == [0, 1, 0]
     assert bands.height(close[:3], 0, 2) == bands.LANE
 
 
@@ -165,7 +195,10 @@ def test_the_scale_counts_and_says_so() -> None:
         {"outcome": "failed", "points": 0, "max_points": 35},
     ]
     html = marks.scale(results, 70, 40)
-    assert 'aria-label="60 points earned, 5 undecided, 35 lost. 70 are needed to pass. A failed gate would cap' in html
+    assert (
+        'aria-label="60 points earned, 5 undecided, 35 lost. 70 are needed to pass. A failed gate would cap'
+        in html
+    )
     tree = parse(html)
     assert [r.get("width") for r in tree.findall(".//rect")] == ["60%", "5%", "35%"]
 

@@ -83,19 +83,29 @@ def test_regions_have_names_of_their_own() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, ""), (0.42, "0.4 s"), (22, "22 s"), (59.6, "60 s"), (141, "2 min 21 s"), (3840, "1 h 4 min")],
+    [
+        (None, ""),
+        (0.42, "0.4 s"),
+        (22, "22 s"),
+        (59.6, "60 s"),
+        (141, "2 min 21 s"),
+        (3840, "1 h 4 min"),
+    ],
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert text_render.duration(seconds) == text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def test_digests_show_both_ends() -> None:
-    assert text_render.short_digest("sha256:51e09b7f" + "0" * 52 + "a83c") == "sha256:51e0 9b7f … a83c"
+    assert (
+        text_render.short_digest("sha256:51e09b7f" + "0" * 52 + "a83c") == "sha256:51e0 9b7f … a83c"
+    )
     assert text_render.short_digest("short") == "short"
 
 
 @pytest.mark.parametrize(
-    "target", ["//evil.example", "/\\evil.example", "\\\\evil.example", "///evil.example", " //evil.example"]
+    "target",
+    ["//evil.example", "/\\evil.example", "\\\\evil.example", "///evil.example", " //evil.example"],
 )
 def test_links_that_look_like_ours_lead_nowhere_else(target: str) -> None:
     html = text_render.markdown(f"[here](<{target}>) [fine](/labs/) [out](https://ok.example)")
@@ -116,5 +126,8 @@ def test_links_that_look_like_ours_lead_nowhere_else(target: str) -> None:
 )
 def test_a_moment_says_its_zone(style: str, text: str) -> None:
     at = datetime(2026, 1, 2, 5, 4, 5, tzinfo=timezone(timedelta(hours=2)))
-    assert moment(at, style) == f'<time datetime="2026-01-02T05:04:05+02:00" data-moment="{style}">{text}</time>'
+    assert (
+        moment(at, style)
+        == f'<time datetime="2026-01-02T05:04:05+02:00" data-moment="{style}">{text}</time>'
+    )
     assert moment(None) == ""

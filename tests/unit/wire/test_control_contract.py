@@ -15,7 +15,12 @@ from grader.result import Outcome, Verdict
 from grader.wire.control import REQUESTS, ControlError, reply_of, request
 
 EVERY: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
-    ("state", "app", {}, {"running": True, "paused": False, "oom_killed": False, "exit_code": None}),
+    (
+        "state",
+        "app",
+        {},
+        {"running": True, "paused": False, "oom_killed": False, "exit_code": None},
+    ),
     ("logs", "app", {"max_bytes": 3, "since_s": 0.0}, {"text": "log"}),
     ("usage", "app", {}, {"cpu_s": 0.5, "memory_peak_bytes": 64 << 20, "memory_bytes": 0}),
     ("fill_data", "app", {}, {}),
@@ -26,7 +31,12 @@ EVERY: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("unpause", "app", {}, {}),
     ("weigh_alike", "probe", {}, {}),
     ("weigh_as_before", "probe", {}, {}),
-    ("stop", "app", {"grace_s": 1}, {"running": False, "paused": False, "oom_killed": False, "exit_code": 0}),
+    (
+        "stop",
+        "app",
+        {"grace_s": 1},
+        {"running": False, "paused": False, "oom_killed": False, "exit_code": 0},
+    ),
     ("restart", "app", {}, {}),
     ("signal", "app", {"signal": "SIGKILL"}, {}),
     ("command", "side", {"payload": {"a": 1}}, {"b": 2}),
@@ -47,7 +57,9 @@ class Every(Check):
 
 def test_the_table_has_every_member_of_the_union_and_the_contract_tries_each() -> None:
     assert set(ACTS) == set(REQUESTS)
-    assert {str(each.model_fields["action"].default) for each in REQUESTS} == {action for action, *_ in EVERY}
+    assert {str(each.model_fields["action"].default) for each in REQUESTS} == {
+        action for action, *_ in EVERY
+    }
 
 
 def test_every_action_stands_in_the_lab_authors_table() -> None:
@@ -59,7 +71,11 @@ def side(line: str) -> list[str]:
     said = json.loads(line)
     if said["type"] == "start":
         return ['{"type": "ready"}']
-    return [json.dumps({"type": "reply", "id": said["id"], "ok": said["payload"] == {"a": 1}, "data": {"b": 2}})]
+    return [
+        json.dumps(
+            {"type": "reply", "id": said["id"], "ok": said["payload"] == {"a": 1}, "data": {"b": 2}}
+        )
+    ]
 
 
 def test_every_request_crosses_the_line_and_comes_back(tmp_path: Path) -> None:
@@ -70,7 +86,14 @@ def test_every_request_crosses_the_line_and_comes_back(tmp_path: Path) -> None:
             port,
             [{"id": "every", "checks": [{"check": "lab:every.Every"}]}],
             {"checks/every.py": f"EVERY = {asked!r}\n{CHECK}"},
-            sidecars=[{"name": "side", "kind": "fault-proxy", "port": port, "config": {"upstream": "app:1"}}],
+            sidecars=[
+                {
+                    "name": "side",
+                    "kind": "fault-proxy",
+                    "port": port,
+                    "config": {"upstream": "app:1"},
+                }
+            ],
             limits={"data_mb": 8, "run_s": 30},
         )
         result = graded(lab, {"app": Script(log="the log"), "side": Script(answers=side)})
@@ -83,9 +106,16 @@ def test_every_request_crosses_the_line_and_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("action", "args"),
-    [("reboot", {}), ("signal", {}), ("limit_memory", {"memory_mb": "all"}), ("state", {"grace_s": 1})],
+    [
+        ("reboot", {}),
+        ("signal", {}),
+        ("limit_memory", {"memory_mb": "all"}),
+        ("state", {"grace_s": 1}),
+    ],
 )
-def test_what_no_engine_knows_is_refused_before_it_is_sent(action: str, args: dict[str, Any]) -> None:
+def test_what_no_engine_knows_is_refused_before_it_is_sent(
+    action: str, args: dict[str, Any]
+) -> None:
     with pytest.raises(ControlError, match="known actions: state, stop"):
         request(action, "app", args)
 

@@ -18,8 +18,17 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
     policy = {"keys": [key_of(key, rate=50, burst=100)]}
     body = conversations(ctx, "contract", 1)[0]
 
-    def case(title: str, path: str, json: Any, status: int | str, headers: dict[str, str], **more: Any) -> Any:
-        return {"title": title, "path": path, "json": json, "status": status, "headers": headers, **more}
+    def case(
+        title: str, path: str, json: Any, status: int | str, headers: dict[str, str], **more: Any
+    ) -> Any:
+        return {
+            "title": title,
+            "path": path,
+            "json": json,
+            "status": status,
+            "headers": headers,
+            **more,
+        }
 
     return [
         case("A policy without a token", "/admin/policy", policy, 401, {}, method="PUT"),
@@ -32,7 +41,14 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
         case("A completion without a key", CHAT, body, 401, {}),
         case("The usage", "/v1/usage", None, 200, own, method="GET"),
         case("The usage without a key", "/v1/usage", None, 401, {}, method="GET"),
-        case("A key without a rate", "/admin/policy", {"keys": [{"key": key}]}, "4xx", admin, method="PUT"),
+        case(
+            "A key without a rate",
+            "/admin/policy",
+            {"keys": [{"key": key}]},
+            "4xx",
+            admin,
+            method="PUT",
+        ),
         case("A completion without messages", CHAT, {"model": body["model"]}, "4xx", own),
         case("Messages that are no list", CHAT, {**body, "messages": "none"}, "4xx", own),
         case("max_tokens that is text", CHAT, {**body, "max_tokens": "many"}, "4xx", own),

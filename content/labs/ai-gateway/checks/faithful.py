@@ -7,17 +7,31 @@ from typing import Any
 from lab_checks.providers import not_installed
 from lab_checks.world import Providers, conversations, headers_of, open_key
 
-from grader.lab_api import Check, Context, Measurement, Params, Response, asked, counted, every, failed, passed
+from grader.lab_api import (
+    Check,
+    Context,
+    Measurement,
+    Params,
+    Response,
+    asked,
+    counted,
+    every,
+    failed,
+    passed,
+)
 
 UNIT = "requests that reached a provider as they came"
 ADVICE = (
-    "Send the provider the body that you got. What a model of yours reads and writes again loses what it does not "
+    "Send the provider the body that you got. What a model of yours reads and writes again loses "
+    "what it does not "
     "know: names, tools, parts of a content, temperature."
 )
 
 
 class AsCame(Check):
-    """Requests with names, parts, tools and sampling, as JSON and as streams, against what the ledgers say came."""
+    """Requests with names, parts, tools and sampling, as JSON and as streams, against what the
+    ledgers say came.
+    """
 
     id = "as-came"
     params_model = Params
@@ -41,13 +55,20 @@ class AsCame(Check):
             return passed("Providers got what the clients sent.", measured, rule)
         return failed(first[0], measured, rule, ADVICE, first[1])
 
-    async def _one(self, ctx: Context, providers: Providers, key: str, body: dict[str, Any]) -> tuple[str, Response]:
+    async def _one(
+        self, ctx: Context, providers: Providers, key: str, body: dict[str, Any]
+    ) -> tuple[str, Response]:
         """What is wrong with what the providers got, empty when nothing is."""
         known = {(row.provider, row.start) for row in await providers.settled()}
-        answer = await ctx.app.request("POST", "/v1/chat/completions", json=body, headers=headers_of(key), timeout_s=12)
+        answer = await ctx.app.request(
+            "POST", "/v1/chat/completions", json=body, headers=headers_of(key), timeout_s=12
+        )
         if not answer.ok:
             return (
-                f"A request with {', '.join(sorted(body))} was answered with {answer.status or answer.error}.",
+                (
+                    f"A request with {', '.join(sorted(body))} was answered with "
+                    f"{answer.status or answer.error}."
+                ),
                 answer,
             )
         rows = [row for row in await providers.settled() if (row.provider, row.start) not in known]
@@ -55,22 +76,37 @@ class AsCame(Check):
         if not rows:
             return "No provider was asked for this answer.", answer
         if any(row.asked != messages for row in rows):
-            return f"The messages reached {rows[0].provider} otherwise than the client sent them.", answer
+            return (
+                f"The messages reached {rows[0].provider} otherwise than the client sent them.",
+                answer,
+            )
         if any(row.fields != fields for row in rows):
-            return f"Fields beside the messages were changed or lost on the way to {rows[0].provider}.", answer
+            return (
+                (
+                    "Fields beside the messages were changed or lost on the way to "
+                    f"{rows[0].provider}."
+                ),
+                answer,
+            )
         return "", answer
 
 
 def rich_bodies(ctx: Context) -> list[dict[str, Any]]:
     """Four bodies, each twice: what OpenAI's clients send beside plain texts."""
     rng = ctx.rng("rich bodies")
-    tool = {"type": "function", "function": {"name": f"find_{rng.randrange(1000)}", "parameters": {"type": "object"}}}
+    tool = {
+        "type": "function",
+        "function": {"name": f"find_{rng.randrange(1000)}", "parameters": {"type": "object"}},
+    }
     call = {"id": f"call_{rng.randrange(10**6)}", "type": "function"}
     named, parted, tooled, sampled = conversations(ctx, "rich", 4, tokens=3)
     named["messages"][-1]["name"] = f"desk_{rng.randrange(100)}"
     said = parted["messages"][-1]["content"]
     half = len(said) // 2
-    parted["messages"][-1]["content"] = [{"type": "text", "text": said[:half]}, {"type": "text", "text": said[half:]}]
+    parted["messages"][-1]["content"] = [
+        {"type": "text", "text": said[:half]},
+        {"type": "text", "text": said[half:]},
+    ]
     call["function"] = {"name": tool["function"]["name"], "arguments": '{"id": 7}'}
     tooled["messages"] += [
         {"role": "assistant", "content": "", "tool_calls": [call]},
@@ -78,6 +114,12 @@ def rich_bodies(ctx: Context) -> list[dict[str, Any]]:
         {"role": "user", "content": "  And now?\n"},
     ]
     tooled |= {"tools": [tool], "tool_choice": "auto"}
-    sampled |= {"temperature": 0.3, "top_p": 0.9, "seed": rng.randrange(1000), "stop": ["\n\n"], "user": "é ☂"}
+    sampled |= {
+        "temperature": 0.3,
+        "top_p": 0.9,
+        "seed": rng.randrange(1000),
+        "stop": ["\n\n"],
+        "user": "é ☂",
+    }
     plain = [named, parted, tooled, sampled]
     return [*plain, *({**body, "stream": True} for body in plain)]

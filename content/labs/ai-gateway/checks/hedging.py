@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from lab_checks.providers import not_installed
 from lab_checks.world import PROVIDERS, Providers, Row, conversations, headers_of, open_key
 
-from grader.lab_api import Check, Context, FaultRule, Measurement, Params, counted, every, failed, passed
+from grader.lab_api import (
+    Check,
+    Context,
+    FaultRule,
+    Measurement,
+    Params,
+    counted,
+    every,
+    failed,
+    passed,
+)
 
 UNIT = "requests with one provider call at a time"
 OVERLAP_S = 0.1
@@ -21,7 +31,9 @@ class OneParams(Params):
 
 
 class OneAtATime(Check):
-    """Providers are slow for a while, so that whoever asks a second one for the same answer shows."""
+    """Providers are slow for a while, so that whoever asks a second one for the same answer
+    shows.
+    """
 
     id = "one-at-a-time"
     params_model = OneParams
@@ -49,8 +61,14 @@ class OneAtATime(Check):
         measured = counted(good, self.params.requests, UNIT)
         if not twice:
             return passed("One provider at a time was asked for an answer.", measured, rule)
-        message = f"For {twice} of {self.params.requests} requests a second provider was asked while the first worked."
-        advice = "Ask another provider only after the first has failed, or after you have given up on it."
+        message = (
+            f"For {twice} of {self.params.requests} requests a second provider was asked while the "
+            "first worked."
+        )
+        advice = (
+            "Ask another provider only after the first has failed, or after you have given up on "
+            "it."
+        )
         return failed(message, measured, rule, advice, answer)
 
 
@@ -62,5 +80,8 @@ def overlapping(rows: Sequence[Row]) -> int:
     found = 0
     for calls in by_request.values():
         calls.sort(key=lambda row: row.start)
-        found += any(later.start < first.end - OVERLAP_S for first, later in zip(calls, calls[1:], strict=False))
+        found += any(
+            later.start < first.end - OVERLAP_S
+            for first, later in zip(calls, calls[1:], strict=False)
+        )
     return found

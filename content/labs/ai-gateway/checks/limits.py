@@ -1,4 +1,6 @@
-"""Criteria about keys: the rate of the bucket, the exact quota, and usage that equals the providers' ledgers."""
+"""Criteria about keys: the rate of the bucket, the exact quota, and usage that equals the
+providers' ledgers.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,16 @@ from collections.abc import Callable
 from typing import Any
 
 from lab_checks.providers import not_installed
-from lab_checks.world import PROVIDERS, Providers, conversations, headers_of, install, key_of, open_key, usage_in
+from lab_checks.world import (
+    PROVIDERS,
+    Providers,
+    conversations,
+    headers_of,
+    install,
+    key_of,
+    open_key,
+    usage_in,
+)
 
 from grader.lab_api import (
     Answer,
@@ -61,7 +72,11 @@ def admitted_or_told_when(answer: Answer) -> str:
 
 
 def short_requests(
-    ctx: Context, label: str, key: str, count: int, validate: Callable[[Answer], str] = admitted_or_refused
+    ctx: Context,
+    label: str,
+    key: str,
+    count: int,
+    validate: Callable[[Answer], str] = admitted_or_refused,
 ) -> list[Request]:
     """Chat requests for one token each."""
     return [
@@ -102,23 +117,38 @@ class RateLimit(Check):
             value=admitted,
             unit="requests",
             n=len(samples),
-            text=f"{admitted} admitted, {expected:.0f} allowed (rate {rate}, burst {burst}, {p.seconds:g} s)",
+            text=(
+                f"{admitted} admitted, {expected:.0f} allowed (rate {rate}, burst {burst}, "
+                f"{p.seconds:g} s)"
+            ),
         )
-        advice = "Keep one token bucket per key in the shared state, and take from it in one atomic step."
+        advice = (
+            "Keep one token bucket per key in the shared state, and take from it in one atomic "
+            "step."
+        )
         if wrong := samples.errors():
-            message = f"Where only 200 and 429 with Retry-After are right, users saw {next(iter(wrong))}."
-            return failed(message, measured, rule, "Refuse with 429 and Retry-After, and answer the rest.")
+            message = (
+                f"Where only 200 and 429 with Retry-After are right, users saw {next(iter(wrong))}."
+            )
+            return failed(
+                message, measured, rule, "Refuse with 429 and Retry-After, and answer the rest."
+            )
         if abs(admitted - expected) <= allowed:
             return passed("The key got its rate and its burst, and no more.", measured, rule)
         if samples.client_was_late(LATE_S):
             return undecided("The machine was too busy to send on time.", measured, rule)
         what = "more" if admitted > expected else "fewer"
-        message = f"{admitted} requests were admitted, {what} than the {expected:.0f} that rate and burst allow."
+        message = (
+            f"{admitted} requests were admitted, {what} than the {expected:.0f} that rate and "
+            "burst allow."
+        )
         return failed(message, measured, rule, advice)
 
 
 class QuotaParams(Params):
-    """``rate`` requests a second are sent, ``times`` the quota in all; the key may send ``limit`` a second."""
+    """``rate`` requests a second are sent, ``times`` the quota in all; the key may send ``limit`` a
+    second.
+    """
 
     least: int = 30
     most: int = 45
@@ -131,9 +161,11 @@ class QuotaParams(Params):
 
 
 class Quota(Check):
-    """A key's quota over all copies, of which one is killed and started anew on the way, and one after the end.
+    """A key's quota over all copies, of which one is killed and started anew on the way, and one
+    after the end.
 
-    What is malformed or over the rate must not count: most requests are over the rate, until the quota is used up.
+    What is malformed or over the rate must not count: most requests are over the rate, until the
+    quota is used up.
     """
 
     id = "quota"
@@ -143,7 +175,9 @@ class Quota(Check):
     async def run(self, ctx: Context) -> Measurement:
         p = self.params
         quota = ctx.rng("quota").randint(p.least, p.most)
-        rule = Rule(op="exact", threshold=0, unit="requests", text="exactly the quota, over all copies, +0")
+        rule = Rule(
+            op="exact", threshold=0, unit="requests", text="exactly the quota, over all copies, +0"
+        )
         key, refused = await open_key(ctx, "quota", quota=2 * quota)
         if refused is None:  # installed anew with less: what holds is what came last
             answer = await install(ctx, key_of(key, rate=p.limit, burst=p.burst, quota=quota))
@@ -159,26 +193,41 @@ class Quota(Check):
         requests = short_requests(ctx, "quota requests", key, count)
         early = constant(p.rate, p.first_s)
         first = await attack([ctx.app], early, requests.__getitem__, timeout_s=12)
-        await self._restart(ctx, "first restart")  # what a copy had set aside for itself is lost now
+        await self._restart(
+            ctx, "first restart"
+        )  # what a copy had set aside for itself is lost now
         rest = requests[len(early) :]
-        samples = await attack([ctx.app], constant(p.rate, len(rest) / p.rate), rest.__getitem__, timeout_s=12)
+        samples = await attack(
+            [ctx.app], constant(p.rate, len(rest) / p.rate), rest.__getitem__, timeout_s=12
+        )
         errors = {**first.errors(), **samples.errors()}
         admitted = Counter(first.status)[200] + Counter(samples.status)[200]
         if admitted == quota:
             later = await self._after_restart(ctx, key)
             admitted += Counter(later.status)[200]
-        measured = Measured(value=admitted, unit="requests", n=count, text=f"{admitted} admitted, the quota is {quota}")
+        measured = Measured(
+            value=admitted,
+            unit="requests",
+            n=count,
+            text=f"{admitted} admitted, the quota is {quota}",
+        )
         if admitted == quota and not errors:
             return passed("The quota held over all copies, and over a restart.", measured, rule)
         if admitted <= quota and errors:
             message = f"Where only 200 and 429 are right, users saw {next(iter(errors))}."
-            return failed(message, measured, rule, "Answer every admitted request, and refuse the rest with 429.")
+            return failed(
+                message,
+                measured,
+                rule,
+                "Answer every admitted request, and refuse the rest with 429.",
+            )
         more = "more" if admitted > quota else "fewer"
         return failed(
             f"{admitted} requests were admitted, {more} than the quota of {quota}.",
             measured,
             rule,
-            "Count in the shared state, and check and count in one atomic step: two copies may ask at the same moment. "
+            "Count in the shared state, and check and count in one atomic step: two copies may ask "
+            "at the same moment. "
             "Only what was admitted counts: neither a malformed request nor one over the rate does.",
         )
 
@@ -211,7 +260,9 @@ class UsageParams(Params):
 
 
 class Usage(Check):
-    """GET /v1/usage and the usage in the answers against the providers' ledgers, over a release of both copies."""
+    """GET /v1/usage and the usage in the answers against the providers' ledgers, over a release of
+    both copies.
+    """
 
     id = "usage"
     params_model = UsageParams
@@ -230,7 +281,9 @@ class Usage(Check):
         try:
             await self._break_off(ctx, providers, keys[0])
             await providers.faults({name: [FaultRule(kind="500", share=0.1)] for name in PROVIDERS})
-            true = [await self._spend(ctx, providers, key, number) for number, key in enumerate(keys)]
+            true = [
+                await self._spend(ctx, providers, key, number) for number, key in enumerate(keys)
+            ]
             await self._release(ctx)
         finally:
             await providers.faults({})
@@ -244,13 +297,16 @@ class Usage(Check):
         if worst is None:
             return passed("The gateway's books and the providers' ledgers agree.", measured, rule)
         advice = (
-            "Book the usage that the provider's answer carries, once per complete answer, in the shared state. A "
+            "Book the usage that the provider's answer carries, once per complete answer, in the "
+            "shared state. A "
             "stream that broke off is none."
         )
         return failed(worst[0], measured, rule, advice, worst[1])
 
     async def _release(self, ctx: Context) -> None:
-        """SIGTERM to one copy after the other, right after the last answer: nothing that it knew may be lost."""
+        """SIGTERM to one copy after the other, right after the last answer: nothing that it knew
+        may be lost.
+        """
         if len(ctx.replicas) < 2:
             return
         for name in ctx.replicas:
@@ -275,7 +331,9 @@ class Usage(Check):
         bodies = conversations(ctx, f"usage {number}", self.params.requests, tokens=7 + number)
         sent = [{**body, "stream": True} if i % 3 == 0 else body for i, body in enumerate(bodies)]
         headers = headers_of(key)
-        asked = [ctx.app.request("POST", PATH, json=body, headers=headers, timeout_s=12) for body in sent]
+        asked = [
+            ctx.app.request("POST", PATH, json=body, headers=headers, timeout_s=12) for body in sent
+        ]
         answers = list(await asyncio.gather(*asked))
         rows = [row for row in await providers.settled() if (row.provider, row.start) not in known]
         billed = [row for row in rows if row.status == 200 and not row.fault]
@@ -284,17 +342,24 @@ class Usage(Check):
     async def _compare(
         self, ctx: Context, key: str, answers: list[Response], wanted: dict[str, int]
     ) -> tuple[str, Response]:
-        """What is wrong with a key's usage, empty when nothing is, and the exchange that shows it."""
+        """What is wrong with a key's usage, empty when nothing is, and the exchange that shows
+        it.
+        """
         for answer in answers:
             if not answer.ok:
                 return f"A plain request was answered with {answer.status or answer.error}.", answer
         said = [usage_in(answer) or {} for answer in answers]
         totals = {name: sum(usage.get(name, 0) for usage in said) for name in FIELDS}
         if totals != wanted:
-            return f"The answers say {shown(totals)}; the providers metered {shown(wanted)}.", answers[0]
+            return (
+                f"The answers say {shown(totals)}; the providers metered {shown(wanted)}.",
+                answers[0],
+            )
         expected = {"requests": len(answers), **wanted}
         for _ in range(10):
-            answer = await ctx.app.request("GET", "/v1/usage", headers=headers_of(key), timeout_s=10)
+            answer = await ctx.app.request(
+                "GET", "/v1/usage", headers=headers_of(key), timeout_s=10
+            )
             body = answer.json()
             found = {name: body.get(name) for name in expected} if isinstance(body, dict) else {}
             if found == expected:

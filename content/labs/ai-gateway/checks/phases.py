@@ -1,4 +1,6 @@
-"""Load while providers fail, measured once for two criteria: answers given, and what they cost the providers."""
+"""Load while providers fail, measured once for two criteria: answers given, and what they cost the
+providers.
+"""
 
 from __future__ import annotations
 
@@ -51,26 +53,36 @@ class Trouble:
             row
             for row in self.storm.rows
             if any(
-                row.provider == limit.provider and limit.end + NEWS_S < row.start < limit.end + RETRY_AFTER_S
+                row.provider == limit.provider
+                and limit.end + NEWS_S < row.start < limit.end + RETRY_AFTER_S
                 for limit in limits
             )
         ]
 
 
 def favourite(rows: list[Row]) -> str:
-    """The provider that is asked most: the one whose fault a gateway that knows only one can't hide from."""
+    """The provider that is asked most: the one whose fault a gateway that knows only one can't hide
+    from.
+    """
     calls = Counter(row.provider for row in rows)
     return max(PROVIDERS, key=lambda name: calls[name])
 
 
 async def drive(
-    ctx: Context, label: str, seconds: float, *, key: str, sse_every: int = 0, timeout_s: float = TIMEOUT_S
+    ctx: Context,
+    label: str,
+    seconds: float,
+    *,
+    key: str,
+    sse_every: int = 0,
+    timeout_s: float = TIMEOUT_S,
 ) -> Phase:
     """Open-loop load with requests of its own; every ``sse_every``-th is a stream."""
     schedule = constant(RATE, seconds)
     bodies = conversations(ctx, label, len(schedule))
     requests = [
-        chat_request(ctx, key, body, sse=bool(sse_every) and i % sse_every == 0) for i, body in enumerate(bodies)
+        chat_request(ctx, key, body, sse=bool(sse_every) and i % sse_every == 0)
+        for i, body in enumerate(bodies)
     ]
     samples = await attack([ctx.app], schedule, requests.__getitem__, timeout_s=timeout_s)
     return Phase(samples, await Providers(ctx).settled())

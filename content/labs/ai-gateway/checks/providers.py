@@ -1,4 +1,6 @@
-"""Criteria about providers that fail: answers given, calls made, a hung provider, refusals that are not retried."""
+"""Criteria about providers that fail: answers given, calls made, a hung provider, refusals that are
+not retried.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ from grader.lab_api import (
 def not_installed(answer: Response, rule: Rule) -> Measurement:
     """The measurement when a key could not be installed."""
     return failed(
-        f"PUT /admin/policy answered {answer.status or answer.error}, so there was no key to measure with.",
+        (
+            f"PUT /admin/policy answered {answer.status or answer.error}, so there was no key to "
+            "measure with."
+        ),
         Measured(text="no key"),
         rule,
         "Make the policy route work first: the bearer token is $ADMIN_TOKEN.",
@@ -69,27 +74,58 @@ class Success(Check):
             op="at_least",
             threshold=self.params.share,
             unit="share",
-            text=f"at least {self.params.share:g} of the requests answered, with a text that a provider gave",
+            text=(
+                f"at least {self.params.share:g} of the requests answered, with a text that a "
+                "provider gave"
+            ),
         )
         found = await trouble(ctx)
         if isinstance(found, Response):
             return not_installed(found, rule)
-        right, total = found.flaky.right + found.storm.right, len(found.flaky.samples) + len(found.storm.samples)
+        right, total = (
+            found.flaky.right + found.storm.right,
+            len(found.flaky.samples) + len(found.storm.samples),
+        )
         share = right / total
-        measured = Measured(value=round(share, 4), unit="share", n=total, text=f"{right} of {total} answered")
+        measured = Measured(
+            value=round(share, 4), unit="share", n=total, text=f"{right} of {total} answered"
+        )
         series = [
-            plot("Errors while every provider fails 20 %", found.flaky.samples, f"{found.flaky.right} answered."),
-            plot(f"Errors while {found.stormy} is at its limit", found.storm.samples, f"{found.storm.right} answered."),
+            plot(
+                "Errors while every provider fails 20 %",
+                found.flaky.samples,
+                f"{found.flaky.right} answered.",
+            ),
+            plot(
+                f"Errors while {found.stormy} is at its limit",
+                found.storm.samples,
+                f"{found.storm.right} answered.",
+            ),
         ]
         if share >= self.params.share:
-            return passed("The providers' faults did not reach the users.", measured, rule, series=series)
-        worse = min((found.flaky, found.storm), key=lambda phase: phase.right / max(1, len(phase.samples)))
-        when = "every provider failed one call in five" if worse is found.flaky else f"{found.stormy} was at its limit"
+            return passed(
+                "The providers' faults did not reach the users.", measured, rule, series=series
+            )
+        worse = min(
+            (found.flaky, found.storm), key=lambda phase: phase.right / max(1, len(phase.samples))
+        )
+        when = (
+            "every provider failed one call in five"
+            if worse is found.flaky
+            else f"{found.stormy} was at its limit"
+        )
         advice = (
-            "Ask another provider when one fails with 429, 5xx or a broken answer, up to four or five times. "
+            "Ask another provider when one fails with 429, 5xx or a broken answer, up to four or "
+            "five times. "
             "A text that no provider gave is no answer."
         )
-        return failed(f"While {when}, users saw {worst_errors(worse.samples)}.", measured, rule, advice, series=series)
+        return failed(
+            f"While {when}, users saw {worst_errors(worse.samples)}.",
+            measured,
+            rule,
+            advice,
+            series=series,
+        )
 
 
 class UpstreamCallsParams(Params):
@@ -121,11 +157,15 @@ class UpstreamCalls(Check):
         series = [_calls_plot(found.storm, found.stormy)]
         if inside:
             return failed(
-                f"{found.stormy} said Retry-After: {RETRY_AFTER_S:g}, and {len(inside)} calls came to it before that "
+                f"{found.stormy} said Retry-After: {RETRY_AFTER_S:g}, and {len(inside)} calls came "
+                "to it before that "
                 f"was over ({NEWS_S:g} s are granted for the news to travel).",
                 measured,
                 rule,
-                "Note in the shared state until when a provider rests, and let every copy look there before it asks.",
+                (
+                    "Note in the shared state until when a provider rests, and let every copy look "
+                    "there before it asks."
+                ),
                 series=series,
             )
         if calls <= bound:
@@ -145,7 +185,13 @@ def _calls_plot(phase: Phase, name: str) -> Series:
     seconds = Counter(int(row.start - begin) for row in phase.rows if row.provider == name)
     points = [(float(s), float(seconds[s])) for s in range(max(seconds, default=-1) + 1)]
     title = f"Calls to {name} while it says Retry-After"
-    return Series(kind="timeline", title=title, unit="calls/s", app=points, summary=f"{sum(seconds.values())} calls.")
+    return Series(
+        kind="timeline",
+        title=title,
+        unit="calls/s",
+        app=points,
+        summary=f"{sum(seconds.values())} calls.",
+    )
 
 
 class HungParams(Params):
@@ -175,7 +221,11 @@ class Hung:
 
     @property
     def ratio(self) -> float:
-        return self.while_s / self.before_s if math.isfinite(self.before_s) and self.before_s > 0 else math.inf
+        return (
+            self.while_s / self.before_s
+            if math.isfinite(self.before_s) and self.before_s > 0
+            else math.inf
+        )
 
 
 class HungProvider(Check):
@@ -187,7 +237,10 @@ class HungProvider(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         p = self.params
-        text = f"p90 at most {p.ratio:g} x healthy, at most {p.traffic:.0%} of the calls to the hung provider"
+        text = (
+            f"p90 at most {p.ratio:g} x healthy, at most {p.traffic:.0%} of the calls to the hung "
+            "provider"
+        )
         rule = Rule(op="at_most", threshold=p.ratio, unit="ratio", text=text)
         key, refused = await open_key(ctx, "hung")
         if refused is not None:
@@ -201,33 +254,54 @@ class HungProvider(Check):
             value=round(found.ratio, 3) if finite else None,
             unit="ratio",
             n=len(samples),
-            text=f"p90 {found.ratio:.2f} x healthy, {found.share:.1%} of {found.calls} calls to {found.name}",
+            text=(
+                f"p90 {found.ratio:.2f} x healthy, {found.share:.1%} of {found.calls} calls to "
+                f"{found.name}"
+            ),
         )
-        series = [plot(f"Errors while {found.name} hangs", samples, f"p90 is {found.ratio:.2f} times the healthy one.")]
+        series = [
+            plot(
+                f"Errors while {found.name} hangs",
+                samples,
+                f"p90 is {found.ratio:.2f} times the healthy one.",
+            )
+        ]
         if not math.isfinite(found.before_s):
             message = f"Already with healthy providers users saw {worst_errors(samples)}."
             return failed(message, measured, rule, "Make plain requests work first.")
         if found.ratio <= p.ratio and found.share <= p.traffic and found.again < p.again:
             return failed(
-                f"{p.well_s:g} s after {found.name} was well again, it still got only {found.again:.0%} of the calls.",
+                (
+                    f"{p.well_s:g} s after {found.name} was well again, it still got only "
+                    f"{found.again:.0%} of the calls."
+                ),
                 measured,
                 rule,
-                "A few seconds after a provider was given up, let one request through; use it again when it answers.",
+                (
+                    "A few seconds after a provider was given up, let one request through; use it "
+                    "again when it answers."
+                ),
                 series=series,
             )
         if found.ratio <= p.ratio and found.share <= p.traffic:
-            return passed(f"{found.name} hung, and the users did not notice.", measured, rule, series=series)
+            return passed(
+                f"{found.name} hung, and the users did not notice.", measured, rule, series=series
+            )
         close = found.ratio <= p.near or (finite and samples.client_was_late(found.before_s))
         if close and found.share <= p.traffic:
             return undecided("The machine was too busy to tell.", measured, rule, series)
         slow = f"one request in ten took {found.while_s:.1f} s or longer"
         return failed(
             f"{p.warm_s:g} s after {found.name} began to hang, "
-            f"{slow if finite else 'at least one request in ten got no answer'} (healthy: {found.before_s:.2f} s), "
+            f"{slow if finite else 'at least one request in ten got no answer'} (healthy: "
+            f"{found.before_s:.2f} s), "
             f"and {found.share:.0%} of the calls still went to it.",
             measured,
             rule,
-            "Give every call a deadline, and after a few failures in a row stop asking that provider for some seconds.",
+            (
+                "Give every call a deadline, and after a few failures in a row stop asking that "
+                "provider for some seconds."
+            ),
             series=series,
         )
 
@@ -285,8 +359,14 @@ class ClientErrors(Check):
         if wrong:
             answer, calls = wrong[0]
             said = answer.status or answer.error
-            message = f"A request that no provider accepts cost {calls} provider calls and was answered with {said}."
-            advice = "Hand a provider's 4xx (but 429) to the client at once: the same request can't succeed elsewhere."
+            message = (
+                f"A request that no provider accepts cost {calls} provider calls and was answered "
+                f"with {said}."
+            )
+            advice = (
+                "Hand a provider's 4xx (but 429) to the client at once: the same request can't "
+                "succeed elsewhere."
+            )
             return failed(message, measured, rule, advice, answer)
         # Many more, for breakers that count them as failures of the provider.
         more = self._bodies(ctx, "more client-errors", self.params.more)
@@ -294,15 +374,31 @@ class ClientErrors(Check):
             for answer in await asyncio.gather(*(self._send(ctx, key, body) for body in pair)):
                 if not asked_once(answer, 1):
                     said = answer.status or answer.error
-                    message = f"After many refused requests, one more was answered with {said} instead of the refusal."
-                    return failed(message, measured, rule, "A client's mistake is no fault of the provider.", answer)
+                    message = (
+                        f"After many refused requests, one more was answered with {said} instead "
+                        "of the refusal."
+                    )
+                    return failed(
+                        message,
+                        measured,
+                        rule,
+                        "A client's mistake is no fault of the provider.",
+                        answer,
+                    )
         for body in conversations(ctx, "after-errors", self.params.good):
             answer = await self._send(ctx, key, body)
             if not answer.ok:
                 message = (
-                    f"After {len(bodies) + len(more)} refused requests a good one was answered with {answer.status}."
+                    f"After {len(bodies) + len(more)} refused requests a good one was answered "
+                    f"with {answer.status}."
                 )
-                return failed(message, measured, rule, "A client's mistake is no fault of the provider.", answer)
+                return failed(
+                    message,
+                    measured,
+                    rule,
+                    "A client's mistake is no fault of the provider.",
+                    answer,
+                )
         return passed("A client's mistake was not sent again.", measured, rule)
 
     async def _send(self, ctx: Context, key: str, body: dict[str, Any]) -> Response:
@@ -329,4 +425,9 @@ class ClientErrors(Check):
 
 def asked_once(answer: Response, calls: int) -> bool:
     """A client's error, handed on after one call or none."""
-    return answer.status is not None and 400 <= answer.status < 500 and answer.status != 429 and calls <= 1
+    return (
+        answer.status is not None
+        and 400 <= answer.status < 500
+        and answer.status != 429
+        and calls <= 1
+    )

@@ -1,4 +1,6 @@
-"""What all checks of this lab share: the providers and their ledgers, keys, requests, and the texts that are right."""
+"""What all checks of this lab share: the providers and their ledgers, keys, requests, and the texts
+that are right.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,18 @@ PROVIDERS = ("north", "south", "west")
 MODEL = "chat"
 ATTEMPTS = 8
 UNBOUNDED = 1_000_000
-_SUBJECTS = ("invoice", "parcel", "policy", "claim", "refund", "contract", "meter", "order", "ticket", "account")
+_SUBJECTS = (
+    "invoice",
+    "parcel",
+    "policy",
+    "claim",
+    "refund",
+    "contract",
+    "meter",
+    "order",
+    "ticket",
+    "account",
+)
 
 
 @dataclass(frozen=True)
@@ -61,10 +74,15 @@ class Providers:
         """Set the schedule of each provider; those that are not named have none."""
         for name in PROVIDERS:
             listed = [rule.model_dump() for rule in rules.get(name, ())]
-            await self._command(name, command="faults", rules=listed, salt=f"/{name}")  # each fails by itself
+            await self._command(
+                name, command="faults", rules=listed, salt=f"/{name}"
+            )  # each fails by itself
 
     async def rows(self) -> list[Row]:
-        """All calls since the reset, in order of time. A call that is still open ends at infinity."""
+        """All calls since the reset, in order of time.
+
+        A call that is still open ends at infinity.
+        """
         found: list[Row] = []
         for name in PROVIDERS:
             since, more = 0, True
@@ -91,7 +109,16 @@ class Providers:
 def row_of(provider: str, raw: dict[str, Any]) -> Row:
     end = raw["end"] if raw["end"] is not None else float("inf")
     counts = (raw["prompt_tokens"], raw["completion_tokens"])
-    return Row(provider, raw["start"], end, raw["status"], raw["fault"], *counts, raw["asked"], raw["fields"])
+    return Row(
+        provider,
+        raw["start"],
+        end,
+        raw["status"],
+        raw["fault"],
+        *counts,
+        raw["asked"],
+        raw["fields"],
+    )
 
 
 def new_key(ctx: Context, label: str) -> str:
@@ -102,15 +129,22 @@ def new_key(ctx: Context, label: str) -> str:
 async def install(ctx: Context, *keys: dict[str, Any]) -> Response:
     """PUT the keys, as an operator would."""
     headers = {"Authorization": f"Bearer {ctx.spec.service.env['ADMIN_TOKEN']}"}
-    return await ctx.app.request("PUT", "/admin/policy", json={"keys": list(keys)}, headers=headers, timeout_s=10)
+    return await ctx.app.request(
+        "PUT", "/admin/policy", json={"keys": list(keys)}, headers=headers, timeout_s=10
+    )
 
 
-def key_of(key: str, *, rate: float = UNBOUNDED, burst: int = UNBOUNDED, quota: int | None = None) -> dict[str, Any]:
+def key_of(
+    key: str, *, rate: float = UNBOUNDED, burst: int = UNBOUNDED, quota: int | None = None
+) -> dict[str, Any]:
     return {"key": key, "rate": rate, "burst": burst, "quota": quota}
 
 
 async def open_key(ctx: Context, label: str, **limits: Any) -> tuple[str, Response | None]:
-    """A new key in force, and the answer when it could not be installed. A check that is repeated gets another key."""
+    """A new key in force, and the answer when it could not be installed.
+
+    A check that is repeated gets another key.
+    """
     number = ctx.shared["keys"] = ctx.shared.get("keys", 0) + 1
     key = new_key(ctx, f"{label} {number}")
     answer = await install(ctx, key_of(key, **limits))
@@ -123,9 +157,15 @@ def conversations(ctx: Context, label: str, count: int, tokens: int = 12) -> lis
     bodies = []
     for _ in range(count):
         subject, number = rng.choice(_SUBJECTS), rng.randrange(10**9)
-        text = f"Summarise {subject} {number} for {rng.choice(_SUBJECTS)} desk {rng.randrange(1000)}."
+        text = (
+            f"Summarise {subject} {number} for {rng.choice(_SUBJECTS)} desk {rng.randrange(1000)}."
+        )
         system = {"role": "system", "content": f"Answer for desk {rng.randrange(1000)}."}
-        messages = [system, {"role": "user", "content": text}] if rng.random() < 0.5 else [system_free(text)]
+        messages = (
+            [system, {"role": "user", "content": text}]
+            if rng.random() < 0.5
+            else [system_free(text)]
+        )
         bodies.append({"model": MODEL, "messages": messages, "max_tokens": tokens})
     return bodies
 
@@ -147,7 +187,9 @@ def headers_of(key: str) -> dict[str, str]:
 
 
 def chat_request(ctx: Context, key: str, body: dict[str, Any], *, sse: bool = False) -> Request:
-    """The request with the validation of its answer: status 200 and a text that a provider really gave."""
+    """The request with the validation of its answer: status 200 and a text that a provider really
+    gave.
+    """
     right = right_texts(ctx.seed, body)
 
     def validate(answer: Answer) -> str:
@@ -159,7 +201,9 @@ def chat_request(ctx: Context, key: str, body: dict[str, Any], *, sse: bool = Fa
         return "" if text in right else "a text that no provider gave"
 
     sent = {**body, "stream": True} if sse else body
-    return json_request("POST", "/v1/chat/completions", sent, headers=headers_of(key), validate=validate)
+    return json_request(
+        "POST", "/v1/chat/completions", sent, headers=headers_of(key), validate=validate
+    )
 
 
 def whole_text(value: Any) -> str | None:

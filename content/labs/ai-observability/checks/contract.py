@@ -1,4 +1,6 @@
-"""The contract criterion: requests of every route, one answer looked at closely, and rules that Prometheus takes."""
+"""The contract criterion: requests of every route, one answer looked at closely, and rules that
+Prometheus takes.
+"""
 
 from __future__ import annotations
 
@@ -36,18 +38,30 @@ class Answers(Check):
     async def run(self, ctx: Context) -> Measurement:
         turn, model = Traffic(ctx.rng("answers"), 1).turn(), Model(ctx)
         await model.begin()
-        answer = await ctx.app.request("POST", PATH, json=body_of(turn), headers=headers_of(turn), timeout_s=15)
+        answer = await ctx.app.request(
+            "POST", PATH, json=body_of(turn), headers=headers_of(turn), timeout_s=15
+        )
         _, wrong = outcome_of(answer.status or 0, answer.body)
-        billed = [{k: row[k] for k in ("prompt_tokens", "completion_tokens")} for row in await model.rows()]
+        billed = [
+            {k: row[k] for k in ("prompt_tokens", "completion_tokens")}
+            for row in await model.rows()
+        ]
         usage = usage_of(answer.body)
-        if not wrong and billed != [{k: usage.get(k) for k in ("prompt_tokens", "completion_tokens")}]:
+        if not wrong and billed != [
+            {k: usage.get(k) for k in ("prompt_tokens", "completion_tokens")}
+        ]:
             wrong = f"the last event says {str(usage)[:80]}, the model billed {str(billed)[:80]}"
         rule = every("answers that are the model's")
         if wrong:
-            advice = "Leave the answers of the supplied app as they are: telemetry changes nothing that users see."
+            advice = (
+                "Leave the answers of the supplied app as they are: telemetry changes nothing that "
+                "users see."
+            )
             unit = "answers that are the model's"
             return failed(f"POST {PATH}: {wrong}.", counted(0, 1, unit), rule, advice, answer)
-        return passed("The answer is the model's.", counted(1, 1, "answers that are the model's"), rule)
+        return passed(
+            "The answer is the model's.", counted(1, 1, "answers that are the model's"), rule
+        )
 
 
 class Rules(Check):

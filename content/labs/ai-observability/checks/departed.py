@@ -1,4 +1,6 @@
-"""Requests that end in no usual way: users who go away in the middle of an answer, and streams that break."""
+"""Requests that end in no usual way: users who go away in the middle of an answer, and streams that
+break.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,24 @@ from lab_checks.traces import called_by, problem_of, traces_of
 from lab_checks.watch import Watch
 from lab_checks.world import OUTCOMES, PATH, Model, Phase, Traffic, Turn, body_of, drive, headers_of
 
-from grader.lab_api import Check, Context, Measurement, Params, Rule, counted, every, failed, passed, step
+from grader.lab_api import (
+    Check,
+    Context,
+    Measurement,
+    Params,
+    Rule,
+    counted,
+    every,
+    failed,
+    passed,
+    step,
+)
 
 LEAVING, BREAKING = 4, 4
 SLOW = {"kind": "slow", "factor": 15}
-"""Then an answer takes two seconds, and whoever goes away at its first token does so in the middle."""
+"""Then an answer takes two seconds, and whoever goes away at its first token does so in the
+middle.
+"""
 NOTICED_S = 2.5
 KEY = "departed"
 
@@ -41,7 +56,9 @@ def fates(leaving: int, breaking: int) -> list[dict[str, Any]]:
 async def leave(ctx: Context, turn: Turn) -> None:
     """Ask, and hang up at the first piece of the answer."""
     body, headers = body_of(turn), headers_of(turn)
-    await ctx.app.request("POST", PATH, json=body, headers=headers, timeout_s=15, stop_when=lambda _: True, fresh=True)
+    await ctx.app.request(
+        "POST", PATH, json=body, headers=headers, timeout_s=15, stop_when=lambda _: True, fresh=True
+    )
     turn.outcome = "error"
 
 
@@ -64,8 +81,12 @@ async def departed(ctx: Context) -> Departed | None:
             return None
         after = (await counters(watch))[REQUESTS]
         start = min((row["start"] for row in gone), default=broken.began)
-        phase = Phase(traffic, broken.samples, min(start, broken.began), broken.ended, [*gone, *broken.calls])
-        ctx.shared[KEY] = Departed(phase, {name: after.get(name, 0.0) - before.get(name, 0.0) for name in OUTCOMES})
+        phase = Phase(
+            traffic, broken.samples, min(start, broken.began), broken.ended, [*gone, *broken.calls]
+        )
+        ctx.shared[KEY] = Departed(
+            phase, {name: after.get(name, 0.0) - before.get(name, 0.0) for name in OUTCOMES}
+        )
     found: Departed = ctx.shared[KEY]
     return found
 
@@ -84,10 +105,15 @@ class Counted(Check):
         others = sum(grown for name, grown in seen.grown.items() if name != "error")
         measured = counted(max(0, min(wanted, round(seen.grown["error"]))), wanted, unit)
         if abs(seen.grown["error"] - wanted) <= 1 and others <= 1:
-            return passed("Users who went away and streams that broke were counted once.", measured, every(unit))
+            return passed(
+                "Users who went away and streams that broke were counted once.",
+                measured,
+                every(unit),
+            )
         said = ", ".join(f"{name} by {grown:g}" for name, grown in seen.grown.items())
         message = (
-            f"{LEAVING} users went away in the middle of an answer and {wanted - LEAVING} streams broke. error should "
+            f"{LEAVING} users went away in the middle of an answer and {wanted - LEAVING} streams "
+            "broke. error should "
             f"have grown by {wanted}; {said}."
         )
         return failed(message, measured, every(unit), COUNT_ADVICE)
@@ -124,11 +150,20 @@ class Traced(Check):
         measured = counted(len(turns) - len(lost), len(turns), unit)
         if len(lost) <= self.params.spare:
             return passed("Requests that ended early left whole traces.", measured, rule)
-        message = f"Of {len(turns)} requests that ended early {len(lost)} left no whole trace. The first: {lost[0]}."
-        return failed(message, measured, rule, f"{TRACE_ADVICE} A finally block ends a span when the user goes away.")
+        message = (
+            f"Of {len(turns)} requests that ended early {len(lost)} left no whole trace. The "
+            f"first: {lost[0]}."
+        )
+        return failed(
+            message,
+            measured,
+            rule,
+            f"{TRACE_ADVICE} A finally block ends a span when the user goes away.",
+        )
 
 
 COUNT_ADVICE = (
-    "Count a request where it ends, however it ends. In an async generator the finally block runs also when the user "
+    "Count a request where it ends, however it ends. In an async generator the finally block runs "
+    "also when the user "
     "goes away; code behind the last yield does not."
 )

@@ -1,4 +1,7 @@
-"""Logs: one JSON object a line, with the trace. No word of what users wrote there, in spans, or in metrics."""
+"""Logs: one JSON object a line, with the trace.
+
+No word of what users wrote there, in spans, or in metrics.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ class LogsParams(Params):
 
 
 class Logs(Check):
-    """Requests with words that exist nowhere else: some fail, find no answer, are slow, break or are left alone."""
+    """Requests with words that exist nowhere else: some fail, find no answer, are slow, break or
+    are left alone.
+    """
 
     id = "logs"
     params_model = LogsParams
@@ -47,7 +52,9 @@ class Logs(Check):
             return failed(problem, measured, every(UNIT), ADVICE)
         if where := await elsewhere(ctx, wanted, secrets):
             return failed(f"{where} hold what a user asked.", measured, every(UNIT), ADVICE)
-        return passed("Every request left a JSON line with its trace, and no question.", measured, every(UNIT))
+        return passed(
+            "Every request left a JSON line with its trace, and no question.", measured, every(UNIT)
+        )
 
     async def _ask(self, ctx: Context) -> tuple[list[Turn], list[str]]:
         """(the requests that have to leave a line, the words of all)."""
@@ -58,13 +65,17 @@ class Logs(Check):
             turn, (first, middle, last) = traffic.turn(), (secret(rng) for _ in range(3))
             secrets.extend((first, middle, last))
             half = len(turn.question) // 2
-            turn.question = f"{first} {turn.question[:half]} {middle} {turn.question[half:]} My word is {last}."
+            turn.question = (
+                f"{first} {turn.question[:half]} {middle} {turn.question[half:]} My word is {last}."
+            )
             return turn
 
         await Model(ctx).begin(endings(p))
         for _ in range(p.requests):
             turn = asked()
-            await ctx.app.request("POST", PATH, json=body_of(turn), headers=headers_of(turn), timeout_s=15)
+            await ctx.app.request(
+                "POST", PATH, json=body_of(turn), headers=headers_of(turn), timeout_s=15
+            )
         await Model(ctx).begin([SLOW])
         await asyncio.gather(*(leave(ctx, asked()) for _ in range(p.leaving)))
         wanted = list(traffic.turns)
@@ -76,7 +87,9 @@ class Logs(Check):
         return wanted, secrets
 
     @staticmethod
-    async def _log(ctx: Context, wanted: list[Turn], secrets: list[str], began: float) -> tuple[str, int]:
+    async def _log(
+        ctx: Context, wanted: list[Turn], secrets: list[str], began: float
+    ) -> tuple[str, int]:
         deadline = time.time() + WITHIN_S
         while True:
             reply = await ctx.control("logs", ctx.replicas[0], since_s=began, max_bytes=MAX_BYTES)
@@ -87,9 +100,14 @@ class Logs(Check):
 
 
 async def elsewhere(ctx: Context, wanted: list[Turn], secrets: list[str]) -> str:
-    """Where else than in the log a word stands: "The metrics", "The spans" or "". Waits for the spans of all."""
+    """Where else than in the log a word stands:
+
+    "The metrics", "The spans" or "". Waits for the spans of all.
+    """
     deadline = time.time() + SPANS_WITHIN_S
-    while time.time() < deadline and not all((await traces_of(ctx, [turn.trace for turn in wanted])).values()):
+    while time.time() < deadline and not all(
+        (await traces_of(ctx, [turn.trace for turn in wanted])).values()
+    ):
         await asyncio.sleep(0.5)
     response = await ctx.app.request("GET", "/metrics", timeout_s=5)
     if telling(response.body.decode("utf-8", "replace"), secrets):
@@ -103,7 +121,9 @@ async def elsewhere(ctx: Context, wanted: list[Turn], secrets: list[str]) -> str
 
 
 def endings(p: LogsParams) -> list[dict[str, Any]]:
-    """Faults that end the first requests in every way there is: whoever logs words may do so only for one of them."""
+    """Faults that end the first requests in every way there is: whoever logs words may do so only
+    for one of them.
+    """
     found = p.failing + p.abstained
     broken = found + p.broken
     return [
@@ -116,7 +136,9 @@ def endings(p: LogsParams) -> list[dict[str, Any]]:
 
 
 def forms(words: Iterable[str]) -> Iterable[str]:
-    """Each word as it stands, backwards, in hex, and what base64 makes of it wherever in a text it begins."""
+    """Each word as it stands, backwards, in hex, and what base64 makes of it wherever in a text it
+    begins.
+    """
     for word in words:
         raw = word.encode()
         yield from (word, word[::-1], raw.hex())
@@ -158,13 +180,18 @@ def judge(text: str, wanted: list[Turn], secrets: list[str]) -> tuple[str, int]:
     if plain:
         return f"A line of the log is not a JSON object: {plain[:120]!r}.", good
     if good < len(wanted):
-        return f"{len(wanted) - good} of {len(wanted)} requests left no line with their trace_id.", good
+        return (
+            f"{len(wanted) - good} of {len(wanted)} requests left no line with their trace_id.",
+            good,
+        )
     return "", good
 
 
 WORDS_AT_ONCE, CLEAR_CHARS = 400, 8
 ADVICE = (
-    "Log one JSON object a line, with trace_id, for every request, also those that fail, break or lose their user. "
-    "Never log what users write, whole, in part or encoded: not on success, not in an exception, not when validation "
+    "Log one JSON object a line, with trace_id, for every request, also those that fail, break or "
+    "lose their user. "
+    "Never log what users write, whole, in part or encoded: not on success, not in an exception, "
+    "not when validation "
     "refuses it. Nor does it belong into attributes of spans or labels of metrics."
 )

@@ -1,4 +1,6 @@
-"""The harmless stretch of traffic that four criteria look at: faults that no user minds, refused requests, a burst."""
+"""The harmless stretch of traffic that four criteria look at: faults that no user minds, refused
+requests, a burst.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,11 @@ class Quiet:
         return {label: value - before.get(label, 0.0) for label, value in after.items()}
 
 
-REQUESTS, TOKENS, TTFT = "assistant_requests_total", "assistant_tokens_total", "assistant_ttft_seconds_bucket"
+REQUESTS, TOKENS, TTFT = (
+    "assistant_requests_total",
+    "assistant_tokens_total",
+    "assistant_ttft_seconds_bucket",
+)
 LABELS = {REQUESTS: "outcome", TOKENS: "kind", TTFT: "le"}
 
 
@@ -62,7 +68,9 @@ async def refused(ctx: Context) -> None:
     traffic = Traffic(ctx.rng("malformed"), 1)
     for _ in range(MALFORMED):
         await asyncio.sleep(pause_s)
-        await ctx.app.request("POST", PATH, json={"question": traffic.turn().question}, timeout_s=15)
+        await ctx.app.request(
+            "POST", PATH, json={"question": traffic.turn().question}, timeout_s=15
+        )
 
 
 def again(ctx: Context) -> None:
@@ -76,14 +84,18 @@ async def counters(watch: Watch) -> dict[str, dict[str, float]]:
 
 
 def harmless(rng: random.Random, requests: int) -> list[dict[str, Any]]:
-    """Single faults far apart, in a seeded order: one request in eighteen fails, abstains, thinks, or is slow."""
+    """Single faults far apart, in a seeded order: one request in eighteen fails, abstains, thinks,
+    or is slow.
+    """
     places = range(CLEAN, requests - 2, SPACE)
     kinds = ["500"] * 5 + ["abstain"] * 5 + ["thinking"] * 3 + ["slow"] * 1
     kinds = [kinds[i % len(kinds)] for i in range(len(places))]
     rng.shuffle(kinds)
     return [
         {"kind": kind, "from_index": at, "to_index": at + 1, "factor": 15}
-        for at, kind in zip((place + rng.randrange(SPACE // 2) for place in places), kinds, strict=True)
+        for at, kind in zip(
+            (place + rng.randrange(SPACE // 2) for place in places), kinds, strict=True
+        )
     ]
 
 

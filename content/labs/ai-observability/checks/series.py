@@ -7,7 +7,17 @@ from lab_checks.quiet import REQUESTS
 from lab_checks.watch import Watch
 from lab_checks.world import Traffic, drive
 
-from grader.lab_api import Check, Context, Measured, Measurement, Params, Rule, constant, failed, passed
+from grader.lab_api import (
+    Check,
+    Context,
+    Measured,
+    Measurement,
+    Params,
+    Rule,
+    constant,
+    failed,
+    passed,
+)
 
 ACTIVE = 'max_over_time(scrape_samples_post_metric_relabeling{job="app"}[4s])'
 KINDS = ("500", "abstain", "thinking", "slow")
@@ -34,26 +44,47 @@ class ActiveSeries(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         p, watch = self.params, Watch(ctx)
-        rule = Rule(op="at_most", threshold=p.at_most, unit="ratio", text=f"at most {p.at_most:g} x as many series")
-        await drive(ctx, Traffic(ctx.rng("few users"), 5), constant(p.rate / 2.5, 50 / p.rate), EACH_ONCE)
+        rule = Rule(
+            op="at_most",
+            threshold=p.at_most,
+            unit="ratio",
+            text=f"at most {p.at_most:g} x as many series",
+        )
+        await drive(
+            ctx, Traffic(ctx.rng("few users"), 5), constant(p.rate / 2.5, 50 / p.rate), EACH_ONCE
+        )
         if not await watch.after_scrapes(2):
             return await not_scraped(ctx, rule)
         few = await watch.value(ACTIVE)
         known = await watch.by("outcome", REQUESTS)
-        await drive(ctx, Traffic(ctx.rng("many users"), p.users), constant(p.rate, p.users / p.rate))
+        await drive(
+            ctx, Traffic(ctx.rng("many users"), p.users), constant(p.rate, p.users / p.rate)
+        )
         if not await watch.after_scrapes(2):
             return await not_scraped(ctx, rule)
         many = await watch.value(ACTIVE)
         ratio = many / few if few > 0 else float("nan")
         text = f"{few:g} series with 5 users, {many:g} with {p.users}"
-        measured = Measured(value=round(ratio, 3) if ratio == ratio else None, unit="ratio", n=p.users, text=text)
+        measured = Measured(
+            value=round(ratio, 3) if ratio == ratio else None, unit="ratio", n=p.users, text=text
+        )
         if not known:
-            return failed(f"There is no {REQUESTS}.", measured, rule, "Count requests first; then count series.")
+            return failed(
+                f"There is no {REQUESTS}.",
+                measured,
+                rule,
+                "Count requests first; then count series.",
+            )
         if 0.5 < ratio <= p.at_most:
             return passed(f"{text}.", measured, rule)
         advice = (
-            "Label values must come from a small, fixed set. What differs from request to request (users, questions, "
+            "Label values must come from a small, fixed set. What differs from request to request "
+            "(users, questions, "
             "trace ids) belongs in logs and spans."
         )
-        message = f"{text}.{await grown(watch)}" if ratio > 1 else f"{text}: /metrics can no longer be scraped."
+        message = (
+            f"{text}.{await grown(watch)}"
+            if ratio > 1
+            else f"{text}: /metrics can no longer be scraped."
+        )
         return failed(message, measured, rule, advice)

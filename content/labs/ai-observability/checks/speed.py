@@ -13,9 +13,11 @@ NUMBER = re.compile(r"\d+(?=:)")
 
 
 class StillStreams(Streaming):
-    """Tokens reach users as the model makes them, and they are the model's, which numbers its words.
+    """Tokens reach users as the model makes them, and they are the model's, which numbers its
+    words.
 
-    A middleware that looks at whole answers keeps their latency and takes the first token from everybody.
+    A middleware that looks at whole answers keeps their latency and takes the first token from
+    everybody.
     """
 
     id = "still-streams"
@@ -28,7 +30,10 @@ class StillStreams(Streaming):
     async def needed_s(self, ctx: Context, case: Case, stream: Stream) -> float | str:
         numbers = [int(n) for n in NUMBER.findall(stream.text)]
         if numbers != list(range(stream.tokens)):
-            return f"the text {stream.text[:60]!r} is not the one of {stream.tokens} tokens that the model gave"
+            return (
+                f"the text {stream.text[:60]!r} is not the one of {stream.tokens} tokens that the "
+                "model gave"
+            )
         model = Model(ctx)
         took_s = [row["end"] - row["start"] for row in await model.rows() if row["end"] is not None]
         await model.begin()
@@ -44,4 +49,7 @@ def questions(ctx: Context) -> list[dict[str, Any]]:
     """Forty questions with their traces."""
     traffic = Traffic(ctx.rng("speed"), 8)
     turns = [traffic.turn() for _ in range(40)]
-    return [{"path": PATH, "json": body_of(turn), "headers": headers_of(turn), "timeout_s": 15} for turn in turns]
+    return [
+        {"path": PATH, "json": body_of(turn), "headers": headers_of(turn), "timeout_s": 15}
+        for turn in turns
+    ]

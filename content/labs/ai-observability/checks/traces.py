@@ -1,4 +1,6 @@
-"""Traces: whether the spans of a request hang together, from the probe's own context to the model's."""
+"""Traces: whether the spans of a request hang together, from the probe's own context to the
+model's.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,16 @@ Row = list[Any]
 class TracesParams(Params):
     share: float = 0.98
     spare: int = 1
-    """Of the few requests that fail so many traces may be incomplete: they would be lost in the share of all."""
+    """Of the few requests that fail so many traces may be incomplete: they would be lost in the
+    share of all.
+    """
     within_s: float = 8.0
 
 
 class Traces(Check):
-    """A trace counts when it can't have been made up: its id is the probe's, and the model was called by its span."""
+    """A trace counts when it can't have been made up: its id is the probe's, and the model was
+    called by its span.
+    """
 
     id = "traces"
     params_model = TracesParams
@@ -60,15 +66,30 @@ class Traces(Check):
         """``problems``: what is missing in the trace of each turn, "" for nothing."""
         good, rule = problems.count(""), self._rule()
         text, measured = _counted(problems, "traces")
-        failing = [problem for turn, problem in zip(turns, problems, strict=True) if turn.outcome == "error"]
+        failing = [
+            problem
+            for turn, problem in zip(turns, problems, strict=True)
+            if turn.outcome == "error"
+        ]
         lost = [problem for problem in failing if problem]
         if not turns or good < self.params.share * len(turns):
-            first = next((problem for problem in problems if problem), unsound_for or "there are no traces")
-            return failed(f"{text} are complete. The first that is not: {first}.", measured, rule, ADVICE)
+            first = next(
+                (problem for problem in problems if problem), unsound_for or "there are no traces"
+            )
+            return failed(
+                f"{text} are complete. The first that is not: {first}.", measured, rule, ADVICE
+            )
         if len(lost) > self.params.spare:
             text, measured = _counted(failing, "traces of requests that failed")
-            return failed(f"Only {text} are complete. The first that is not: {lost[0]}.", measured, rule, ADVICE)
-        return passed(f"{text} lead from the request through both hops to the model.", measured, rule)
+            return failed(
+                f"Only {text} are complete. The first that is not: {lost[0]}.",
+                measured,
+                rule,
+                ADVICE,
+            )
+        return passed(
+            f"{text} lead from the request through both hops to the model.", measured, rule
+        )
 
 
 def _counted(problems: Sequence[str], what: str) -> tuple[str, Measured]:
@@ -78,8 +99,10 @@ def _counted(problems: Sequence[str], what: str) -> tuple[str, Measured]:
 
 
 ADVICE = (
-    "Take the traceparent of the request as the parent of your first span, hand your own on with the call to "
-    "the second hop and with the call to the model, name the hops api and generate (service.name), and end "
+    "Take the traceparent of the request as the parent of your first span, hand your own on with "
+    "the call to "
+    "the second hop and with the call to the model, name the hops api and generate (service.name), "
+    "and end "
     "and export every span, also those of requests that fail."
 )
 
@@ -120,12 +143,25 @@ def problem_of(turn: Turn, spans: Sequence[Row], called: dict[str, set[str]], ph
         if last not in by_id:
             return f"span {last}, which called the model, did not arrive"
         if at != turn.parent:
-            return f"from span {last} parents lead to {at or 'a root of its own'}, not to the request's {turn.parent}"
+            return (
+                f"from span {last} parents lead to {at or 'a root of its own'}, not to the "
+                f"request's {turn.parent}"
+            )
         services = [row[2] for row in reversed(chain)]
-        if [name for i, name in enumerate(services) if i == 0 or services[i - 1] != name] != list(HOPS):
-            return f"the spans from the request to the model belong to {services}, expected {' and then '.join(HOPS)}"
-        if not all(phase.began - SLACK_S <= row[4] <= row[5] <= phase.ended + SLACK_S for row in chain):
+        if [name for i, name in enumerate(services) if i == 0 or services[i - 1] != name] != list(
+            HOPS
+        ):
+            return (
+                f"the spans from the request to the model belong to {services}, expected "
+                f"{' and then '.join(HOPS)}"
+            )
+        if not all(
+            phase.began - SLACK_S <= row[4] <= row[5] <= phase.ended + SLACK_S for row in chain
+        ):
             return f"the times of trace {turn.trace} lie outside of the time in which it happened"
     if ghost := next((row for row in spans if row[1] not in by_id and row[1] != turn.parent), None):
-        return f"span {ghost[0]} ({ghost[2]}) names the parent {ghost[1] or 'none'}, which did not arrive"
+        return (
+            f"span {ghost[0]} ({ghost[2]}) names the parent {ghost[1] or 'none'}, which did not "
+            "arrive"
+        )
     return ""

@@ -21,8 +21,10 @@ PATIENCE = 2.5
 REST = 15
 """Scrapes within which an alert has to be silent again once its cause is gone."""
 WINDOW, LASTING = 5, 2
-"""Scrapes. A ratio over a window that holds a part of an incident may hover about its bound, and what comes next may
-push it over again. So an alert is silent when the window is past, and it has been for this long."""
+"""Scrapes. A ratio over a window that holds a part of an incident may hover about its bound, and
+what comes next may push it over again. So an alert is silent when the window is past, and it has
+been for this long.
+"""
 KEPT = "30s"
 """A scrape that fails makes its series vanish at once; what was counted before is still true."""
 
@@ -36,7 +38,10 @@ class Silence:
     """Scrapes until the silence that goes on; None while there is none."""
 
     def decided(self, fires: bool, scrapes: int) -> bool:
-        """Take one look in. Whether no other is needed: then ``since`` is the answer, and None means never."""
+        """Take one look in.
+
+        Whether no other is needed: then ``since`` is the answer, and None means never.
+        """
         if fires:
             self.since = None
         elif self.since is None and scrapes <= self.most:
@@ -66,14 +71,19 @@ class Watch:
         return found[0][1] if found else math.nan
 
     async def by(self, label: str, metric: str) -> dict[str, float]:
-        """The counter's present sum for each value of a label. A service may write NaN; that counts nothing."""
+        """The counter's present sum for each value of a label.
+
+        A service may write NaN; that counts nothing.
+        """
         found = await self.vector(f"sum by ({label}) (last_over_time({metric}[{KEPT}]))")
         return {labels.get(label, ""): value for labels, value in found if math.isfinite(value)}
 
     async def scrapes_since(self, unix_s: float, *, good: bool = False) -> int:
         """How many times the service was scraped since then, well or not; ``good``: only well."""
         millis = max(1, round((time.time() - unix_s) * 1000))
-        count = await self.value(f'{"sum" if good else "count"}_over_time(up{{job="app"}}[{millis}ms])')
+        count = await self.value(
+            f'{"sum" if good else "count"}_over_time(up{{job="app"}}[{millis}ms])'
+        )
         return 0 if math.isnan(count) else int(count)
 
     async def after_scrapes(self, scrapes: int, within_s: float = 15.0) -> bool:
@@ -88,7 +98,9 @@ class Watch:
     async def in_vain(self) -> bool:
         """Whether Prometheus came again and again of late, and /metrics gave it nothing."""
         since = time.time() - 10
-        return await self.scrapes_since(since) >= 5 and not await self.scrapes_since(since, good=True)
+        return await self.scrapes_since(since) >= 5 and not await self.scrapes_since(
+            since, good=True
+        )
 
     async def firing(self) -> set[str]:
         """The incidents that alerts which fire now are about; "" for an alert that names none."""
@@ -96,14 +108,20 @@ class Watch:
         return {rule["labels"].get("incident", "") for rule in rules if rule["state"] == "firing"}
 
     async def looks(self, scrapes: int) -> AsyncIterator[tuple[set[str], int]]:
-        """(what ``firing`` says, scrapes since the first look) again and again. Ends when ``scrapes`` took too long."""
+        """(what ``firing`` says, scrapes since the first look) again and again.
+
+        Ends when ``scrapes`` took too long.
+        """
         began = time.time()
         while time.time() < began + PATIENCE * scrapes:
             yield await self.firing(), await self.scrapes_since(began)
             await asyncio.sleep(LOOK_S)
 
     async def rested(self, scrapes: int) -> set[str]:
-        """Wait until nothing fires and it stays so, for so many scrapes at most. The incidents whose alerts did not."""
+        """Wait until nothing fires and it stays so, for so many scrapes at most.
+
+        The incidents whose alerts did not.
+        """
         silence, last = Silence(scrapes), set[str]()
         async for firing, came in self.looks(scrapes + LASTING):
             last = firing or last
@@ -117,26 +135,43 @@ class Watch:
         return [f"{rule['alert']}: {rule['problem']}" for rule in rules if rule["problem"]]
 
     async def fired(self, start_s: float, end_s: float) -> list[tuple[str, str, float, float]]:
-        """(alert, incident, first, last second) of everything that fired in between. Unix seconds."""
+        """(alert, incident, first, last second) of everything that fired in between.
+
+        Unix seconds.
+        """
         expr = 'max by (alertname, incident) (ALERTS{alertstate="firing"})'
         reply = await self.ask(command="range", expr=expr, start=start_s, end=end_s, step_s=0.5)
         found = []
         for one in reply["series"]:
             times = [float(at) for at, _ in one["points"]]
-            found.append((one["labels"].get("alertname", ""), one["labels"].get("incident", ""), times[0], times[-1]))
+            found.append(
+                (
+                    one["labels"].get("alertname", ""),
+                    one["labels"].get("incident", ""),
+                    times[0],
+                    times[-1],
+                )
+            )
         return found
 
 
 async def load_rules(ctx: Context) -> tuple[str, Any]:
-    """Fetch the learner's rules and put them in force, once a run. ("" or what is wrong, the response)."""
+    """Fetch the learner's rules and put them in force, once a run.
+
+    ("" or what is wrong, the response).
+    """
     if "rules" not in ctx.shared:
         response = await ctx.app.request("GET", RULES_PATH, timeout_s=10, max_body=MAX_RULES_BYTES)
         if not response.ok:
             said = response.error or f"answered {response.status}"
             ctx.shared["rules"] = (f"GET {RULES_PATH}: {said}.", response, [])
         else:
-            reply = await Watch(ctx).ask(command="rules", text=response.body.decode("utf-8", "replace"))
-            problem = f"promtool refuses {RULES_PATH}: {reply['problem']}." if reply["problem"] else ""
+            reply = await Watch(ctx).ask(
+                command="rules", text=response.body.decode("utf-8", "replace")
+            )
+            problem = (
+                f"promtool refuses {RULES_PATH}: {reply['problem']}." if reply["problem"] else ""
+            )
             ctx.shared["rules"] = (problem, response, reply["rules"])
     problem, response, _ = ctx.shared["rules"]
     return problem, response

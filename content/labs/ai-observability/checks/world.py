@@ -1,4 +1,6 @@
-"""The traffic of this lab and what the probe itself saw of it: the truth beside the learner's telemetry."""
+"""The traffic of this lab and what the probe itself saw of it: the truth beside the learner's
+telemetry.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grader.lab_api import Answer, Context, Request, Samples, Schedule, attack, events_of, json_request, percentile
+from grader.lab_api import (
+    Answer,
+    Context,
+    Request,
+    Samples,
+    Schedule,
+    attack,
+    events_of,
+    json_request,
+    percentile,
+)
 
 PATH = "/v1/answer"
 MODELS, WATCH, SINK = "models", "watch", "sink"
@@ -18,12 +30,25 @@ INCIDENTS = ("errors", "latency", "quality", "cost")
 OUTCOMES = ("answered", "abstained", "error")
 SLO_TTFT_S = 0.3
 _VERBS = ("change", "cancel", "find", "explain", "check", "pay", "move", "stop", "pause", "correct")
-_THINGS = ("invoice", "refund", "parcel", "contract", "statement", "transfer", "meter", "password", "card", "access")
+_THINGS = (
+    "invoice",
+    "refund",
+    "parcel",
+    "contract",
+    "statement",
+    "transfer",
+    "meter",
+    "password",
+    "card",
+    "access",
+)
 
 
 @dataclass(slots=True)
 class Turn:
-    """One request: what was asked under which trace, and how it ended ("" while nothing whole came back)."""
+    """One request: what was asked under which trace, and how it ended ("" while nothing whole came
+    back).
+    """
 
     trace: str
     parent: str
@@ -33,7 +58,10 @@ class Turn:
 
 
 class Traffic:
-    """Makes requests and keeps what came of them. ``users``: how many different ones ask, in turn."""
+    """Makes requests and keeps what came of them.
+
+    ``users``: how many different ones ask, in turn.
+    """
 
     def __init__(self, rng: random.Random, users: int) -> None:
         self._rng = rng
@@ -47,7 +75,9 @@ class Traffic:
             f"that {rng.choice(_THINGS)} {rng.randrange(10_000)} is about?"
         )
         user = self._users[len(self.turns) % len(self._users)]
-        made = Turn(f"{rng.getrandbits(127) + 1:032x}", f"{rng.getrandbits(63) + 1:016x}", user, question)
+        made = Turn(
+            f"{rng.getrandbits(127) + 1:032x}", f"{rng.getrandbits(63) + 1:016x}", user, question
+        )
         self.turns.append(made)
         return made
 
@@ -59,7 +89,9 @@ class Traffic:
             turn.outcome, wrong = outcome_of(answer.status, answer.body)
             return wrong
 
-        return json_request("POST", PATH, body_of(turn), headers=headers_of(turn), validate=validate)
+        return json_request(
+            "POST", PATH, body_of(turn), headers=headers_of(turn), validate=validate
+        )
 
     def counts(self) -> Counter[str]:
         """Outcome -> requests."""
@@ -90,7 +122,9 @@ def outcome_of(status: int, body: bytes) -> tuple[str, str]:
     if status != 200:
         return "malformed", f"status {status}"
     try:
-        values = [json.loads(event.data) for event in events_of(body) if event.data.strip() != b"[DONE]"]
+        values = [
+            json.loads(event.data) for event in events_of(body) if event.data.strip() != b"[DONE]"
+        ]
     except (ValueError, RecursionError):
         return "malformed", "an event is not JSON"
     last = values[-1] if values and isinstance(values[-1], dict) else {}
@@ -141,7 +175,10 @@ class Model:
 
 @dataclass(slots=True)
 class Phase:
-    """A stretch of traffic with its truth. Times are Unix seconds; ``calls`` are the model's ledger rows."""
+    """A stretch of traffic with its truth.
+
+    Times are Unix seconds; ``calls`` are the model's ledger rows.
+    """
 
     traffic: Traffic
     samples: Samples
@@ -154,21 +191,40 @@ class Phase:
         """Time to the first token of every request that got one, from when it was due."""
         turns = self.traffic.turns
         whole = ("answered", "abstained")
-        return [t for i, t in zip(self.samples.index, self.samples.ttft_s, strict=True) if turns[i].outcome in whole]
+        return [
+            t
+            for i, t in zip(self.samples.index, self.samples.ttft_s, strict=True)
+            if turns[i].outcome in whole
+        ]
 
     def slowest_p95(self, window_s: float = 5.0) -> float:
-        """The largest p95 of the time to the first token in any window, as the probe saw it. Seconds."""
-        windows = ([t for t in w.ttft_s if t < 60] for w in self.samples.windows(window_s) if len(w) >= 20)
+        """The largest p95 of the time to the first token in any window, as the probe saw it.
+
+        Seconds.
+        """
+        windows = (
+            [t for t in w.ttft_s if t < 60] for w in self.samples.windows(window_s) if len(w) >= 20
+        )
         return max((percentile(times, 95) for times in windows if times), default=0.0)
 
 
-async def drive(ctx: Context, traffic: Traffic, schedule: Schedule, faults: Sequence[dict[str, Any]] = ()) -> Phase:
-    """Send a schedule to the service while the model has these faults, and wait for the end of everything."""
+async def drive(
+    ctx: Context, traffic: Traffic, schedule: Schedule, faults: Sequence[dict[str, Any]] = ()
+) -> Phase:
+    """Send a schedule to the service while the model has these faults, and wait for the end of
+    everything.
+    """
     model = Model(ctx)
     await model.begin(faults)
     began = time.time()
     samples = await attack(
-        [ctx.app], schedule, traffic.request, streaming=True, timeout_s=15, side_of=lambda _: 0, is_token=is_token
+        [ctx.app],
+        schedule,
+        traffic.request,
+        streaming=True,
+        timeout_s=15,
+        side_of=lambda _: 0,
+        is_token=is_token,
     )
     phase = Phase(traffic, samples, began, time.time(), await model.rows())
     await model.begin()

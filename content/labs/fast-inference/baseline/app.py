@@ -1,4 +1,7 @@
-"""R: the same API, fp32, one row after the other; texts padded to the longest of their request. Right, not fast."""
+"""R: the same API, fp32, one row after the other; texts padded to the longest of their request.
+
+Right, not fast.
+"""
 
 import asyncio
 import ctypes
@@ -47,13 +50,17 @@ class Texts(BaseModel):
 
 
 class OnlyWithKey:
-    """The grader alone holds the key: a submission shares a pod with this service and could let it do its work."""
+    """The grader alone holds the key: a submission shares a pod with this service and could let it
+    do its work.
+    """
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        stranger = scope["type"] == "http" and (b"x-baseline-key", KEY.encode()) not in scope["headers"]
+        stranger = (
+            scope["type"] == "http" and (b"x-baseline-key", KEY.encode()) not in scope["headers"]
+        )
         if stranger and scope["path"] not in OPEN:
             return await JSONResponse({"error": "not for you"}, 403)(scope, receive, send)
         return await self.inner(scope, receive, send)
@@ -93,7 +100,9 @@ async def score(row: Row) -> dict[str, Any]:
 
 def vectors(texts: list[str]) -> list[list[float]]:
     encoded = tokenizer.encode_batch(texts)
-    ids, mask = (np.array([getattr(e, key) for e in encoded], np.int64) for key in ("ids", "attention_mask"))
+    ids, mask = (
+        np.array([getattr(e, key) for e in encoded], np.int64) for key in ("ids", "attention_mask")
+    )
     feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
     hidden = encoder.run(None, {name: value for name, value in feed.items() if name in names})[0]
     if hidden.ndim == 3:
@@ -115,4 +124,10 @@ async def metrics() -> Response:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(app, host="0.0.0.0", port=int(os.environ["PORT"]), log_level="warning", timeout_graceful_shutdown=8)
+    uvicorn.run(
+        app,
+        host="0.0.0.0",
+        port=int(os.environ["PORT"]),
+        log_level="warning",
+        timeout_graceful_shutdown=8,
+    )

@@ -1,4 +1,6 @@
-"""What is asked and what came of it: the run's world, scores under load held against the truth, the model's upload."""
+"""What is asked and what came of it: the run's world, scores under load held against the truth, the
+model's upload.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,9 @@ OF_QUIET = 0.9
 DOUBT = 3.0
 """So many standard errors beyond that before it is more than the luck of which rows were asked."""
 FAR, FAR_SHARE, FEW_FAR = 0.35, 0.01, 5
-"""A score FAR from that of fp32 was not computed from its row. A FAR_SHARE more of them under load, and FEW_FAR in all,
-is no accident; luck is left out of it as above."""
+"""A score FAR from that of fp32 was not computed from its row. A FAR_SHARE more of them under load,
+and FEW_FAR in all, is no accident; luck is left out of it as above.
+"""
 NEAR_TIE = 0.02
 """An fp32 score this near to 0.5 is a tie: the last bit of a rounding decides it."""
 JSON = {"Content-Type": "application/json"}
@@ -32,7 +35,10 @@ JSON = {"Content-Type": "application/json"}
 
 @dataclass
 class World:
-    """Bags with the logits that fp32 gives them. ``file``: the ONNX file, until both services have it."""
+    """Bags with the logits that fp32 gives them.
+
+    ``file``: the ONNX file, until both services have it.
+    """
 
     file: bytes
     size: int
@@ -46,9 +52,13 @@ def _make(ctx: Context) -> World:
     made = models.make(ctx.rng("weights"))
     g = models.generator(ctx.rng("rows"))
     bags = [models.bag(g) for _ in range(QUIET_ROWS + LOAD_ROWS)]
-    z = np.concatenate([made.logits(models.inputs(bags[n : n + 200])) for n in range(0, len(bags), 200)])
+    z = np.concatenate(
+        [made.logits(models.inputs(bags[n : n + 200])) for n in range(0, len(bags), 200)]
+    )
     file = made.onnx()
-    return World(file, len(file), bags[:QUIET_ROWS], z[:QUIET_ROWS], bags[QUIET_ROWS:], z[QUIET_ROWS:])
+    return World(
+        file, len(file), bags[:QUIET_ROWS], z[:QUIET_ROWS], bags[QUIET_ROWS:], z[QUIET_ROWS:]
+    )
 
 
 async def world(ctx: Context) -> World:
@@ -80,12 +90,18 @@ def score_in(document: Any) -> float | None:
     return float(score)
 
 
-SHAPE = f"no score from 0 to 1 with the decision that belongs to it ({FRAUD!r} from {DECIDE_AT:g} on)"
+SHAPE = (
+    f"no score from 0 to 1 with the decision that belongs to it ({FRAUD!r} from {DECIDE_AT:g} on)"
+)
 
 
-async def score(target: Target, ids: Bag, timeout_s: float = 20.0) -> tuple[float | None, str, Response]:
+async def score(
+    target: Target, ids: Bag, timeout_s: float = 20.0
+) -> tuple[float | None, str, Response]:
     """(score, what is wrong, the response)."""
-    response = await target.request("POST", "/score", body=body_of(ids), headers=JSON, timeout_s=timeout_s)
+    response = await target.request(
+        "POST", "/score", body=body_of(ids), headers=JSON, timeout_s=timeout_s
+    )
     if response.error or response.status != 200:
         return None, response.error or f"answered {response.status}, expected 200", response
     found = score_in(response.json())
@@ -93,7 +109,10 @@ async def score(target: Target, ids: Bag, timeout_s: float = 20.0) -> tuple[floa
 
 
 def agrees(scores: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Which decisions are those of fp32. Where fp32 itself is all but undecided, either will do; nan never does."""
+    """Which decisions are those of fp32.
+
+    Where fp32 itself is all but undecided, either will do; nan never does.
+    """
     near = np.abs(1 / (1 + np.exp(-logits)) - DECIDE_AT) <= NEAR_TIE
     same = (scores >= DECIDE_AT) == (logits >= 0)
     return np.asarray((same | near) & np.isfinite(scores))
@@ -101,7 +120,9 @@ def agrees(scores: np.ndarray, logits: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Quiet:
-    """The service's own answers, asked one by one; nan where one was wrong. ``agree``: share of right decisions.
+    """The service's own answers, asked one by one; nan where one was wrong.
+
+    ``agree``: share of right decisions.
 
     ``far``: share of the scores that lie far from fp32's.
     """
@@ -149,7 +170,9 @@ class Tally:
         return self.right / self.total if self.total else 1.0
 
     def guesses(self, agree: float) -> bool:
-        """True when decisions under load are clearly worse than quiet ones, of which ``agree`` is the share."""
+        """True when decisions under load are clearly worse than quiet ones, of which ``agree`` is
+        the share.
+        """
         if self.total < 40:
             return False
         loaded = self.share * (1 - self.share) / self.total
@@ -157,7 +180,9 @@ class Tally:
         return OF_QUIET * agree - self.share > DOUBT * math.sqrt(loaded + alone)
 
     def invents(self, far: float) -> bool:
-        """True when scores under load lie far from fp32's clearly more often than ``far``, the share of quiet ones."""
+        """True when scores under load lie far from fp32's clearly more often than ``far``, the
+        share of quiet ones.
+        """
         if self.total < 40 or self.far < FEW_FAR:
             return False
         share = self.far / self.total
@@ -166,7 +191,10 @@ class Tally:
 
 
 class Rows:
-    """Rows for a measurement under load. No body is ever sent twice: known bags come in a new order each time."""
+    """Rows for a measurement under load.
+
+    No body is ever sent twice: known bags come in a new order each time.
+    """
 
     def __init__(self, made: World, rng: Any) -> None:
         self._world, self._g = made, models.generator(rng)
@@ -178,7 +206,9 @@ class Rows:
         self.tally = Tally()
 
     def request(self, *, judged: bool = True, known: bool = False) -> Request:
-        """A request for one side. With ``judged`` its decision is counted when the truth of its row is known.
+        """A request for one side.
+
+        With ``judged`` its decision is counted when the truth of its row is known.
 
         ``known``: the truth of this row is known for certain, not for some of many.
         """
@@ -187,7 +217,9 @@ class Rows:
         number = self._known % len(self._world.load)
         self._known += 1
         ids = [int(i) for i in self._g.permutation(self._world.load[number])]
-        return Request("POST", "/score", body_of(ids), JSON, self._judge(number) if judged else _shape)
+        return Request(
+            "POST", "/score", body_of(ids), JSON, self._judge(number) if judged else _shape
+        )
 
     def _judge(self, number: int) -> Any:
         def validate(answer: Answer) -> str:

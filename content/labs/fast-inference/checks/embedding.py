@@ -47,7 +47,11 @@ async def embed(target: Target, texts: list[str]) -> tuple[np.ndarray | None, st
     if response.error or response.status != 200:
         return None, response.error or f"answered {response.status}, expected 200", response
     found = vectors_in(response.json(), len(texts))
-    return found, "" if found is not None else f"did not answer {len(texts)} vectors of 384 numbers", response
+    return (
+        found,
+        "" if found is not None else f"did not answer {len(texts)} vectors of 384 numbers",
+        response,
+    )
 
 
 async def encoder(ctx: Context) -> Encoder:
@@ -62,14 +66,21 @@ class EmbedParams(Params):
 
 
 class Embed(Check):
-    """One request after the other, alternating between the sides. No text is sent twice to one side."""
+    """One request after the other, alternating between the sides.
+
+    No text is sent twice to one side.
+    """
 
     id = "embed"
     params_model = EmbedParams
     params: EmbedParams
 
     async def run(self, ctx: Context) -> Measurement:
-        limit, g, truth = self.params.threshold, models.generator(ctx.rng("embed")), await encoder(ctx)
+        limit, g, truth = (
+            self.params.threshold,
+            models.generator(ctx.rng("embed")),
+            await encoder(ctx),
+        )
         rule = ratio_rule(limit, "at_most")
         times: tuple[list[float], list[float]] = ([], [])
         cosines: list[float] = []
@@ -83,14 +94,22 @@ class Embed(Check):
                 vectors, wrong, shown = await embed(ctx.app, texts)
                 _, theirs_wrong, theirs = await embed(r(ctx), texts)
             if vectors is None:
-                return failed(f"POST /embed {wrong}.", ratio_measured(decision), rule, PAD_ADVICE, shown)
+                return failed(
+                    f"POST /embed {wrong}.", ratio_measured(decision), rule, PAD_ADVICE, shown
+                )
             if theirs_wrong:
                 raise PartyFailed(f"R's /embed {theirs_wrong}")
             longest = max(range(len(texts)), key=lambda i: len(texts[i]))
-            for i in (longest, int(g.integers(len(texts)))):  # who cuts long texts short has to be seen
+            for i in (
+                longest,
+                int(g.integers(len(texts))),
+            ):  # who cuts long texts short has to be seen
                 cosines.append(cosine(vectors[i], await asyncio.to_thread(truth, texts[i])))
             if cosines[-1] < LEAST or cosines[-2] < LEAST:
-                message = f"A vector has cosine {min(cosines):.3f} with the true one; at least {LEAST:g} is needed."
+                message = (
+                    f"A vector has cosine {min(cosines):.3f} with the true one; at least {LEAST:g} "
+                    "is needed."
+                )
                 return failed(message, ratio_measured(decision), rule, TRUTH_ADVICE, shown)
             length = max(np.linalg.norm(vectors, axis=1), key=lambda found: abs(found - 1))
             if abs(length - 1) > OFF:
@@ -107,8 +126,13 @@ class Embed(Check):
         return _say(times, cosines, decision, limit)
 
 
-async def _long(ctx: Context, g: Any, truth: Encoder, measured: Measured, rule: Rule) -> Measurement | None:
-    """What is wrong with the vectors of long texts: they end at 256 tokens, no sooner and no later. None: nothing."""
+async def _long(
+    ctx: Context, g: Any, truth: Encoder, measured: Measured, rule: Rule
+) -> Measurement | None:
+    """What is wrong with the vectors of long texts: they end at 256 tokens, no sooner and no later.
+
+    None: nothing.
+    """
     texts = whole_and_cut(g)
     vectors, wrong, shown = await embed(ctx.app, texts)
     if vectors is None:
@@ -116,20 +140,29 @@ async def _long(ctx: Context, g: Any, truth: Encoder, measured: Measured, rule: 
     for vector, text in zip(vectors, texts, strict=True):
         if (found := cosine(vector, await asyncio.to_thread(truth, text))) < LEAST:
             message = (
-                f"The vector of a text of {len(text.split())} words has cosine {found:.3f} with the true one; at least "
+                f"The vector of a text of {len(text.split())} words has cosine {found:.3f} with "
+                "the true one; at least "
                 f"{LEAST:g} is needed."
             )
             return failed(message, measured, rule, CUT_ADVICE, shown)
     return None
 
 
-def _say(times: tuple[list[float], list[float]], cosines: list[float], decision: Decision, limit: float) -> Measurement:
+def _say(
+    times: tuple[list[float], list[float]], cosines: list[float], decision: Decision, limit: float
+) -> Measurement:
     rule = ratio_rule(limit, "at_most")
     ms = [statistics.median(side) * 1000 for side in times]
-    message = f"Ten texts of mixed length took {ms[0]:.0f} ms, R {ms[1]:.0f} ms; cosine {min(cosines):.3f}."
+    message = (
+        f"Ten texts of mixed length took {ms[0]:.0f} ms, R {ms[1]:.0f} ms; cosine "
+        f"{min(cosines):.3f}."
+    )
     series = [
         seconds_histogram(
-            "Time of a request with ten texts of mixed length", *times, threshold=ms[1] / 1000 * limit, summary=message
+            "Time of a request with ten texts of mixed length",
+            *times,
+            threshold=ms[1] / 1000 * limit,
+            summary=message,
         )
     ]
     if decision.outcome is Outcome.PASSED:
@@ -140,8 +173,14 @@ def _say(times: tuple[list[float], list[float]], cosines: list[float], decision:
 
 
 PAD_ADVICE = (
-    "Padding is computed like text: sort by length, and let only texts of nearly equal length share a batch. On a CPU "
+    "Padding is computed like text: sort by length, and let only texts of nearly equal length "
+    "share a batch. On a CPU "
     "a batch of one is no loss."
 )
-CUT_ADVICE = "Let the tokenizer cut texts at 256 tokens, its two special ones among them, and not before."
-TRUTH_ADVICE = "Mean pooling over the real tokens only (the attention mask), then length 1, in the order of the texts."
+CUT_ADVICE = (
+    "Let the tokenizer cut texts at 256 tokens, its two special ones among them, and not before."
+)
+TRUTH_ADVICE = (
+    "Mean pooling over the real tokens only (the attention mask), then length 1, in the order of "
+    "the texts."
+)

@@ -42,7 +42,9 @@ class Sizes:
 
     @property
     def grown(self) -> int:
-        """Ballast that is let go when the model comes would hide it: what R doesn't need either counts as weights."""
+        """Ballast that is let go when the model comes would hide it: what R doesn't need either
+        counts as weights.
+        """
         return max(0, self.after - min(self.before, self.r_before + SPARE))
 
 
@@ -55,8 +57,9 @@ async def put(target: Target, file: bytes) -> Response:
 
 
 class Installed(Check):
-    """Without a model /score is 503; what is no model is refused; a small model comes, and then the run's in its place,
-    which both services get, and keep."""
+    """Without a model /score is 503; what is no model is refused; a small model comes, and then the
+    run's in its place, which both services get, and keep.
+    """
 
     id = "installed"
 
@@ -71,21 +74,39 @@ class Installed(Check):
         if response.status != 503:
             said = response.error or f"answered {response.status}, expected 503"
             advice = "Until a model has come, answer 503 on /score; the service itself is ready."
-            return failed(f"POST /score without a model {said}.", counted(0, steps, "steps"), rule, advice, response)
+            return failed(
+                f"POST /score without a model {said}.",
+                counted(0, steps, "steps"),
+                rule,
+                advice,
+                response,
+            )
         if wrong := await _refused(ctx, g.bytes(4096), counted(1, steps, "steps")):
             return wrong
         assert ctx.spec.baseline is not None
-        sizes = Sizes(await in_use(ctx, ctx.spec.service.name), await in_use(ctx, ctx.spec.baseline.name), 0)
+        sizes = Sizes(
+            await in_use(ctx, ctx.spec.service.name), await in_use(ctx, ctx.spec.baseline.name), 0
+        )
         for number, file in enumerate((models.trial(ctx.rng("trial")), made.file), start=2):
             stored = await put(ctx.app, file)
             if not stored.ok:
                 said = stored.error or f"answered {stored.status}, expected 200"
-                return failed(f"PUT /model {said}.", counted(number, steps, "steps"), rule, TAKE_ADVICE, stored)
-            if wrong := await _answers_with(ctx, made, fraud=number == 2, measured=counted(number, steps, "steps")):
+                return failed(
+                    f"PUT /model {said}.",
+                    counted(number, steps, "steps"),
+                    rule,
+                    TAKE_ADVICE,
+                    stored,
+                )
+            if wrong := await _answers_with(
+                ctx, made, fraud=number == 2, measured=counted(number, steps, "steps")
+            ):
                 return wrong
         theirs = await put(r(ctx), made.file)
         if not theirs.ok:
-            raise PartyFailed(f"the baseline did not take the model: {theirs.error or theirs.status}")
+            raise PartyFailed(
+                f"the baseline did not take the model: {theirs.error or theirs.status}"
+            )
         made.file = b""
         await _warm(ctx, r(ctx))
         await _warm(ctx, ctx.app)
@@ -95,27 +116,43 @@ class Installed(Check):
             return wrong
         found, said, response = await score(ctx.app, made.quiet[0])
         if found is None:
-            message = f"After a file that is no model was refused, POST /score {said}: the model before it is lost."
+            message = (
+                f"After a file that is no model was refused, POST /score {said}: the model before "
+                "it is lost."
+            )
             return failed(message, counted(4, steps, "steps"), rule, LOAD_ADVICE, response)
         return passed("The model was taken.", counted(steps, steps, "steps"), rule)
 
 
 TAKE_ADVICE = (
-    "Take up to 256 MB as a stream, and answer 200 once /score works with it; a model that comes later takes the place "
+    "Take up to 256 MB as a stream, and answer 200 once /score works with it; a model that comes "
+    "later takes the place "
     "of the one before."
 )
-LOAD_ADVICE = "Load the file before you answer; 4xx when that fails, and keep the model that was there."
+LOAD_ADVICE = (
+    "Load the file before you answer; 4xx when that fails, and keep the model that was there."
+)
 
 
-async def _answers_with(ctx: Context, made: World, *, fraud: bool, measured: Measured) -> Measurement | None:
-    """Why the next row is not scored with the model that has just come; None when it is. The first calls everything a
-    fraud, the second is all but certain that this row is none."""
+async def _answers_with(
+    ctx: Context, made: World, *, fraud: bool, measured: Measured
+) -> Measurement | None:
+    """Why the next row is not scored with the model that has just come; None when it is. The first
+    calls everything a fraud, the second is all but certain that this row is none.
+    """
     found, said, response = await score(ctx.app, made.quiet[int(made.quiet_logits.argmin())])
     if found is not None and (found >= DECIDE_AT) is fraud:
         return None
-    said = said or f"gives a row {found:.3f} that the new model scores {'above 0.99' if fraud else 'near 0'}"
+    said = (
+        said
+        or f"gives a row {found:.3f} that the new model scores {'above 0.99' if fraud else 'near 0'}"
+    )
     return failed(
-        f"After PUT /model answered 200, POST /score {said}.", measured, every("steps"), TAKE_ADVICE, response
+        f"After PUT /model answered 200, POST /score {said}.",
+        measured,
+        every("steps"),
+        TAKE_ADVICE,
+        response,
     )
 
 
@@ -150,7 +187,9 @@ async def _warm(ctx: Context, target: Target) -> None:
     async def one() -> None:
         async with gate:
             request = rows.request()
-            await target.request("POST", request.path, body=request.body, headers=request.headers, timeout_s=20)
+            await target.request(
+                "POST", request.path, body=request.body, headers=request.headers, timeout_s=20
+            )
 
     await asyncio.gather(*(one() for _ in range(WARM)))
 
@@ -160,7 +199,8 @@ class MemoryParams(Params):
 
 
 class Memory(Check):
-    """Growth of the memory in use, from before the model to after scoring with it, as a share of the model's file.
+    """Growth of the memory in use, from before the model to after scoring with it, as a share of
+    the model's file.
 
     Nothing was embedded between the two: what padding needs is another matter.
     """
@@ -175,20 +215,32 @@ class Memory(Check):
         sizes: Sizes = ctx.shared["sizes"]
         size = (await world(ctx)).size
         limit, ratio = self.params.threshold, sizes.grown / size
-        ctx.note(f"in use: {sizes.before >> 20} MB, R {sizes.r_before >> 20} MB; with the model {sizes.after >> 20} MB")
+        ctx.note(
+            f"in use: {sizes.before >> 20} MB, R {sizes.r_before >> 20} MB; with the model "
+            f"{sizes.after >> 20} MB"
+        )
         text = f"{ratio:.2f} × the file ({sizes.grown / 1e6:.0f} of {size / 1e6:.0f} MB)"
         measured = Measured(value=round(ratio, 3), unit="ratio", text=text)
-        rule = Rule(op="at_most", threshold=limit, unit="ratio", text=f"at most {limit:g} × the file")
-        message = f"The model's file has {size / 1e6:.0f} MB; with it, the service grew by {sizes.grown / 1e6:.0f} MB."
+        rule = Rule(
+            op="at_most", threshold=limit, unit="ratio", text=f"at most {limit:g} × the file"
+        )
+        message = (
+            f"The model's file has {size / 1e6:.0f} MB; with it, the service grew by "
+            f"{sizes.grown / 1e6:.0f} MB."
+        )
         if sizes.before > sizes.r_before + SPARE:
-            message += f" Without it, it was already {(sizes.before - sizes.r_before) / 1e6:.0f} MB larger than R."
+            message += (
+                f" Without it, it was already {(sizes.before - sizes.r_before) / 1e6:.0f} MB "
+                "larger than R."
+            )
         if ratio <= limit:
             return passed(message, measured, rule)
         return failed(message, measured, rule, ADVICE)
 
 
 ADVICE = (
-    "Keep the weights in eight bits and nothing else: neither the uploaded bytes, nor a file in /tmp (it is memory), "
+    "Keep the weights in eight bits and nothing else: neither the uploaded bytes, nor a file in "
+    "/tmp (it is memory), "
     "nor what the conversion left behind. A conversion in a process of its own leaves nothing; "
     "malloc_trim gives freed memory back."
 )

@@ -11,14 +11,19 @@ import numpy as np
 WIDTH, BLOCKS = 2048, 3
 """Also the number of ids: the input is a bag of ids, counted."""
 SPREAD = 3.0
-"""Standard deviation of the logits; their median is 0, so that no constant answer is right more often than not."""
+"""Standard deviation of the logits; their median is 0, so that no constant answer is right more
+often than not.
+"""
 LEAST_IDS, MOST_IDS = 4, 24
 Bag = list[int]
 
 
 @dataclass
 class Model:
-    """``first`` and every matrix of ``blocks`` have the shape (WIDTH, WIDTH), ``head`` (WIDTH, 1). All float32."""
+    """``first`` and every matrix of ``blocks`` have the shape (WIDTH, WIDTH), ``head`` (WIDTH, 1).
+
+    All float32.
+    """
 
     first: np.ndarray
     blocks: list[tuple[np.ndarray, np.ndarray]]
@@ -81,14 +86,19 @@ def inputs(bags: list[Bag]) -> np.ndarray:
 
 
 def make(rng: random.Random) -> Model:
-    """Weights from ``rng`` alone. The head is scaled so that scores spread from 0 to 1, half of them above 0.5."""
+    """Weights from ``rng`` alone.
+
+    The head is scaled so that scores spread from 0 to 1, half of them above 0.5.
+    """
     g, width = generator(rng), WIDTH
 
     def matrix(gain: float) -> np.ndarray:
         return g.standard_normal((width, width), np.float32) * np.float32(gain / np.sqrt(width))
 
     first = g.standard_normal((width, width), np.float32)
-    made = Model(first, [(matrix(1.4), matrix(0.8)) for _ in range(BLOCKS)], matrix(1.0)[:, :1].copy(), 0.0)
+    made = Model(
+        first, [(matrix(1.4), matrix(0.8)) for _ in range(BLOCKS)], matrix(1.0)[:, :1].copy(), 0.0
+    )
     z = made.logits(inputs([bag(g) for _ in range(400)]))
     made.head *= np.float32(SPREAD / z.std())
     made.bias = float(-np.median(z) * SPREAD / z.std())

@@ -37,19 +37,25 @@ from grader.lab_api import (
 )
 
 UNDECIDED = Decision(None, 1.0, 0.0, math.inf, 0)
-TRUE_ADVICE = "An answer under load has to be computed like any other: no guess, no old answer, nobody else's."
+TRUE_ADVICE = (
+    "An answer under load has to be computed like any other: no guess, no old answer, nobody "
+    "else's."
+)
 
 
 async def again(ctx: Context, request: Request) -> Response:
     """A request once more, to have an exchange to show."""
-    return await ctx.app.request("POST", request.path, body=request.body, headers=JSON, timeout_s=10)
+    return await ctx.app.request(
+        "POST", request.path, body=request.body, headers=JSON, timeout_s=10
+    )
 
 
 def guessed(rows: Rows, own: Quiet, decision: Decision, rule: Rule) -> Measurement | None:
     """A failure when decisions or scores under load are worse than quiet ones."""
     if rows.tally.invents(own.far):
         message = (
-            f"Under load {rows.tally.far} of {rows.tally.total} scores lay more than {FAR:g} from fp32's; asked one by "
+            f"Under load {rows.tally.far} of {rows.tally.total} scores lay more than {FAR:g} from "
+            "fp32's; asked one by "
             f"one, {own.far:.1%} do."
         )
         return failed(message, ratio_measured(decision), rule, TRUE_ADVICE)
@@ -67,11 +73,16 @@ class ThroughputParams(Params):
     clients: int = 32
     slice_s: float = 0.5
     budget_s: float = 90.0
-    """Beside busy neighbours a pair of slices takes 2 s, and 20 pairs may not tell. 40 do; beginning anew doesn't."""
+    """Beside busy neighbours a pair of slices takes 2 s, and 20 pairs may not tell.
+
+    40 do; beginning anew doesn't.
+    """
 
 
 class Throughput(Check):
-    """Closed loop, slices alternating between the sides; decisions are held against the truth on the way."""
+    """Closed loop, slices alternating between the sides; decisions are held against the truth on
+    the way.
+    """
 
     id = "throughput"
     params_model = ThroughputParams
@@ -108,7 +119,9 @@ class Throughput(Check):
         for side, loop in enumerate(loops):
             sent: list[Request] = []
 
-            def make(_number: int, rows: Rows = self._rows[side], sent: list[Request] = sent) -> Request:
+            def make(
+                _number: int, rows: Rows = self._rows[side], sent: list[Request] = sent
+            ) -> Request:
                 sent.append(rows.request())
                 return sent[-1]
 
@@ -128,12 +141,17 @@ class Throughput(Check):
             side, request, (_, said, unanswered) = self._wrong
             if side == 1:
                 return undecided(f"R itself failed under load: {said}.", measured, rule)
-            message, shown = f"At {self.params.clients} clients, POST /score {said}.", await again(ctx, request)
+            message, shown = (
+                f"At {self.params.clients} clients, POST /score {said}.",
+                await again(ctx, request),
+            )
             return failed(message, measured, rule, TRUE_ADVICE, shown, unanswered=unanswered)
         if bad := guessed(self._rows[0], own, decision, rule):
             return bad
         mine, theirs = (statistics.fmean(side or [0.0]) for side in self._rates)
-        message = f"{mine:.0f} rows a second at {self.params.clients} clients; R scored {theirs:.0f}."
+        message = (
+            f"{mine:.0f} rows a second at {self.params.clients} clients; R scored {theirs:.0f}."
+        )
         series = [
             Series(
                 kind="histogram",
@@ -171,7 +189,9 @@ class Single(Check):
         p, made, own = self.params, await world(ctx), await quiet(ctx)
         rule = ratio_rule(p.threshold, "at_most")
         rows = Rows(made, ctx.rng("single"))
-        cost = statistics.median([await _seconds(ctx, Rows(made, ctx.rng(f"cost {n}")).request()) for n in range(12)])
+        cost = statistics.median(
+            [await _seconds(ctx, Rows(made, ctx.rng(f"cost {n}")).request()) for n in range(12)]
+        )
         plan = Plan(p.threshold, "at_most", 2 * p.utilisation / cost, p.per_window, warm_s=1.0)
         # The same row goes to both sides; the tally counts R's decisions as well, which are right.
         many = [rows.request() for _ in range(int(plan.rate * 40))]
@@ -182,7 +202,9 @@ class Single(Check):
             if side == 1:
                 return undecided(f"R itself failed: {said}.", measured, rule)
             shown = await again(ctx, many[pair % len(many)])
-            return failed(f"POST /score {said}.", measured, rule, TRUE_ADVICE, shown, unanswered=unanswered)
+            return failed(
+                f"POST /score {said}.", measured, rule, TRUE_ADVICE, shown, unanswered=unanswered
+            )
         if bad := guessed(rows, own, seen.decision, rule):
             return bad
         if seen.client_failed or not seen.log_ratios:
@@ -205,17 +227,22 @@ class Single(Check):
 
 
 async def _seconds(ctx: Context, request: Request) -> float:
-    response = await r(ctx).request("POST", request.path, body=request.body, headers=JSON, timeout_s=20)
+    response = await r(ctx).request(
+        "POST", request.path, body=request.body, headers=JSON, timeout_s=20
+    )
     if not response.ok:
         raise PartyFailed(f"R answered {response.status} {response.error}")
     return response.total_s
 
 
 BATCH_ADVICE = (
-    "Score many rows in one step of the model: let rows queue up while one batch is computed, and take all of them "
-    "into the next. int8 alone makes one row faster, but the weights are still read once for every row."
+    "Score many rows in one step of the model: let rows queue up while one batch is computed, and "
+    "take all of them "
+    "into the next. int8 alone makes one row faster, but the weights are still read once for every "
+    "row."
 )
 WAIT_ADVICE = (
-    "Start a batch as soon as the model is free, with whatever waits. A timer that waits for company makes everybody "
+    "Start a batch as soon as the model is free, with whatever waits. A timer that waits for "
+    "company makes everybody "
     "pay when nobody else is there."
 )

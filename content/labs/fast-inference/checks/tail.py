@@ -29,7 +29,10 @@ from grader.lab_api import (
 
 TIMEOUT_S = 20.0
 ALONE = 16
-"""Bursts without R's. A guess for each fourth row beyond the 32nd makes 60 scores of 1,024 far from the truth."""
+"""Bursts without R's.
+
+A guess for each fourth row beyond the 32nd makes 60 scores of 1,024 far from the truth.
+"""
 
 
 class TailParams(Params):
@@ -42,7 +45,10 @@ class TailParams(Params):
 
 
 class Tail(Check):
-    """Both sides get the same bursts, request by request in turn. Every round begins with empty queues."""
+    """Both sides get the same bursts, request by request in turn.
+
+    Every round begins with empty queues.
+    """
 
     id = "tail"
     params_model = TailParams
@@ -53,7 +59,12 @@ class Tail(Check):
             return missing
         p, own = self.params, await quiet(ctx)
         self._rows = Rows(await world(ctx), ctx.rng("tail"))
-        rule = Rule(op="at_most", threshold=p.threshold, unit="ratio", text=f"at most {p.threshold:g} × R's median")
+        rule = Rule(
+            op="at_most",
+            threshold=p.threshold,
+            unit="ratio",
+            text=f"at most {p.threshold:g} × R's median",
+        )
         rate = p.times * (ctx.shared.get("r_rate") or await self._capacity(ctx))
         ratios: list[float] = []
         kept: tuple[list[float], list[float]] = ([], [])
@@ -65,7 +76,9 @@ class Tail(Check):
             for side in (0, 1):
                 kept[side].extend(seen.of(side).latency_s)
             ratios.append(middle[0] / middle[1])
-            if len(ratios) >= p.rounds and (max(ratios) <= p.threshold or min(ratios) > p.threshold):
+            if len(ratios) >= p.rounds and (
+                max(ratios) <= p.threshold or min(ratios) > p.threshold
+            ):
                 break
         if bad := await self._alone(ctx, rule) or guessed(self._rows, own, UNDECIDED, rule):
             return bad
@@ -83,7 +96,10 @@ class Tail(Check):
         offsets = array("d")
         for number in range(max(2, round(p.seconds * rate / p.burst))):
             offsets.extend(number * p.burst / rate for _ in range(2 * p.burst))
-        rows = [(self._rows.request(), self._rows.request(judged=False)) for _ in range(len(offsets) // 2)]
+        rows = [
+            (self._rows.request(), self._rows.request(judged=False))
+            for _ in range(len(offsets) // 2)
+        ]
         requests = [request for pair in rows for request in pair]
         seen = await attack(
             (ctx.app, r(ctx)),
@@ -97,37 +113,59 @@ class Tail(Check):
     async def _alone(self, ctx: Context, rule: Rule) -> Measurement | None:
         """Bursts for the learner's service only, of rows whose truth is known.
 
-        R's rows between them would thin the queue out, and who guesses when it is long would hardly be seen.
+        R's rows between them would thin the queue out, and who guesses when it is long would hardly
+        be seen.
         """
         for _ in range(ALONE):
             requests = [self._rows.request(known=True) for _ in range(self.params.burst)]
             schedule = Schedule(array("d", bytes(8 * len(requests))), f"{len(requests)} at once")
             target = requests.__getitem__
-            seen = await attack((ctx.app,), schedule, target, connections=len(requests), timeout_s=TIMEOUT_S)
+            seen = await attack(
+                (ctx.app,), schedule, target, connections=len(requests), timeout_s=TIMEOUT_S
+            )
             if bad := await self._lost(ctx, requests, seen, rule):
                 return bad
         return None
 
-    async def _lost(self, ctx: Context, requests: list[Request], seen: Samples, rule: Rule) -> Measurement | None:
+    async def _lost(
+        self, ctx: Context, requests: list[Request], seen: Samples, rule: Rule
+    ) -> Measurement | None:
         """A failure when the learner's service left a request without a right answer."""
         lost = [i for i, said in enumerate(seen.error) if said and seen.side[i] == 0]
         if not lost:
             return None
         sent = sum(side == 0 for side in seen.side)
-        message = f"In bursts of {self.params.burst}, {len(lost)} of {sent} requests failed: {seen.error[lost[0]]}."
-        measured = Measured(value=len(lost), unit="requests", n=sent, text=f"{len(lost)} requests lost")
-        return failed(message, measured, rule, QUEUE_ADVICE, await again(ctx, requests[seen.index[lost[0]]]))
+        message = (
+            f"In bursts of {self.params.burst}, {len(lost)} of {sent} requests failed: "
+            f"{seen.error[lost[0]]}."
+        )
+        measured = Measured(
+            value=len(lost), unit="requests", n=sent, text=f"{len(lost)} requests lost"
+        )
+        return failed(
+            message, measured, rule, QUEUE_ADVICE, await again(ctx, requests[seen.index[lost[0]]])
+        )
 
-    def _say(self, ratios: list[float], kept: tuple[list[float], list[float]], rule: Rule) -> Measurement:
+    def _say(
+        self, ratios: list[float], kept: tuple[list[float], list[float]], rule: Rule
+    ) -> Measurement:
         limit = self.params.threshold
         middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
         text = f"{middle:.2f} × R's median [{low:.2f}, {high:.2f}], n = {len(ratios)} rounds"
-        measured = Measured(value=round(middle, 3), unit="ratio", low=low, high=high, n=len(ratios), text=text)
+        measured = Measured(
+            value=round(middle, 3), unit="ratio", low=low, high=high, n=len(ratios), text=text
+        )
         ms = [statistics.median(side) * 1000 for side in kept]
-        message = f"In bursts that R can't keep up with, half waited under {ms[0]:.0f} ms; for R, {ms[1]:.0f} ms."
+        message = (
+            f"In bursts that R can't keep up with, half waited under {ms[0]:.0f} ms; for R, "
+            f"{ms[1]:.0f} ms."
+        )
         series = [
             seconds_histogram(
-                "Latency in bursts at 1.5 × R's capacity", *kept, threshold=ms[1] / 1000 * limit, summary=message
+                "Latency in bursts at 1.5 × R's capacity",
+                *kept,
+                threshold=ms[1] / 1000 * limit,
+                summary=message,
             )
         ]
         beyond = sum(ratio > limit for ratio in ratios)
@@ -138,4 +176,7 @@ class Tail(Check):
         return undecided(message, measured, rule, series)
 
 
-QUEUE_ADVICE = "Let a burst wait in the queue and take it in batches: it is over sooner than a client would retry."
+QUEUE_ADVICE = (
+    "Let a burst wait in the queue and take it in batches: it is over sooner than a client would "
+    "retry."
+)

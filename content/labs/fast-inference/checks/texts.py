@@ -29,9 +29,14 @@ def mixed(g: Any) -> list[str]:
 
 
 def whole_and_cut(g: Any) -> list[str]:
-    """Two texts of which the second half speaks of something else: of some 230 tokens, and of more than 256."""
+    """Two texts of which the second half speaks of something else: of some 230 tokens, and of more
+    than 256.
+    """
     halves = WORDS[: len(WORDS) // 2], WORDS[len(WORDS) // 2 :]
-    return [" ".join(str(g.choice(half)) for half in halves for _ in range(words)) for words in (100, 170)]
+    return [
+        " ".join(str(g.choice(half)) for half in halves for _ in range(words))
+        for words in (100, 170)
+    ]
 
 
 class Encoder:
@@ -46,13 +51,21 @@ class Encoder:
         self._tokenizer.enable_truncation(256)
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = ort.InferenceSession(os.environ["MINILM_PATH"], options, providers=["CPUExecutionProvider"])
+        self._session = ort.InferenceSession(
+            os.environ["MINILM_PATH"], options, providers=["CPUExecutionProvider"]
+        )
         self._inputs = {node.name for node in self._session.get_inputs()}
 
     def __call__(self, one: str) -> np.ndarray:
         ids = np.array([self._tokenizer.encode(one).ids], dtype=np.int64)
-        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        hidden = self._session.run(None, {name: value for name, value in feed.items() if name in self._inputs})[0]
+        feed = {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "token_type_ids": np.zeros_like(ids),
+        }
+        hidden = self._session.run(
+            None, {name: value for name, value in feed.items() if name in self._inputs}
+        )[0]
         vector = hidden.mean(axis=1)[0] if hidden.ndim == 3 else hidden[0]
         return np.asarray(vector / np.linalg.norm(vector))
 

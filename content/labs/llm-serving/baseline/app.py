@@ -43,7 +43,9 @@ def refusal(status: int, message: str, **headers: str) -> JSONResponse:
 
 
 class OnlyWithKey:
-    """A submission that lets this service do its work would share a pod with it: only the grader holds the key."""
+    """A submission that lets this service do its work would share a pod with it: only the grader
+    holds the key.
+    """
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -70,13 +72,20 @@ def turns(messages: list[Message]) -> str:
 
 
 def job_of(chat: Chat) -> Job:
-    return Job(engine.model.tokenize(turns(chat.messages) + "<|im_start|>assistant\n"), chat.max_tokens)
+    return Job(
+        engine.model.tokenize(turns(chat.messages) + "<|im_start|>assistant\n"), chat.max_tokens
+    )
 
 
 def usage(job: Job) -> dict[str, Any]:
     """The counts, and the steps for whoever wants to know how close a choice was."""
     made, asked = job.count, len(job.prompt)
-    return {"prompt_tokens": asked, "completion_tokens": made, "total_tokens": asked + made, "steps": job.steps}
+    return {
+        "prompt_tokens": asked,
+        "completion_tokens": made,
+        "total_tokens": asked + made,
+        "steps": job.steps,
+    }
 
 
 async def pieces(job: Job) -> AsyncIterator[tuple[str, str | None]]:
@@ -132,14 +141,24 @@ async def chat(body: Chat, request: Request) -> Response:
     if len(job.prompt) + job.max_tokens > CONTEXT:
         return refusal(400, f"prompt and answer exceed {CONTEXT} tokens")
     engine.submit(job)
-    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": "smollm2-135m-instruct"}
+    head = {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "created": int(time.time()),
+        "model": "smollm2-135m-instruct",
+    }
     if body.stream:
         return StreamingResponse(
             events(job, {**head, "object": "chat.completion.chunk"}), media_type="text/event-stream"
         )
     text, finish = await whole(job, request)
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
-    return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage(job)})
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": finish,
+    }
+    return JSONResponse(
+        {**head, "object": "chat.completion", "choices": [choice], "usage": usage(job)}
+    )
 
 
 @app.get("/healthz")
@@ -149,7 +168,11 @@ async def healthz() -> dict[str, bool]:
 
 @app.get("/readyz")
 async def readyz() -> Response:
-    return JSONResponse({"ready": True}) if engine.ready.is_set() else refusal(503, "the model is still loading")
+    return (
+        JSONResponse({"ready": True})
+        if engine.ready.is_set()
+        else refusal(503, "the model is still loading")
+    )
 
 
 @app.get("/metrics")
@@ -158,7 +181,8 @@ async def metrics() -> Response:
 
 
 if __name__ == "__main__":
-    # uvicorn sends the signal to itself again once it is done; a clean stop should end with exit code 0.
+    # uvicorn sends the signal to itself again once it is done; a clean stop should end with exit
+    # code 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     port = int(os.environ["PORT"])
     uvicorn.run(app, host="0.0.0.0", port=port, log_level="warning", timeout_graceful_shutdown=8)

@@ -1,4 +1,7 @@
-"""R: the same weights, one request at a time, in order of arrival. Nothing is shared and nobody is refused."""
+"""R: the same weights, one request at a time, in order of arrival.
+
+Nothing is shared and nobody is refused.
+"""
 
 import asyncio
 import codecs
@@ -22,7 +25,9 @@ class Job:
         self.count = 0
         self.length = 0
         self.steps: list[tuple[int, float]] = []
-        """For each choice: where its text ends, and how much better than the second best it was (logits)."""
+        """For each choice: where its text ends, and how much better than the second best it was
+        (logits).
+        """
 
     def tell(self, text: str, finish: str | None, margin: float) -> None:
         self.length += len(text)
@@ -55,7 +60,9 @@ class Engine:
 
     def _work(self) -> None:
         self.model = Model(CONTEXT, 1)
-        self.model.decode([(t, i, 0, i == 0) for i, t in enumerate(self.model.tokenize("Warm up."))])
+        self.model.decode(
+            [(t, i, 0, i == 0) for i, t in enumerate(self.model.tokenize("Warm up."))]
+        )
         self.model.forget(0)
         self.ready.set()
         while True:
@@ -69,7 +76,9 @@ class Engine:
         while done < len(job.prompt):
             part = job.prompt[done : done + model.batch_size]
             done += len(part)
-            model.decode([(t, done - len(part) + i, 0, i == len(part) - 1) for i, t in enumerate(part)])
+            model.decode(
+                [(t, done - len(part) + i, 0, i == len(part) - 1) for i, t in enumerate(part)]
+            )
         token, margin = choose(model, len(part) - 1)
         while not job.cancelled:
             if model.is_end(token):

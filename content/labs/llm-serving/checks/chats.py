@@ -11,7 +11,15 @@ from typing import Any
 
 from lab_checks.prompts import PATH
 
-from grader.lab_api import Context, PartyFailed, Response, StreamingParams, Target, at_pointer, read_stream
+from grader.lab_api import (
+    Context,
+    PartyFailed,
+    Response,
+    StreamingParams,
+    Target,
+    at_pointer,
+    read_stream,
+)
 
 READ = StreamingParams()
 CUT = "\ufffd"
@@ -20,8 +28,9 @@ TIE = 0.05  # logits; a right server's sums differ in the last bits, by 0.005 in
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One chat. ``ttft_s`` is the time to the first text of a stream; ``usage`` and ``finish`` (its reason) are what
-    the service claims."""
+    """One chat. ``ttft_s`` is the time to the first text of a stream; ``usage`` and ``finish`` (its
+    reason) are what the service claims.
+    """
 
     text: str
     ttft_s: float
@@ -49,9 +58,12 @@ class Answer:
 
 
 def odd_place(mine: str, right: Answer) -> int | None:
-    """Where a text parts from the baseline's (characters); None: nowhere, or where its two best tokens nearly tied.
+    """Where a text parts from the baseline's (characters);
 
-    A last character of which not all tokens were made may be left out, or be a replacement character.
+    None: nowhere, or where its two best tokens nearly tied.
+
+    A last character of which not all tokens were made may be left out, or be a replacement
+    character.
     """
     texts = [text.rstrip(CUT) for text in (mine, right.text)]
     if texts[0] == texts[1]:
@@ -63,7 +75,9 @@ def odd_place(mine: str, right: Answer) -> int | None:
 
 
 def agrees(mine: Answer, right: Answer) -> bool:
-    """The same text as the baseline's, or another one from a step on at which its two best tokens nearly tied."""
+    """The same text as the baseline's, or another one from a step on at which its two best tokens
+    nearly tied.
+    """
     return odd_place(mine.text, right) is None
 
 
@@ -106,7 +120,9 @@ def _parsed(data: str) -> Any:
 
 def _last(documents: Sequence[Any], pointer: str, kind: type) -> Any:
     """The last value of this kind at a pointer, or None."""
-    found = (value for d in reversed(documents) if isinstance(value := at_pointer(d, pointer), kind))
+    found = (
+        value for d in reversed(documents) if isinstance(value := at_pointer(d, pointer), kind)
+    )
     return next(found, None)
 
 

@@ -30,13 +30,17 @@ from grader.lab_api import (
 DROPPED, SLOWER = 16, 2.0
 HELD_S, PAUSE_S = 1.0, 0.5
 QUIET, FEW, MOST = 6, 5, 28
-"""Rounds before anybody hangs up; of clients that hang up, those that tell when they agree, and the last one."""
+"""Rounds before anybody hangs up; of clients that hang up, those that tell when they agree, and the
+last one.
+"""
 NEWCOMERS, PATIENCE_S = 2, 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The soonest first token of some newcomers in seconds, beside the baseline's of the same moments."""
+    """The soonest first token of some newcomers in seconds, beside the baseline's of the same
+    moments.
+    """
 
     mine_s: float
     theirs_s: float
@@ -59,11 +63,12 @@ class Round:
 
 
 class Disconnect(Check):
-    """Long answers are dropped, streamed ones and whole ones, running and waiting; half a second later a newcomer is
-    served as if nobody had been there.
+    """Long answers are dropped, streamed ones and whole ones, running and waiting; half a second
+    later a newcomer is served as if nobody had been there.
 
-    The machine's noise comes and goes within seconds, so each newcomer's time stands beside the baseline's. Quiet is
-    measured before the first client hangs up: what is never freed would slow a later quiet too.
+    The machine's noise comes and goes within seconds, so each newcomer's time stands beside the
+    baseline's. Quiet is measured before the first client hangs up: what is never freed would slow a
+    later quiet too.
     """
 
     id = "disconnect"
@@ -71,9 +76,17 @@ class Disconnect(Check):
     async def run(self, ctx: Context) -> Measurement:
         rng = ctx.rng("disconnect")
         quiet = [await _round(ctx, rng) for _ in range(QUIET)]
-        rule = Rule(op="at_most", threshold=SLOWER, unit="ratio", text=f"at most {SLOWER:.1f} × quiet")
+        rule = Rule(
+            op="at_most", threshold=SLOWER, unit="ratio", text=f"at most {SLOWER:.1f} × quiet"
+        )
         if bad := next((a for r in quiet for a, _ in r.answers if a.wrong), None):
-            return failed(f"A single chat {bad.wrong}.", Measured(text="not measured"), rule, DROP_ADVICE, bad.response)
+            return failed(
+                f"A single chat {bad.wrong}.",
+                Measured(text="not measured"),
+                rule,
+                DROP_ADVICE,
+                bad.response,
+            )
         usual = statistics.median(r.log_ratio for r in quiet)
         after: list[Round] = []
         outcome: Outcome | None = None
@@ -87,14 +100,19 @@ class Disconnect(Check):
 
 
 def long_answers(rng: random.Random, whole_first: bool) -> list[dict[str, Any]]:
-    """Requests of one round. Three quarters have one form and take all seats: what that form leaves behind shows."""
+    """Requests of one round.
+
+    Three quarters have one form and take all seats: what that form leaves behind shows.
+    """
     first = DROPPED * 3 // 4
     forms = [not whole_first] * first + [whole_first] * (DROPPED - first)
     return [prompts.chat([prompts.user(prompts.task(rng))], 500, stream) for stream in forms]
 
 
 async def _round(ctx: Context, rng: random.Random) -> Round:
-    """One newcomer after the other, each followed by the baseline's; who is turned away waited as long as he would."""
+    """One newcomer after the other, each followed by the baseline's; who is turned away waited as
+    long as he would.
+    """
     answers = []
     for _ in range(NEWCOMERS):
         body = prompts.chat([prompts.user(prompts.task(rng))], 4, True)
@@ -107,8 +125,8 @@ async def _round(ctx: Context, rng: random.Random) -> Round:
 def judged(log_ratios: Sequence[float]) -> Outcome | None:
     """What the rounds so far say about ``ln(after / quiet)``, or None: go on.
 
-    Early when the rounds agree: all of the first five (or all but one of ten) are well within the rule, or all of the
-    first five are beyond twice of it. Else as the rule for ratios does.
+    Early when the rounds agree: all of the first five (or all but one of ten) are well within the
+    rule, or all of the first five are beyond twice of it. Else as the rule for ratios does.
     """
     bound, worst = math.log(SLOWER), sorted(log_ratios, reverse=True)
     within = {FEW: worst[0], 2 * FEW: worst[1 % len(worst)]}.get(len(worst))
@@ -119,10 +137,14 @@ def judged(log_ratios: Sequence[float]) -> Outcome | None:
     return decide(log_ratios, SLOWER, "at_most").outcome
 
 
-def _say(outcome: Outcome | None, quiet: list[Round], after: list[Round], rule: Rule) -> Measurement:
+def _say(
+    outcome: Outcome | None, quiet: list[Round], after: list[Round], rule: Rule
+) -> Measurement:
     shown, rounds = after[-1].answers[-1][0].response, [*quiet, *after]
     if sum(r.silent for r in rounds) * 2 > len(rounds):
-        return failed("A chat sent no text.", Measured(text="not measured"), rule, DROP_ADVICE, shown)
+        return failed(
+            "A chat sent no text.", Measured(text="not measured"), rule, DROP_ADVICE, shown
+        )
     usual = statistics.median(r.log_ratio for r in quiet)
     ratios = [math.exp(r.log_ratio - usual) for r in after]
     middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
@@ -147,7 +169,8 @@ def _say(outcome: Outcome | None, quiet: list[Round], after: list[Round], rule: 
         return undecided(message, measured, rule)
     if away := [a for r in after if (a := r.turned_away)]:
         message = (
-            f"{PAUSE_S:g} s after {DROPPED} clients hung up, a chat {away[0].wrong}, in {len(away)} of {len(after)} "
+            f"{PAUSE_S:g} s after {DROPPED} clients hung up, a chat {away[0].wrong}, in "
+            f"{len(away)} of {len(after)} "
             "rounds."
         )
         shown = away[0].response
@@ -155,7 +178,9 @@ def _say(outcome: Outcome | None, quiet: list[Round], after: list[Round], rule: 
 
 
 DROP_ADVICE = (
-    "Watch for the client's disconnect, also between two tokens, also of an answer in one piece, also while a request "
-    "waits, and free its sequence before the next step. In an async generator the finally block runs when the client "
+    "Watch for the client's disconnect, also between two tokens, also of an answer in one piece, "
+    "also while a request "
+    "waits, and free its sequence before the next step. In an async generator the finally block "
+    "runs when the client "
     "is gone; an answer in one piece has to ask for it."
 )

@@ -1,4 +1,6 @@
-"""The bounds of a request, to the token: what just fits is answered, one more is refused, and refusals cost no seat."""
+"""The bounds of a request, to the token: what just fits is answered, one more is refused, and
+refusals cost no seat.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ async def filler(ctx: Context, rng: random.Random) -> Filler:
 
 
 class Limits(Check):
-    """Requests at the bounds of the context, then many refusals in a row, then one that must be served."""
+    """Requests at the bounds of the context, then many refusals in a row, then one that must be
+    served.
+    """
 
     id = "limits"
 
@@ -59,7 +63,10 @@ class Limits(Check):
                 message, answer = wrong
                 measured = counted(done, len(checks), "bounds")
                 return failed(f"{message}.", measured, every("bounds"), ADVICE, answer.response)
-        message = f"{CONTEXT} tokens are answered, {CONTEXT + 1} refused, and {REFUSALS} refusals cost no seat."
+        message = (
+            f"{CONTEXT} tokens are answered, {CONTEXT + 1} refused, and {REFUSALS} refusals cost "
+            "no seat."
+        )
         return passed(message, counted(len(checks), len(checks), "bounds"), every("bounds"))
 
     @staticmethod
@@ -82,14 +89,20 @@ class Limits(Check):
         mine = await begun(ctx.app, body)
         if mine.response.status == 200:
             return None
-        return f"A prompt of {CONTEXT - LONGEST} tokens with {LONGEST} tokens of answer {mine.wrong}", mine
+        return (
+            f"A prompt of {CONTEXT - LONGEST} tokens with {LONGEST} tokens of answer {mine.wrong}",
+            mine,
+        )
 
     @staticmethod
     async def _too_long(ctx: Context, text: Filler) -> tuple[str, Answer] | None:
         for asked, answer in ((CONTEXT, 1), (CONTEXT - LONGEST + 1, LONGEST)):
             mine = await ask(ctx.app, prompts.chat(text.prompt(asked), answer, False), PATIENCE_S)
             if not refused(mine):
-                return f"A prompt of {asked} tokens with {answer} of answer {mine.said}, expected 4xx", mine
+                return (
+                    f"A prompt of {asked} tokens with {answer} of answer {mine.said}, expected 4xx",
+                    mine,
+                )
         return None
 
     @staticmethod
@@ -100,15 +113,24 @@ class Limits(Check):
         for number in range(REFUSALS):
             mine = await ask(ctx.app, (long, wrong)[number % 2], PATIENCE_S)
             if not refused(mine):
-                return f"Refusal {number + 1} of {REFUSALS} in a row {mine.said}, expected 4xx", mine
+                return (
+                    f"Refusal {number + 1} of {REFUSALS} in a row {mine.said}, expected 4xx",
+                    mine,
+                )
         mine = await ask(ctx.app, prompts.chat(text.prompt(64), 2, False), PATIENCE_S)
-        return (f"After {REFUSALS} refused requests in a row a chat {mine.wrong}", mine) if mine.wrong else None
+        return (
+            (f"After {REFUSALS} refused requests in a row a chat {mine.wrong}", mine)
+            if mine.wrong
+            else None
+        )
 
 
 def refused(answer: Answer) -> bool:
     """Refused for what it is: a full server says 429, and that is something else."""
     status = answer.response.status
-    return not answer.response.error and status is not None and 400 <= status < 500 and status != 429
+    return (
+        not answer.response.error and status is not None and 400 <= status < 500 and status != 429
+    )
 
 
 async def begun(target: Target, body: dict[str, Any]) -> Answer:
@@ -120,6 +142,7 @@ async def begun(target: Target, body: dict[str, Any]) -> Answer:
 
 
 ADVICE = (
-    "Count the prompt with its template and max_tokens together: 2,048 fit, 2,049 are 400. Check a request before it "
+    "Count the prompt with its template and max_tokens together: 2,048 fit, 2,049 are 400. Check a "
+    "request before it "
     "takes a seat, and give the seat back on every way out."
 )

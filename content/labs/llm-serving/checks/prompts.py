@@ -62,7 +62,17 @@ TASKS = (
     "Explain to a child what is special about {}.",
     "Write a report on {}.",
 )
-ODD = ("naïve café", "5 € – 10 €", "日本語", "Ωmega", "🚲 ride", "línea\nnueva", "«quoted»", "tab\there", "Straße 12b")
+ODD = (
+    "naïve café",
+    "5 € – 10 €",
+    "日本語",
+    "Ωmega",
+    "🚲 ride",
+    "línea\nnueva",
+    "«quoted»",
+    "tab\there",
+    "Straße 12b",
+)
 RAW = (
     "  two spaces before",
     "two spaces behind  ",
@@ -73,7 +83,10 @@ RAW = (
     "ﬁne Ⅳ ½ in one",
     "ＷＩＤＥ letters",
 )
-"""Contents that change when somebody strips, folds or normalises them. The model gets them as they come."""
+"""Contents that change when somebody strips, folds or normalises them.
+
+The model gets them as they come.
+"""
 SYLLABLES = ("ka", "lo", "mi", "ren", "tu", "sa", "vel", "dor")
 SUBJECTS = [
     "An invoice",
@@ -116,7 +129,9 @@ def task(rng: random.Random) -> str:
 def short(rng: random.Random) -> str:
     """A question of few tokens, so that nearly all the work is in the answer."""
     name = "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(3, 4))).capitalize()
-    return rng.choice(("Who was {}?", "Describe {}.", "What is {} known for?", "Tell me about {}.")).format(name)
+    return rng.choice(
+        ("Who was {}?", "Describe {}.", "What is {} known for?", "Tell me about {}.")
+    ).format(name)
 
 
 def foreign(rng: random.Random) -> str:
@@ -126,7 +141,10 @@ def foreign(rng: random.Random) -> str:
 
 def policy(rng: random.Random, sentences: int) -> str:
     """A helpdesk's system prompt, about 18 tokens a sentence."""
-    lines = [f"{rng.choice(SUBJECTS)} {rng.choice(DEEDS).format(rng.randint(2, 99))}." for _ in range(sentences)]
+    lines = [
+        f"{rng.choice(SUBJECTS)} {rng.choice(DEEDS).format(rng.randint(2, 99))}."
+        for _ in range(sentences)
+    ]
     return f"You answer for the helpdesk of {thing(rng)}. " + " ".join(lines)
 
 
@@ -135,7 +153,8 @@ def chat(messages: list[dict[str, str]], max_tokens: int, stream: bool) -> dict[
 
 
 def conversations(rng: random.Random, count: int) -> list[list[dict[str, str]]]:
-    """Single questions, questions behind one shared system prompt, behind nearly the same one, and longer talks.
+    """Single questions, questions behind one shared system prompt, behind nearly the same one, and
+    longer talks.
 
     Of the first four of eight two are answered in characters that take several tokens.
     """
@@ -157,17 +176,25 @@ def conversations(rng: random.Random, count: int) -> list[list[dict[str, str]]]:
 def talk(rng: random.Random, count: int) -> list[dict[str, str]]:
     """So many messages of few words, the last one by the user."""
     roles = ("assistant", "user") if count % 2 == 0 else ("user", "assistant")
-    return [{"role": roles[i % 2], "content": rng.choice(("Yes.", "No.", "And then?", "I see."))} for i in range(count)]
+    return [
+        {"role": roles[i % 2], "content": rng.choice(("Yes.", "No.", "And then?", "I see."))}
+        for i in range(count)
+    ]
 
 
 def twin(rng: random.Random, sentences: int) -> list[list[dict[str, str]]]:
-    """Two conversations whose system prompts begin alike, end alike, and are equally long; a code in them differs.
+    """Two conversations whose system prompts begin alike, end alike, and are equally long; a code
+    in them differs.
 
-    The question is about the code. Of other words that differ so far from the question the model takes no notice.
+    The question is about the code. Of other words that differ so far from the question the model
+    takes no notice.
     """
     lines = policy(rng, sentences).rstrip(".").split(". ")
     place = rng.randint(len(lines) - 2, len(lines))
-    texts = ([*lines[:place], f"The code of today is {code}", *lines[place:]] for code in rng.sample(range(10, 100), 2))
+    texts = (
+        [*lines[:place], f"The code of today is {code}", *lines[place:]]
+        for code in rng.sample(range(10, 100), 2)
+    )
     return [[system(". ".join(text) + "."), user("What is the code of today?")] for text in texts]
 
 
@@ -186,7 +213,11 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
     return [
         {"title": "A whole answer", "path": PATH, "json": good},
         {"title": "A streamed answer", "path": PATH, "json": {**good, "stream": True}},
-        {"title": "Only messages", "path": PATH, "json": {"messages": good["messages"], "max_tokens": 2}},
+        {
+            "title": "Only messages",
+            "path": PATH,
+            "json": {"messages": good["messages"], "max_tokens": 2},
+        },
         bad("No messages", messages=[]),
         bad("Messages that are text", messages=task(rng)),
         bad("An unknown role", messages=[{"role": thing(rng), "content": "Hello"}]),
@@ -199,22 +230,36 @@ def contract(ctx: Context) -> list[dict[str, Any]]:
         bad("max_tokens that is null", max_tokens=None),
         bad("A temperature above 0", temperature=rng.choice((0.1, 0.7, 1, 2))),
         bad("stream that is no boolean", stream="now and then"),
-        {"title": "100 messages", "path": PATH, "json": {**good, "messages": talk(rng, 100)}, "timeout_s": 60},
+        {
+            "title": "100 messages",
+            "path": PATH,
+            "json": {**good, "messages": talk(rng, 100)},
+            "timeout_s": 60,
+        },
         bad("101 messages", messages=talk(rng, 101)),
         bad("More than the context holds", messages=long(250)),
         bad("More than the context holds, with its answer", messages=long(140), max_tokens=512),
-        {"title": "A body that is not JSON", "path": PATH, "raw": '{"messages": [', "status": "4xx"},
+        {
+            "title": "A body that is not JSON",
+            "path": PATH,
+            "raw": '{"messages": [',
+            "status": "4xx",
+        },
     ]
 
 
 def streams(ctx: Context) -> list[dict[str, Any]]:
-    """Answers long enough to tell streaming from sending at the end; two are as long as a server might not allow, and
-    one leaves the length to the server."""
+    """Answers long enough to tell streaming from sending at the end; two are as long as a server
+    might not allow, and one leaves the length to the server.
+    """
     rng = ctx.rng("streams")
     lengths = [40] * 4 + [rng.randint(80, 100) for _ in range(2)]
     bodies = [chat([user(task(rng))], tokens, True) for tokens in lengths]
     bodies.append({"messages": [user(task(rng))], "stream": True})
-    return [{"title": "A streamed answer", "path": PATH, "json": body, "timeout_s": 30} for body in bodies]
+    return [
+        {"title": "A streamed answer", "path": PATH, "json": body, "timeout_s": 30}
+        for body in bodies
+    ]
 
 
 PATH = "/v1/chat/completions"

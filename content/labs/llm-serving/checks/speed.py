@@ -1,4 +1,6 @@
-"""Tokens as they are made, how fast eight users are served, and how soon a known system prompt gives the first one."""
+"""Tokens as they are made, how fast eight users are served, and how soon a known system prompt
+gives the first one.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ OTHER_TEXT = 0.1  # share of texts that may differ; an early first token that is
 
 
 class TokenByToken(Streaming):
-    """Each answer stands beside the baseline's: of its text, and of the time that the model takes for it."""
+    """Each answer stands beside the baseline's: of its text, and of the time that the model takes
+    for it.
+    """
 
     id = "token-by-token"
     needed_by = "the baseline"
@@ -63,12 +67,18 @@ class TokenByToken(Streaming):
         if parted == len(theirs.text.rstrip(CUT)):
             return f"the text goes on after {parted} characters, where the baseline's ends"
         if self.others > OTHER_STREAMS:
-            return f"this is the {self.others}. text that is not the baseline's; it begins {stream.text[:40]!r}"
+            return (
+                f"this is the {self.others}. text that is not the baseline's; it begins "
+                f"{stream.text[:40]!r}"
+            )
         return theirs.response.total_s
 
 
 class Throughput(Check):
-    """Slices of eight streams, alternating between the sides. The prompts of a pair are the same, and new each time."""
+    """Slices of eight streams, alternating between the sides.
+
+    The prompts of a pair are the same, and new each time.
+    """
 
     id = "throughput"
 
@@ -77,9 +87,16 @@ class Throughput(Check):
         logs: list[float] = []
         rates: tuple[list[float], list[float]] = ([], [])
         decision, until = decide(logs, FASTER, "at_least"), time.perf_counter() + BUDGET_S
-        while decision.outcome is None and time.perf_counter() < until and (look := next_look(len(logs))) is not None:
+        while (
+            decision.outcome is None
+            and time.perf_counter() < until
+            and (look := next_look(len(logs))) is not None
+        ):
             while len(logs) < look:
-                bodies = [prompts.chat([prompts.user(prompts.short(rng))], TOKENS, True) for _ in range(STREAMS)]
+                bodies = [
+                    prompts.chat([prompts.user(prompts.short(rng))], TOKENS, True)
+                    for _ in range(STREAMS)
+                ]
                 mine, my_s = await _slice(ctx.app, bodies)
                 theirs, their_s = await _slice(baseline(ctx), bodies)
                 if refused := next((a for a in mine if a.wrong), None):
@@ -107,15 +124,21 @@ async def _slice(target: Target, bodies: list[dict[str, Any]]) -> tuple[list[Ans
 
 
 def _credited(mine: list[Answer], theirs: list[Answer]) -> float:
-    """Tokens by the baseline's count, for texts that agree with it: nobody is believed about his own."""
+    """Tokens by the baseline's count, for texts that agree with it: nobody is believed about his
+    own.
+    """
     pairs = zip(mine, theirs, strict=True)
     return float(sum(b.usage["completion_tokens"] for a, b in pairs if agrees(a, b)))
 
 
-def _say_throughput(decision: Decision, rates: tuple[list[float], list[float]], shown: Answer) -> Measurement:
+def _say_throughput(
+    decision: Decision, rates: tuple[list[float], list[float]], shown: Answer
+) -> Measurement:
     measured, rule = ratio_measured(decision), ratio_rule(FASTER, "at_least")
     mean = [statistics.mean(side) for side in rates]
-    message = f"{mean[0]:.0f} tokens a second at {STREAMS} streams; the baseline made {mean[1]:.0f}."
+    message = (
+        f"{mean[0]:.0f} tokens a second at {STREAMS} streams; the baseline made {mean[1]:.0f}."
+    )
     series = [
         Series(
             kind="histogram",
@@ -136,7 +159,9 @@ def _say_throughput(decision: Decision, rates: tuple[list[float], list[float]], 
 
 @dataclass
 class Firsts:
-    """Times to the first token in seconds, a pair for each request that the model had something to say to."""
+    """Times to the first token in seconds, a pair for each request that the model had something to
+    say to.
+    """
 
     mine: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
@@ -157,7 +182,9 @@ class Firsts:
 
 
 class PrefixTtft(Check):
-    """Single requests behind one long system prompt, alternating between the sides, after two to get to know it."""
+    """Single requests behind one long system prompt, alternating between the sides, after two to
+    get to know it.
+    """
 
     id = "prefix-ttft"
 
@@ -186,7 +213,9 @@ class PrefixTtft(Check):
     def _failed(message: str, decision: Decision, advice: str, shown: Answer) -> Measurement:
         unanswered = bool(shown.wrong) and is_unanswered(shown.response.status)
         rule = ratio_rule(SOONER, "at_most")
-        return failed(message, ratio_measured(decision), rule, advice, shown.response, unanswered=unanswered)
+        return failed(
+            message, ratio_measured(decision), rule, advice, shown.response, unanswered=unanswered
+        )
 
 
 def _say_ttft(decision: Decision, firsts: Firsts, shown: Answer) -> Measurement:
@@ -211,14 +240,17 @@ def _say_ttft(decision: Decision, firsts: Firsts, shown: Answer) -> Measurement:
 
 
 FASTER_ADVICE = (
-    "Put one token of every running sequence into each step of the model, and admit new requests between two steps. "
+    "Put one token of every running sequence into each step of the model, and admit new requests "
+    "between two steps. "
     "One request after the other is what the baseline does."
 )
 SOONER_ADVICE = (
-    "Keep the cells of the system prompt in a sequence of their own and copy them into each new sequence; compute only "
+    "Keep the cells of the system prompt in a sequence of their own and copy them into each new "
+    "sequence; compute only "
     "what follows."
 )
 SAME_ADVICE = (
-    "A copied prefix must give the text that a computed one gives. Copy only the cells of tokens that are equal, go on "
+    "A copied prefix must give the text that a computed one gives. Copy only the cells of tokens "
+    "that are equal, go on "
     "at the next position, and send text only when the model has chosen it."
 )

@@ -1,4 +1,6 @@
-"""The helpdesk's demo: it answers one request at a time, and only when the whole answer is there."""
+"""The helpdesk's demo: it answers one request at a time, and only when the whole answer is
+there.
+"""
 
 import os
 import threading
@@ -55,12 +57,18 @@ def chat(body: Chat) -> Response:
     turns = "".join(f"<|im_start|>{m.role}\n{m.content}<|im_end|>\n" for m in body.messages)
     prompt = model.tokenize(turns + "<|im_start|>assistant\n")
     if len(prompt) + body.max_tokens > CONTEXT:
-        return JSONResponse({"error": {"message": f"prompt and answer exceed {CONTEXT} tokens"}}, 400)
+        return JSONResponse(
+            {"error": {"message": f"prompt and answer exceed {CONTEXT} tokens"}}, 400
+        )
     with turn:
         text, count, finish = complete(prompt, body.max_tokens)
         model.forget(0)
     message = {"role": "assistant", "content": text.decode("utf-8", "replace")}
-    usage = {"prompt_tokens": len(prompt), "completion_tokens": count, "total_tokens": len(prompt) + count}
+    usage = {
+        "prompt_tokens": len(prompt),
+        "completion_tokens": count,
+        "total_tokens": len(prompt) + count,
+    }
     choice = {"index": 0, "message": message, "finish_reason": finish}
     return JSONResponse({"object": "chat.completion", "choices": [choice], "usage": usage})
 

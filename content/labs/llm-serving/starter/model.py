@@ -1,9 +1,11 @@
-"""SmolLM2 through llama.cpp: tokens in, logits out, and a KV cache whose sequences can be copied and removed.
+"""SmolLM2 through llama.cpp: tokens in, logits out, and a KV cache whose sequences can be copied
+and removed.
 
-One `Model` belongs to one thread: llama.cpp's contexts are not thread-safe. Greedy choice is an argmax over the logits.
-The file's 4-bit weights are written out in 16 bits before they are loaded. llama.cpp then has kernels that serve many
-tokens of a step at once, and the text doesn't depend on how many share a step: with fewer bits the activations are
-rounded too, and a tie may fall the other way.
+One `Model` belongs to one thread: llama.cpp's contexts are not thread-safe. Greedy choice is an
+argmax over the logits. The file's 4-bit weights are written out in 16 bits before they are loaded.
+llama.cpp then has kernels that serve many tokens of a step at once, and the text doesn't depend on
+how many share a step: with fewer bits the activations are rounded too, and a tie may fall the other
+way.
 """
 
 import os
@@ -20,7 +22,9 @@ def _silent(_level, _text, _data):
 
 
 def sixteen_bit() -> str:
-    """The path of the weights in 16 bits, made from $MODEL_PATH when it isn't there yet (260 MB, about a second)."""
+    """The path of the weights in 16 bits, made from $MODEL_PATH when it isn't there yet (260 MB,
+    about a second).
+    """
     path = "/tmp/model-f16.gguf"
     if not os.path.exists(path):
         params = lib.llama_model_quantize_default_params()
@@ -38,13 +42,20 @@ class Model:
     def __init__(self, cells: int, sequences: int, batch: int = 512) -> None:
         lib.llama_log_set(_silent, ffi.NULL)
         lib.llama_backend_init()
-        self.weights = lib.llama_model_load_from_file(sixteen_bit().encode(), lib.llama_model_default_params())
+        self.weights = lib.llama_model_load_from_file(
+            sixteen_bit().encode(), lib.llama_model_default_params()
+        )
         if self.weights == ffi.NULL:
             raise RuntimeError("the model file could not be loaded")
         self.vocab = lib.llama_model_get_vocab(self.weights)
         self.size = lib.llama_vocab_n_tokens(self.vocab)
         params = lib.llama_context_default_params()
-        params.n_ctx, params.n_batch, params.n_ubatch, params.n_seq_max = cells, batch, batch, sequences
+        params.n_ctx, params.n_batch, params.n_ubatch, params.n_seq_max = (
+            cells,
+            batch,
+            batch,
+            sequences,
+        )
         params.n_threads = params.n_threads_batch = 1
         params.kv_unified = True
         self.context = lib.llama_init_from_model(self.weights, params)
@@ -64,13 +75,17 @@ class Model:
     def piece(self, token: int) -> bytes:
         """The bytes of one token; a character may be spread over several tokens."""
         out = ffi.new("char[]", 256)
-        return bytes(ffi.buffer(out, max(0, lib.llama_token_to_piece(self.vocab, token, out, 256, 0, False))))
+        return bytes(
+            ffi.buffer(out, max(0, lib.llama_token_to_piece(self.vocab, token, out, 256, 0, False)))
+        )
 
     def is_end(self, token: int) -> bool:
         return bool(lib.llama_vocab_is_eog(self.vocab, token))
 
     def decode(self, entries: list[tuple[int, int, int, bool]]) -> None:
-        """Run (token, position, sequence, wants logits) entries in one step; at most `batch_size` of them."""
+        """Run (token, position, sequence, wants logits) entries in one step; at most `batch_size`
+        of them.
+        """
         batch = self._batch
         batch.n_tokens = len(entries)
         for i, (token, position, sequence, logits) in enumerate(entries):
@@ -91,5 +106,8 @@ class Model:
         lib.llama_memory_seq_rm(self.memory, sequence, -1, -1)
 
     def copy(self, source: int, target: int, count: int) -> None:
-        """Let `target` share the first `count` positions of `source`. Costs no computation and no memory."""
+        """Let `target` share the first `count` positions of `source`.
+
+        Costs no computation and no memory.
+        """
         lib.llama_memory_seq_cp(self.memory, source, target, 0, count)

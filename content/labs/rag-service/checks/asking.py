@@ -46,7 +46,11 @@ class Reply:
     @property
     def right(self) -> bool:
         """The answer is the span that the clause in force holds."""
-        return self.answered and bool(self.question.answer) and tokens(self.answer) == tokens(self.question.answer)
+        return (
+            self.answered
+            and bool(self.question.answer)
+            and tokens(self.answer) == tokens(self.question.answer)
+        )
 
 
 def read_reply(question: Question, response: Response) -> Reply:
@@ -70,18 +74,30 @@ def read_reply(question: Question, response: Response) -> Reply:
     if len(citations) > MAX_CITATIONS:
         return bad(f"more than {MAX_CITATIONS} citations")
     if body["abstained"] and (answer is not None or citations):
-        return bad("abstained, but with an answer or a citation: answer must be null and citations empty")
+        return bad(
+            "abstained, but with an answer or a citation: answer must be null and citations empty"
+        )
     if body["abstained"] is False and not tokens(answer or ""):
         return bad("neither an answer nor abstained")
-    return Reply(question, response, (answer or "")[:2000], tuple(dict.fromkeys(citations)), body["abstained"])
+    return Reply(
+        question,
+        response,
+        (answer or "")[:2000],
+        tuple(dict.fromkeys(citations)),
+        body["abstained"],
+    )
 
 
 async def ask(app: Target, question: Question) -> Reply:
-    return read_reply(question, await app.request("POST", "/ask", json={"q": question.text}, timeout_s=TIMEOUT_S))
+    return read_reply(
+        question, await app.request("POST", "/ask", json={"q": question.text}, timeout_s=TIMEOUT_S)
+    )
 
 
 async def ask_all(ctx: Context, questions: Sequence[Question], *, at_once: int = 2) -> list[Reply]:
-    """Ask in order, at most ``at_once`` at a time; the answers come back in the order of the questions."""
+    """Ask in order, at most ``at_once`` at a time; the answers come back in the order of the
+    questions.
+    """
     bound = asyncio.Semaphore(at_once)
 
     async def one(question: Question) -> Reply:
@@ -92,8 +108,13 @@ async def ask_all(ctx: Context, questions: Sequence[Question], *, at_once: int =
 
 
 async def search(app: Target, question: Question, k: int) -> tuple[list[str], Response]:
-    """The ids that POST /search gave, without repetitions; empty when the answer is not {ids: [...]}."""
-    response = await app.request("POST", "/search", json={"q": question.text, "k": k}, timeout_s=TIMEOUT_S)
+    """The ids that POST /search gave, without repetitions; empty when the answer is not {ids:
+
+    [...]}.
+    """
+    response = await app.request(
+        "POST", "/search", json={"q": question.text, "k": k}, timeout_s=TIMEOUT_S
+    )
     body = response.json() if response.status == 200 and not response.error else None
     ids = body.get("ids") if isinstance(body, dict) else None
     if not isinstance(ids, list):

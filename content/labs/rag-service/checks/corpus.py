@@ -1,4 +1,7 @@
-"""The insurer of one run: clauses, near-copies, repealed clauses, and questions. Everything follows from the seed."""
+"""The insurer of one run: clauses, near-copies, repealed clauses, and questions.
+
+Everything follows from the seed.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,17 @@ from lab_checks.fields import (
 
 FAMILY_COUNT, TIER_COUNT = 6, 3
 OMITTED, REPEALED = 0.12, 0.2
-"""Shares of (plan, matter) pairs that no clause regulates, and of clauses that were replaced by another."""
+"""Shares of (plan, matter) pairs that no clause regulates, and of clauses that were replaced by
+another.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One document. ``value`` is the answer it holds ("18 months"); ``replaces`` the id of the clause it repeals."""
+    """One document.
+
+    ``value`` is the answer it holds ("18 months"); ``replaces`` the id of the clause it repeals.
+    """
 
     id: str
     plan: str
@@ -54,7 +62,9 @@ class Question:
 
 @dataclass(slots=True)
 class Corpus:
-    """Clauses by id, among them repealed ones, and a factory of questions that never gives one twice."""
+    """Clauses by id, among them repealed ones, and a factory of questions that never gives one
+    twice.
+    """
 
     rng: random.Random
     company: str
@@ -86,7 +96,9 @@ class Corpus:
             if made != other_than:
                 return made
 
-    def write(self, plan: str, matter: Field, value: str, *, clause_id: str = "", replaces: str = "") -> Clause:
+    def write(
+        self, plan: str, matter: Field, value: str, *, clause_id: str = "", replaces: str = ""
+    ) -> Clause:
         """Word a clause. It is not added to the corpus."""
         rng = self.rng
         parts = [rng.choice(matter.clauses).format(p=plan, v=value)]
@@ -98,10 +110,15 @@ class Corpus:
         if replaces:
             parts.append(self._fill(rng.choice(REPEALS), other, replaces))
         title = f"{plan}: {matter.topic}"
-        return Clause(clause_id or self.new_id(), plan, matter, value, title, " ".join(parts), replaces)
+        return Clause(
+            clause_id or self.new_id(), plan, matter, value, title, " ".join(parts), replaces
+        )
 
     def rewrite(self, clause: Clause, *, repeal: bool) -> Clause:
-        """The same clause with another value: under its own id, or as a new one that replaces it. Not yet added."""
+        """The same clause with another value: under its own id, or as a new one that replaces it.
+
+        Not yet added.
+        """
         value = self.value(clause.matter, other_than=clause.value)
         text = clause.text.replace(clause.value, value)
         if not repeal:
@@ -134,8 +151,12 @@ class Corpus:
         self._asked.add(text)
         return Question(text, clause.value, clause.id, clause.plan, clause.matter.topic)
 
-    def questions(self, n: int, *, paraphrased: bool, replaced_share: float = 0.0) -> list[Question]:
-        """``n`` questions on different clauses, a share of them on matters whose first clause was repealed."""
+    def questions(
+        self, n: int, *, paraphrased: bool, replaced_share: float = 0.0
+    ) -> list[Question]:
+        """``n`` questions on different clauses, a share of them on matters whose first clause was
+        repealed.
+        """
         live = self.in_force()
         self.rng.shuffle(live)
         replaced = [c for c in live if c.replaces][: round(n * replaced_share)]
@@ -145,15 +166,26 @@ class Corpus:
         return [self.ask(c, paraphrased=paraphrased) for c in chosen]
 
     def unanswerable(self, n: int) -> list[Question]:
-        """Questions no clause answers: a matter this plan leaves open, a plan there is not, another subject."""
+        """Questions no clause answers: a matter this plan leaves open, a plan there is not, another
+        subject.
+        """
         rng = self.rng
         open_matters = rng.sample(self.omitted, min(len(self.omitted), n // 6))
-        made = [Question(rng.choice(f.plain).format(p=p), plan=p, topic=f.topic) for p, f in open_matters]
+        made = [
+            Question(rng.choice(f.plain).format(p=p), plan=p, topic=f.topic)
+            for p, f in open_matters
+        ]
         for family in rng.sample(self.unused_families, n // 2 - n // 6 + 1):
             plan, matter = f"{family} {rng.choice(self.tiers)}", rng.choice(FIELDS)
-            made.append(Question(rng.choice(matter.plain).format(p=plan), plan=plan, topic=matter.topic))
+            made.append(
+                Question(rng.choice(matter.plain).format(p=plan), plan=plan, topic=matter.topic)
+            )
         for template in rng.sample(OFF_TOPIC, n - len(made)):
-            made.append(Question(template.format(city=rng.choice(CITIES), company=self.company), topic="other"))
+            made.append(
+                Question(
+                    template.format(city=rng.choice(CITIES), company=self.company), topic="other"
+                )
+            )
         rng.shuffle(made)
         return made
 
@@ -164,7 +196,9 @@ def generate(rng: random.Random) -> Corpus:
     tiers = rng.sample(TIERS, TIER_COUNT)
     plans = [f"{family} {tier}" for family in families[:FAMILY_COUNT] for tier in tiers]
     letters = "ABCDEFGHJKLMNPQRSTUVWXYZ"
-    corpus = Corpus(rng, rng.choice(COMPANIES), plans, families[FAMILY_COUNT : FAMILY_COUNT + 12], tiers)
+    corpus = Corpus(
+        rng, rng.choice(COMPANIES), plans, families[FAMILY_COUNT : FAMILY_COUNT + 12], tiers
+    )
     corpus._prefixes = ["".join(rng.sample(letters, 2)) for _ in range(5)]
     for plan in plans:
         for matter in FIELDS:

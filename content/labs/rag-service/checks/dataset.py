@@ -1,4 +1,6 @@
-"""What all criteria of a run share: the insurer's clauses, ingested once, the questions, and what was answered."""
+"""What all criteria of a run share: the insurer's clauses, ingested once, the questions, and what
+was answered.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,17 @@ from lab_checks import gateway
 from lab_checks.asking import Reply, ask_all
 from lab_checks.corpus import Corpus, Question, generate
 
-from grader.lab_api import Bm25, Context, Embedder, Measurement, Reader, counted, every, failed, fuse
+from grader.lab_api import (
+    Bm25,
+    Context,
+    Embedder,
+    Measurement,
+    Reader,
+    counted,
+    every,
+    failed,
+    fuse,
+)
 
 KEY = "rag-service"
 QUESTIONS, REPLACED_SHARE, PLAIN, UNANSWERABLE = 50, 0.25, 18, 18
@@ -39,7 +51,9 @@ class Oracle:
 
 @dataclass(slots=True)
 class Dataset:
-    """Questions are fixed when the corpus is made, so that a criterion graded alone sees the same ones."""
+    """Questions are fixed when the corpus is made, so that a criterion graded alone sees the same
+    ones.
+    """
 
     corpus: Corpus
     paraphrased: list[Question]
@@ -58,11 +72,16 @@ def build_oracle(corpus: Corpus) -> Oracle:
     """Takes some seconds of CPU: one embedding per clause."""
     live = {c.id: f"{c.title}. {c.text}" for c in corpus.in_force()}
     embedder = Embedder()
-    return Oracle(embedder, Reader(embedder), list(live), embedder.embed(list(live.values())), Bm25(live))
+    return Oracle(
+        embedder, Reader(embedder), list(live), embedder.embed(list(live.values())), Bm25(live)
+    )
 
 
 async def dataset(ctx: Context) -> Dataset | Measurement:
-    """The run's data, ingested. A Measurement instead when the service would not take the clauses."""
+    """The run's data, ingested.
+
+    A Measurement instead when the service would not take the clauses.
+    """
     found: Dataset | Measurement | None = ctx.shared.get(KEY)
     if found is None:
         corpus = generate(ctx.rng("corpus"))
@@ -72,7 +91,9 @@ async def dataset(ctx: Context) -> Dataset | Measurement:
             corpus.questions(PLAIN, paraphrased=False),
             corpus.unanswerable(UNANSWERABLE),
         )
-        ctx.note(f"ingesting {len(corpus.clauses)} clauses, {len(corpus.repealed)} of them repealed")
+        ctx.note(
+            f"ingesting {len(corpus.clauses)} clauses, {len(corpus.repealed)} of them repealed"
+        )
         found = await _ingest(ctx, corpus) or data
         ctx.shared[KEY] = found
     return found
@@ -89,21 +110,31 @@ async def _ingest(ctx: Context, corpus: Corpus) -> Measurement | None:
     docs = [clause.doc() for clause in corpus.clauses.values()]
     for start in range(0, len(docs), BATCH):
         batch = docs[start : start + BATCH]
-        response = await ctx.app.request("POST", "/ingest", json={"docs": batch}, timeout_s=INGEST_TIMEOUT_S)
+        response = await ctx.app.request(
+            "POST", "/ingest", json={"docs": batch}, timeout_s=INGEST_TIMEOUT_S
+        )
         if not response.ok:
             why = response.error or f"answered {response.status}"
             return failed(
-                f"The clauses could not be ingested: POST /ingest with {len(batch)} documents {why}.",
+                (
+                    f"The clauses could not be ingested: POST /ingest with {len(batch)} documents "
+                    f"{why}."
+                ),
                 counted(start, len(docs), "documents"),
                 every("documents"),
-                f"Take {BATCH} documents a request; answer 200 within {INGEST_TIMEOUT_S:g} s, once they can be found.",
+                (
+                    f"Take {BATCH} documents a request; answer 200 within {INGEST_TIMEOUT_S:g} s, once "
+                    "they can be found."
+                ),
                 response,
             )
     return None
 
 
 async def replies(ctx: Context, data: Dataset) -> list[Reply]:
-    """Answers to the paraphrased questions, asked once per run; the ledger of just these calls is kept beside them."""
+    """Answers to the paraphrased questions, asked once per run; the ledger of just these calls is
+    kept beside them.
+    """
     if not data.replies:
         await gateway.reset(ctx)
         ctx.note(f"asking {len(data.paraphrased)} paraphrased questions")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from lab_checks.dataset import dataset
 
-from grader.lab_api import Check, Context, Measurement, Params, Response, counted, every, failed, passed
+from grader.lab_api import (
+    Check,
+    Context,
+    Measurement,
+    Params,
+    Response,
+    counted,
+    every,
+    failed,
+    passed,
+)
 
 UNIT = "searches"
 DEFAULT = 5
@@ -13,7 +23,9 @@ ADVICE = "Return at most k ids, each once; k is 5 when the body has none, and 50
 
 
 class Depth(Check):
-    """Searches of several depths over the run's clauses, so that there is more to find than is asked for."""
+    """Searches of several depths over the run's clauses, so that there is more to find than is
+    asked for.
+    """
 
     id = "depth"
     params_model = Params
@@ -29,7 +41,10 @@ class Depth(Check):
             problem = wrong(response, k or DEFAULT)
             good += not problem
             if problem and first is None:
-                first = (f"A search with {'no k' if k is None else f'k = {k}'} {problem}.", response)
+                first = (
+                    f"A search with {'no k' if k is None else f'k = {k}'} {problem}.",
+                    response,
+                )
         measured = counted(good, len(ASKED), UNIT)
         if first is None:
             return passed("Searches bring as many ids as were asked for.", measured, every(UNIT))

@@ -1,4 +1,6 @@
-"""Checks of economy and of endurance: prompt tokens by the ledger, and success while the gateway fails."""
+"""Checks of economy and of endurance: prompt tokens by the ledger, and success while the gateway
+fails.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,18 @@ from lab_checks.asking import Reply, ask_all
 from lab_checks.corpus import Question
 from lab_checks.dataset import Dataset, Oracle, dataset, oracle, replies
 
-from grader.lab_api import Check, Context, Measured, Measurement, Params, Rule, Series, failed, measured_share, passed
+from grader.lab_api import (
+    Check,
+    Context,
+    Measured,
+    Measurement,
+    Params,
+    Rule,
+    Series,
+    failed,
+    measured_share,
+    passed,
+)
 
 
 class TokenParams(Params):
@@ -19,7 +32,9 @@ class TokenParams(Params):
 
 
 class PromptTokens(Check):
-    """Prompt tokens that the gateway metered, against pasting the first twenty clauses into every prompt."""
+    """Prompt tokens that the gateway metered, against pasting the first twenty clauses into every
+    prompt.
+    """
 
     id = "prompt-tokens"
     params_model = TokenParams
@@ -35,26 +50,43 @@ class PromptTokens(Check):
         metered = data.usage.prompt_tokens
         stuffed = await asyncio.to_thread(self._stuffed, judge, data)
         ratio = metered / stuffed
-        text = f"at most {self.params.of_stuffing:g} x a prompt with the first {self.params.stuffed} clauses"
+        text = (
+            f"at most {self.params.of_stuffing:g} x a prompt with the first {self.params.stuffed} "
+            "clauses"
+        )
         rule = Rule(op="at_most", threshold=self.params.of_stuffing, unit="ratio", text=text)
         per = metered / len(given)
         measured = Measured(
             value=round(ratio, 4),
             unit="ratio",
             n=len(given),
-            text=f"{ratio:.2f} x stuffing ({per:.0f} of {stuffed / len(given):.0f} tokens a question), by the ledger",
+            text=(
+                f"{ratio:.2f} x stuffing ({per:.0f} of {stuffed / len(given):.0f} tokens a "
+                "question), by the ledger"
+            ),
         )
         answered = sum(r.answered for r in given)
         if data.usage.answered < self.params.calls * max(1, answered):
             return failed(
-                f"{answered} answers were given but the gateway's ledger holds only {data.usage.answered} calls.",
+                (
+                    f"{answered} answers were given but the gateway's ledger holds only "
+                    f"{data.usage.answered} calls."
+                ),
                 measured,
                 rule,
-                "Ask the model gateway (MODEL_URL) for every answer, with the clauses you found in the prompt.",
+                (
+                    "Ask the model gateway (MODEL_URL) for every answer, with the clauses you found in "
+                    "the prompt."
+                ),
                 given[0].response,
             )
         if ratio <= self.params.of_stuffing:
-            return passed("The prompts hold what is needed and little else.", measured, rule, series=self._plot(data))
+            return passed(
+                "The prompts hold what is needed and little else.",
+                measured,
+                rule,
+                series=self._plot(data),
+            )
         return failed(
             f"A question costs {per:.0f} prompt tokens, {ratio:.2f} times what pasting "
             f"{self.params.stuffed} clauses would cost.",
@@ -66,12 +98,19 @@ class PromptTokens(Check):
         )
 
     def _stuffed(self, judge: Oracle, data: Dataset) -> int:
-        """Prompt tokens of all questions when the first twenty clauses of the fusion are pasted into each."""
+        """Prompt tokens of all questions when the first twenty clauses of the fusion are pasted
+        into each.
+        """
         clauses = data.corpus.clauses
         total = 0
         for question in data.paraphrased:
-            lines = [f"[{i}] {clauses[i].text}" for i in judge.fused(question.text)[: self.params.stuffed]]
-            total += gateway.count_tokens(judge.embedder, "\n".join([*lines, f"Question: {question.text}"]))
+            lines = [
+                f"[{i}] {clauses[i].text}"
+                for i in judge.fused(question.text)[: self.params.stuffed]
+            ]
+            total += gateway.count_tokens(
+                judge.embedder, "\n".join([*lines, f"Question: {question.text}"])
+            )
         return total
 
     def _plot(self, data: Dataset) -> list[Series]:
@@ -97,7 +136,10 @@ class ResilienceParams(Params):
 
 
 class Resilience(Check):
-    """Answers while a share of the gateway's calls is refused. An abstention that goes away with the faults is one."""
+    """Answers while a share of the gateway's calls is refused.
+
+    An abstention that goes away with the faults is one.
+    """
 
     id = "resilience"
     params_model = ResilienceParams
@@ -110,7 +152,10 @@ class Resilience(Check):
         questions = self._questions(ctx, data)
         await gateway.reset(ctx)
         await gateway.set_faults(ctx, self.params.faults, self.params.retry_after_s)
-        ctx.note(f"asking {len(questions)} questions while {self.params.faults:.0%} of the gateway's calls fail")
+        ctx.note(
+            f"asking {len(questions)} questions while {self.params.faults:.0%} of the gateway's "
+            "calls fail"
+        )
         try:
             given = await ask_all(ctx, questions, at_once=3)
             usage = await gateway.usage(ctx)
@@ -134,28 +179,43 @@ class Resilience(Check):
         self, given: list[Reply], counted: list[Reply], lost: list[Reply], usage: gateway.Usage
     ) -> Measurement:
         share = 1 - len(lost) / max(1, len(counted))
-        text = f"at least {self.params.share:g} of the questions answered while {self.params.faults:.0%} of calls fail"
+        text = (
+            f"at least {self.params.share:g} of the questions answered while "
+            f"{self.params.faults:.0%} of calls fail"
+        )
         rule = Rule(op="at_least", threshold=self.params.share, unit="share", text=text)
         measured = measured_share(share, len(counted), "answered")
         detail = {"data": {"gateway_calls": usage.calls, "gateway_refused": usage.refused}}
         if len(counted) < len(given) // 2:
             return failed(
-                f"Of {len(given)} plain questions {len(given) - len(counted)} are refused even without faults.",
+                (
+                    f"Of {len(given)} plain questions {len(given) - len(counted)} are refused even "
+                    "without faults."
+                ),
                 measured,
                 rule,
-                "Answer plainly worded questions first; then make the call to the gateway survive faults.",
+                (
+                    "Answer plainly worded questions first; then make the call to the gateway survive "
+                    "faults."
+                ),
                 given[0].response,
                 **detail,
             )
         if share >= self.params.share:
-            return passed("Faults of the gateway did not reach the users.", measured, rule, **detail)
+            return passed(
+                "Faults of the gateway did not reach the users.", measured, rule, **detail
+            )
         worst = lost[0]
         return failed(
-            f"While the gateway refused {usage.refused} of {usage.calls} calls, {worst.question.text!r} "
+            f"While the gateway refused {usage.refused} of {usage.calls} calls, "
+            f"{worst.question.text!r} "
             f"{worst.problem or 'was refused, though it is answered when the gateway is well'}.",
             measured,
             rule,
-            "Retry 429 and 5xx a few times with growing pauses, and wait as long as Retry-After says.",
+            (
+                "Retry 429 and 5xx a few times with growing pauses, and wait as long as Retry-After "
+                "says."
+            ),
             worst.response,
             **detail,
         )

@@ -11,7 +11,10 @@ import yaml
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One regulated matter. ``low`` to ``high`` (inclusive, in steps of ``step``) bounds the number."""
+    """One regulated matter.
+
+    ``low`` to ``high`` (inclusive, in steps of ``step``) bounds the number.
+    """
 
     topic: str
     unit: str

@@ -1,4 +1,6 @@
-"""The model gateway as the grader sees it: its ledger and its fault schedule, over the control channel."""
+"""The model gateway as the grader sees it: its ledger and its fault schedule, over the control
+channel.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ MAX_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the ledger metered: chat calls by outcome, and prompt tokens (WordPiece) of those that were answered."""
+    """What the ledger metered: chat calls by outcome, and prompt tokens (WordPiece) of those that
+    were answered.
+    """
 
     calls: int
     answered: int
@@ -24,7 +28,8 @@ class Usage:
 async def usage(ctx: Context) -> Usage:
     """The chat calls in the ledger since the last reset.
 
-    The ledger keeps the newest rows only; if it dropped some, its totals speak, which count embeddings too.
+    The ledger keeps the newest rows only; if it dropped some, its totals speak, which count
+    embeddings too.
     """
     rows: list[dict[str, Any]] = []
     since = 0
@@ -50,7 +55,10 @@ async def reset(ctx: Context) -> None:
 
 async def set_faults(ctx: Context, share: float, retry_after_s: float) -> None:
     """From now on this share of calls is refused, half with 429 and Retry-After, half with 500."""
-    rules = [{"kind": "429", "share": share / 2, "retry_after_s": retry_after_s}, {"kind": "500", "share": share / 2}]
+    rules = [
+        {"kind": "429", "share": share / 2, "retry_after_s": retry_after_s},
+        {"kind": "500", "share": share / 2},
+    ]
     await ctx.control("command", NAME, payload={"command": "faults", "rules": rules})
 
 

@@ -1,4 +1,6 @@
-"""The check of replaced documents: after a document says something else, nothing finds it by what it said before."""
+"""The check of replaced documents: after a document says something else, nothing finds it by what
+it said before.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,24 @@ from lab_checks.corpus import Clause, Corpus, Question
 from lab_checks.dataset import dataset
 from lab_checks.fields import Field
 
-from grader.lab_api import Check, Context, Measurement, Params, Response, counted, every, failed, passed
+from grader.lab_api import (
+    Check,
+    Context,
+    Measurement,
+    Params,
+    Response,
+    counted,
+    every,
+    failed,
+    passed,
+)
 
 DEPTH = 5
 UNIT = "replaced documents"
-ADVICE = "Compute the vector and the words of a document anew whenever it is replaced, in the same transaction."
+ADVICE = (
+    "Compute the vector and the words of a document anew whenever it is replaced, in the same "
+    "transaction."
+)
 
 
 class MoveParams(Params):
@@ -54,25 +69,48 @@ class Moved(Check):
         measured = counted(max(good, 0), self.params.moves, UNIT)
         stale = [p for p in problems if "still" in p[0] or "/ingest" in p[0]]
         if not stale and good >= self.params.right:
-            return passed("A replaced document is found by what it says now.", measured, every(UNIT))
+            return passed(
+                "A replaced document is found by what it says now.", measured, every(UNIT)
+            )
         message, response = (stale or problems)[0]
-        return failed(f"After a document was replaced, {message}.", measured, every(UNIT), ADVICE, response)
+        return failed(
+            f"After a document was replaced, {message}.", measured, every(UNIT), ADVICE, response
+        )
 
-    async def _look(self, ctx: Context, corpus: Corpus, old: Clause, new: Clause) -> list[tuple[str, Response]]:
+    async def _look(
+        self, ctx: Context, corpus: Corpus, old: Clause, new: Clause
+    ) -> list[tuple[str, Response]]:
         before, after = plain(old.plan, old.matter), plain(new.plan, new.matter)
         found, response = await search(ctx.app, before, DEPTH)
         if old.id in found:
-            return [(f"a search for {before.text!r} still brings {old.id}, which no longer speaks of it", response)]
+            return [
+                (
+                    (
+                        f"a search for {before.text!r} still brings {old.id}, which no longer speaks "
+                        "of it"
+                    ),
+                    response,
+                )
+            ]
         found, response = await search(ctx.app, after, DEPTH)
         if new.id not in found:
-            return [(f"a search for {after.text!r} does not bring {new.id}, which speaks of it now", response)]
+            return [
+                (
+                    f"a search for {after.text!r} does not bring {new.id}, which speaks of it now",
+                    response,
+                )
+            ]
         return []
 
 
 def elsewhere(rng: random.Random, corpus: Corpus, old: Clause) -> tuple[str, Field]:
-    """A plan of another family and a matter that it leaves open: its only clause, and far from the old one."""
+    """A plan of another family and a matter that it leaves open: its only clause, and far from the
+    old one.
+    """
     family = old.plan.split()[0]
-    return rng.choice([(p, m) for p, m in corpus.omitted if not p.startswith(family) and m != old.matter])
+    return rng.choice(
+        [(p, m) for p, m in corpus.omitted if not p.startswith(family) and m != old.matter]
+    )
 
 
 def plain(plan: str, matter: Field) -> Question:

@@ -34,7 +34,9 @@ class RecallParams(Params):
 
 
 class Recall(Check):
-    """recall@5 of POST /search against BM25 and against a fusion that knows which clauses are in force."""
+    """recall@5 of POST /search against BM25 and against a fusion that knows which clauses are in
+    force.
+    """
 
     id = "recall"
     params_model = RecallParams
@@ -58,9 +60,17 @@ class Recall(Check):
         return self._verdict(data.corpus, app, bm25, fusion, worst)
 
     def _verdict(
-        self, corpus: Corpus, app: Quality, bm25: Quality, fusion: Quality, worst: tuple[Question, Response] | None
+        self,
+        corpus: Corpus,
+        app: Quality,
+        bm25: Quality,
+        fusion: Quality,
+        worst: tuple[Question, Response] | None,
     ) -> Measurement:
-        lexical, hybrid = self.params.over_bm25 * bm25.recall[5], self.params.of_fusion * fusion.recall[5]
+        lexical, hybrid = (
+            self.params.over_bm25 * bm25.recall[5],
+            self.params.of_fusion * fusion.recall[5],
+        )
         bound = min(max(lexical, hybrid), 1.0)
         text = (
             f"at least {bound:.2f}: {self.params.over_bm25:g} x BM25 ({bm25.recall[5]:.2f}) "
@@ -74,7 +84,9 @@ class Recall(Check):
         }
         if app.recall[5] >= bound:
             return passed("The clause in force is among the first five.", measured, rule, **more)
-        message = "Too often the clause in force that answers the question is not among the first five."
+        message = (
+            "Too often the clause in force that answers the question is not among the first five."
+        )
         if worst is not None:
             question, response = worst
             clause = corpus.clauses[question.gold]
@@ -84,7 +96,8 @@ class Recall(Check):
 
 
 RECALL_ADVICE = (
-    "The questions use other words than the clauses: embed them and fuse both rankings (reciprocal rank fusion). "
+    "The questions use other words than the clauses: embed them and fuse both rankings (reciprocal "
+    "rank fusion). "
     "Leave out clauses that another clause repeals."
 )
 
@@ -94,7 +107,9 @@ class ExactMatchParams(Params):
 
 
 class ExactMatch(Check):
-    """Answers that equal the span in force, against the same reader when it is handed the right clause."""
+    """Answers that equal the span in force, against the same reader when it is handed the right
+    clause.
+    """
 
     id = "exact-match"
     params_model = ExactMatchParams
@@ -109,12 +124,17 @@ class ExactMatch(Check):
         gold = await asyncio.to_thread(gold_score, judge, data)
         bound = self.params.of_gold * gold
         share = sum(r.right for r in given) / len(given)
-        text = f"at least {bound:.2f}: {self.params.of_gold:g} x the same reader on the right clause ({gold:.2f})"
+        text = (
+            f"at least {bound:.2f}: {self.params.of_gold:g} x the same reader on the right clause "
+            f"({gold:.2f})"
+        )
         rule = Rule(op="at_least", threshold=round(bound, 4), unit="share", text=text)
         measured = measured_share(share, len(given), "exact match")
         detail = {"data": {"gold": round(gold, 4), "abstained": sum(r.abstained for r in given)}}
         if share >= bound:
-            return passed("The answers are those of the clauses in force.", measured, rule, **detail)
+            return passed(
+                "The answers are those of the clauses in force.", measured, rule, **detail
+            )
         wrong = next(r for r in given if not r.right)
         said = wrong.problem or ("abstained" if wrong.abstained else f"{wrong.answer[:80]!r}")
         return failed(
@@ -122,7 +142,8 @@ class ExactMatch(Check):
             f"{wrong.question.answer!r}, got {said}.",
             measured,
             rule,
-            "Look at what your prompt held for this question: the right clause must be in it, and neither its repealed "
+            "Look at what your prompt held for this question: the right clause must be in it, and "
+            "neither its repealed "
             "version nor many look-alikes of other plans.",
             wrong.response,
             **detail,
@@ -144,7 +165,9 @@ class AbstainParams(Params):
 
 
 class Abstain(Check):
-    """F1 of abstaining, over questions that no clause answers and plainly worded ones that a clause does."""
+    """F1 of abstaining, over questions that no clause answers and plainly worded ones that a clause
+    does.
+    """
 
     id = "abstain"
     params_model = AbstainParams
@@ -161,15 +184,28 @@ class Abstain(Check):
         missed = [r for r in given if not r.question.gold and not (not r.problem and r.abstained)]
         false = [r for r in given if r.question.gold and not r.answered]
         f1 = 2 * len(caught) / max(1, 2 * len(caught) + len(missed) + len(false))
-        rule = Rule(op="at_least", threshold=self.params.f1, unit="F1", text=f"F1 at least {self.params.f1:g}")
-        text = f"F1 {f1:.2f}: {len(caught)} refused, {len(missed)} answered all the same, {len(false)} refused wrongly"
-        measured = Measured(value=round(f1, 4), unit="F1", n=len(given), text=f"{text}, n = {len(given)}")
+        rule = Rule(
+            op="at_least",
+            threshold=self.params.f1,
+            unit="F1",
+            text=f"F1 at least {self.params.f1:g}",
+        )
+        text = (
+            f"F1 {f1:.2f}: {len(caught)} refused, {len(missed)} answered all the same, "
+            f"{len(false)} refused wrongly"
+        )
+        measured = Measured(
+            value=round(f1, 4), unit="F1", n=len(given), text=f"{text}, n = {len(given)}"
+        )
         if f1 >= self.params.f1:
-            return passed("It answers what the clauses answer and refuses the rest.", measured, rule)
+            return passed(
+                "It answers what the clauses answer and refuses the rest.", measured, rule
+            )
         if len(missed) >= len(false):
             worst, what = missed[0], "No clause answers"
             advice = (
-                "Abstain when the model says NOT_FOUND, when the cited clause does not name the plan of the question, "
+                "Abstain when the model says NOT_FOUND, when the cited clause does not name the "
+                "plan of the question, "
                 "and when the question is far from every clause."
             )
         else:
@@ -186,7 +222,10 @@ class CitationParams(Params):
 
 
 class Citations(Check):
-    """Every citation must hold the answer's span. A span that stands in many clauses proves nothing."""
+    """Every citation must hold the answer's span.
+
+    A span that stands in many clauses proves nothing.
+    """
 
     id = "citations"
     params_model = CitationParams
@@ -197,13 +236,21 @@ class Citations(Check):
         if isinstance(data, Measurement):
             return data
         given = [r for r in await replies(ctx, data) if r.answered]
-        text = f"at least {self.params.precision:g} of all citations hold the answer; every answer has one that does"
+        text = (
+            f"at least {self.params.precision:g} of all citations hold the answer; every answer "
+            "has one that does"
+        )
         rule = Rule(op="at_least", threshold=self.params.precision, unit="share", text=text)
         asked = len(data.paraphrased)
         if len(given) < self.params.answered * asked:
             return failed(
-                f"Only {len(given)} of {asked} answerable questions were answered: too few to judge citations.",
-                Measured(value=0.0, unit="share", n=len(given), text=f"{len(given)} of {asked} answered"),
+                (
+                    f"Only {len(given)} of {asked} answerable questions were answered: too few to "
+                    "judge citations."
+                ),
+                Measured(
+                    value=0.0, unit="share", n=len(given), text=f"{len(given)} of {asked} answered"
+                ),
                 rule,
                 "Answer what the clauses answer; abstaining from everything proves nothing.",
                 data.replies[0].response,
@@ -233,12 +280,20 @@ class Citations(Check):
             f"{held[id(worst)]} of {len(worst.citations)} hold it.",
             measured,
             rule,
-            "Cite the clause that the answer was taken from, and check that its text holds the span.",
+            (
+                "Cite the clause that the answer was taken from, and check that its text holds the "
+                "span."
+            ),
             worst.response,
         )
 
     def _holding(self, live: dict[str, str], reply: Reply) -> int:
-        """How many citations of an answer hold its span in a clause in force; 0 for a span that is everywhere."""
-        if sum(holds(text, reply.answer) for text in live.values()) > self.params.common * len(live):
+        """How many citations of an answer hold its span in a clause in force;
+
+        0 for a span that is everywhere.
+        """
+        if sum(holds(text, reply.answer) for text in live.values()) > self.params.common * len(
+            live
+        ):
             return 0
         return sum(holds(live.get(c, ""), reply.answer) for c in reply.citations)

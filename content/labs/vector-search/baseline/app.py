@@ -57,7 +57,9 @@ def connected(password: str) -> psycopg.Connection:
 
 
 def first_connection() -> psycopg.Connection:
-    """With the password of the lab's files; with the new one when this service has been started before."""
+    """With the password of the lab's files; with the new one when this service has been started
+    before.
+    """
     try:
         return connected(os.environ["DATABASE_PASSWORD"])
     except psycopg.OperationalError:
@@ -65,7 +67,9 @@ def first_connection() -> psycopg.Connection:
 
 
 def take_over() -> None:
-    """Change the password before the learner's code starts: the first one stands in the lab's files."""
+    """Change the password before the learner's code starts: the first one stands in the lab's
+    files.
+    """
     give_up = time.monotonic() + 30
     while True:
         try:
@@ -89,13 +93,17 @@ app = FastAPI()
 
 
 class OnlyWithKey:
-    """The grader alone holds the key: a submission shares a pod with this service and could let it do its work."""
+    """The grader alone holds the key: a submission shares a pod with this service and could let it
+    do its work.
+    """
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        stranger = scope["type"] == "http" and (b"x-baseline-key", KEY.encode()) not in scope["headers"]
+        stranger = (
+            scope["type"] == "http" and (b"x-baseline-key", KEY.encode()) not in scope["headers"]
+        )
         if stranger and scope["path"] not in OPEN:
             return await JSONResponse({"error": "not for you"}, 403)(scope, receive, send)
         return await self.inner(scope, receive, send)
@@ -116,7 +124,9 @@ def upsert(body: Upsert) -> dict[str, int]:
     connection = pool.get()
     try:
         with connection.transaction(), connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO items (id, tenant, day, v) VALUES (%s, %s, %s, %s)", rows)
+            cursor.executemany(
+                "INSERT INTO items (id, tenant, day, v) VALUES (%s, %s, %s, %s)", rows
+            )
     finally:
         pool.put(connection)
     return {"written": len(rows)}
@@ -142,4 +152,10 @@ def metrics() -> Response:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(app, host="0.0.0.0", port=int(os.environ["PORT"]), log_level="warning", timeout_graceful_shutdown=8)
+    uvicorn.run(
+        app,
+        host="0.0.0.0",
+        port=int(os.environ["PORT"]),
+        log_level="warning",
+        timeout_graceful_shutdown=8,
+    )

@@ -10,7 +10,16 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.corpus import Corpus, numbers
 
-from grader.lab_api import Context, Measurement, PartyFailed, Response, Target, counted, every, failed
+from grader.lab_api import (
+    Context,
+    Measurement,
+    PartyFailed,
+    Response,
+    Target,
+    counted,
+    every,
+    failed,
+)
 
 K = 10
 BATCH, AT_ONCE = 200, 2
@@ -20,7 +29,10 @@ Days = tuple[int, int]
 
 @dataclass
 class Loaded:
-    """The corpus once both sides hold it. ``seen``: (tenant, ids) of every search of the service."""
+    """The corpus once both sides hold it.
+
+    ``seen``: (tenant, ids) of every search of the service.
+    """
 
     corpus: Corpus
     peaks: tuple[int, int]
@@ -49,7 +61,9 @@ def query(tenant: str, v: np.ndarray, days: Days | None = None, k: int = K) -> d
 def ids_of(document: Any) -> list[str] | None:
     """The ids of an answer, or None when it has not the shape of one."""
     hits = document.get("hits") if isinstance(document, dict) else None
-    if not isinstance(hits, list) or not all(isinstance(h, dict) and isinstance(h.get("id"), str) for h in hits):
+    if not isinstance(hits, list) or not all(
+        isinstance(h, dict) and isinstance(h.get("id"), str) for h in hits
+    ):
         return None
     return [hit["id"] for hit in hits[:1000]]
 
@@ -62,23 +76,34 @@ async def search(target: Target, body: dict[str, Any], timeout_s: float = TIMEOU
     if ids is None:
         return Found([], "answered without a list of hits that have ids", response)
     if len(set(ids)) != len(ids) or len(ids) > body["k"]:
-        return Found([], f"answered {len(ids)} hits for k = {body['k']}, or the same id twice", response)
+        return Found(
+            [], f"answered {len(ids)} hits for k = {body['k']}, or the same id twice", response
+        )
     return Found(ids, "", response)
 
 
-async def searched(ctx: Context, data: Loaded, tenant: int, v: np.ndarray, days: Days | None = None) -> Found:
+async def searched(
+    ctx: Context, data: Loaded, tenant: int, v: np.ndarray, days: Days | None = None
+) -> Found:
     """A search of the service that is remembered for the tenants criterion."""
     found = await search(ctx.app, query(data.corpus.tenants[tenant], v, days))
     data.seen.append((data.corpus.tenants[tenant], found.ids, found.response))
     return found
 
 
-async def write(target: Target, tenant: str, items: list[dict[str, Any]], timeout_s: float = TIMEOUT_S) -> Response:
-    return await target.request("POST", "/vectors", json={"tenant": tenant, "items": items}, timeout_s=timeout_s)
+async def write(
+    target: Target, tenant: str, items: list[dict[str, Any]], timeout_s: float = TIMEOUT_S
+) -> Response:
+    return await target.request(
+        "POST", "/vectors", json={"tenant": tenant, "items": items}, timeout_s=timeout_s
+    )
 
 
 async def loaded(ctx: Context) -> Loaded | Measurement:
-    """The corpus in both systems; stored at the first call. A Measurement says why the service did not take it."""
+    """The corpus in both systems; stored at the first call.
+
+    A Measurement says why the service did not take it.
+    """
     if "loaded" not in ctx.shared:
         ctx.shared["loaded"] = await _load(ctx)
     data: Loaded | Measurement = ctx.shared["loaded"]
@@ -97,7 +122,9 @@ async def _load(ctx: Context) -> Loaded | Measurement:
     refused = refused or await _send(ctx.app, batches[quarter:])
     second = await _peak(ctx)
     if problem := await theirs:
-        raise PartyFailed(f"the exact scan did not take the vectors: {problem.error or problem.status}")
+        raise PartyFailed(
+            f"the exact scan did not take the vectors: {problem.error or problem.status}"
+        )
     if refused is not None:
         said = refused.error or f"answered {refused.status}, expected 200"
         measured = counted(0, len(made.ids), "vectors stored")

@@ -1,4 +1,6 @@
-"""The check of changes: what was deleted is not found, what was stored again is, also in the large tenant."""
+"""The check of changes: what was deleted is not found, what was stored again is, also in the large
+tenant.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,24 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.asking import Found, K, Loaded, loaded, query, search, write
 
-from grader.lab_api import Check, Context, Measurement, Params, Response, counted, every, failed, passed
+from grader.lab_api import (
+    Check,
+    Context,
+    Measurement,
+    Params,
+    Response,
+    counted,
+    every,
+    failed,
+    passed,
+)
 
 UNIT = "changes seen"
 NEAR = 0.3
 TRIES = 4
-"""An index that approximates may miss a vector on one way; from several places around it does not."""
+"""An index that approximates may miss a vector on one way; from several places around it does
+not.
+"""
 ADVICE = (
     'Change the row and its place in the index in one transaction. A mark that says "deleted" has to be read by every '
     "search, and has to go when the id is stored again."
@@ -32,7 +46,9 @@ class Problem:
 
 
 class Changes(Check):
-    """Vectors are replaced, deleted and stored again under their ids; each step is followed by a search."""
+    """Vectors are replaced, deleted and stored again under their ids; each step is followed by a
+    search.
+    """
 
     id = "changes"
     params_model = ChangesParams
@@ -46,30 +62,46 @@ class Changes(Check):
         rows = chosen.sample(list(data.corpus.rows(0)), self.params.large)
         rows += chosen.sample(list(data.corpus.rows(1)), self.params.small)
         problems = [
-            p for n, row in enumerate(rows) if (p := await self._one(ctx, data, int(row), rng, replaced=n % 2 == 0))
+            p
+            for n, row in enumerate(rows)
+            if (p := await self._one(ctx, data, int(row), rng, replaced=n % 2 == 0))
         ]
         measured = counted(len(rows) - len(problems), len(rows), UNIT)
         if not problems:
-            return passed("Deleted vectors were gone, and those stored again were found.", measured, every(UNIT))
+            return passed(
+                "Deleted vectors were gone, and those stored again were found.",
+                measured,
+                every(UNIT),
+            )
         return failed(f"{problems[0].said}.", measured, every(UNIT), ADVICE, problems[0].response)
 
     async def _one(
         self, ctx: Context, data: Loaded, row: int, rng: np.random.Generator, *, replaced: bool
     ) -> Problem | None:
-        """Replace or delete a vector, then store another one under its id. What went wrong, if anything did."""
+        """Replace or delete a vector, then store another one under its id.
+
+        What went wrong, if anything did.
+        """
         name, tenant = data.corpus.ids[row], data.corpus.tenants[data.corpus.owner[row]]
         old, new = data.corpus.v[row], fresh(rng)
         if not replaced:
             response = await ctx.app.request("DELETE", f"/vectors/{name}", timeout_s=15)
             if not response.ok:
-                return Problem(f"Deleting a vector answered {response.status or response.error}", response)
+                return Problem(
+                    f"Deleting a vector answered {response.status or response.error}", response
+                )
             found = await search(ctx.app, query(tenant, old))
             if found.wrong or name in found.ids:
-                return Problem(f"A search after a delete {found.wrong or f'still returns {name!r}'}", found.response)
+                return Problem(
+                    f"A search after a delete {found.wrong or f'still returns {name!r}'}",
+                    found.response,
+                )
         item = {"id": name, "v": corpora.numbers(new), "day": int(data.corpus.day[row])}
         response = await write(ctx.app, tenant, [item], 15)
         if not response.ok:
-            return Problem(f"Storing a vector again answered {response.status or response.error}", response)
+            return Problem(
+                f"Storing a vector again answered {response.status or response.error}", response
+            )
         found = await search(ctx.app, query(tenant, old))
         if found.wrong or name in found.ids:
             why = found.wrong or f"returns {name!r}, which lies elsewhere now"
@@ -78,22 +110,29 @@ class Changes(Check):
         what = "replaced" if replaced else "deleted and stored again"
         if name not in found.ids:
             return Problem(
-                f"A vector that was {what} is not found: {found.wrong or f'{name!r} is missing'}", found.response
+                f"A vector that was {what} is not found: {found.wrong or f'{name!r} is missing'}",
+                found.response,
             )
         return None
 
 
 def fresh(rng: np.random.Generator) -> np.ndarray:
     """A vector far from all others."""
-    return np.asarray(np.round(rng.standard_normal(corpora.DIMENSIONS) / corpora.DIMENSIONS**0.5, 4), np.float32)
+    return np.asarray(
+        np.round(rng.standard_normal(corpora.DIMENSIONS) / corpora.DIMENSIONS**0.5, 4), np.float32
+    )
 
 
-async def around(ctx: Context, tenant: str, name: str, v: np.ndarray, rng: np.random.Generator) -> Found:
+async def around(
+    ctx: Context, tenant: str, name: str, v: np.ndarray, rng: np.random.Generator
+) -> Found:
     """Search for the vector itself, then from places near it, until it is found."""
     found = await search(ctx.app, query(tenant, v))
     for _ in range(TRIES):
         if name in found.ids:
             break
         noise = rng.standard_normal(corpora.DIMENSIONS) / corpora.DIMENSIONS**0.5
-        found = await search(ctx.app, query(tenant, np.asarray(v + NEAR * noise, np.float32), k=4 * K))
+        found = await search(
+            ctx.app, query(tenant, np.asarray(v + NEAR * noise, np.float32), k=4 * K)
+        )
     return found

@@ -1,4 +1,6 @@
-"""The run's vectors: tenants of different size in one space of clusters, with lengths that mean nothing."""
+"""The run's vectors: tenants of different size in one space of clusters, with lengths that mean
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ SYLLABLES = ("ka", "lo", "mi", "ren", "tu", "sa", "vel", "dor", "pi", "nox")
 
 @dataclass
 class Corpus:
-    """``v`` has the shape (n, 384), float32 rounded to 4 digits as it is sent; ``unit`` is ``v`` at length 1."""
+    """``v`` has the shape (n, 384), float32 rounded to 4 digits as it is sent;
+
+    ``unit`` is ``v`` at length 1.
+    """
 
     tenants: list[str]
     """The large one first."""
@@ -44,7 +49,9 @@ class Corpus:
             mask &= (self.day >= days[0]) & (self.day <= days[1])
         return np.flatnonzero(mask)
 
-    def exact(self, tenant: int, v: np.ndarray, k: int, days: tuple[int, int] | None = None) -> list[str]:
+    def exact(
+        self, tenant: int, v: np.ndarray, k: int, days: tuple[int, int] | None = None
+    ) -> list[str]:
         """Ids of the ``k`` nearest by cosine, best first: the truth."""
         rows = self.rows(tenant, days)
         order = np.argsort(-(self.unit[rows] @ (v / np.linalg.norm(v))), kind="stable")[:k]
@@ -64,7 +71,10 @@ def name(rng: random.Random) -> str:
 
 
 def make(rng: random.Random) -> Corpus:
-    """All of it from ``rng``. One small vector in five is a near copy of another tenant's: a leak would show."""
+    """All of it from ``rng``.
+
+    One small vector in five is a near copy of another tenant's: a leak would show.
+    """
     numpy_rng = generator(rng)
     tenants = list(dict.fromkeys(name(rng) for _ in range(60)))[: SMALL_TENANTS + 1]
     owner = np.repeat(np.arange(SMALL_TENANTS + 1), [LARGE, *[SMALL] * SMALL_TENANTS])

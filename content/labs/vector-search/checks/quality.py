@@ -9,13 +9,26 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.asking import Days, Found, K, Loaded, loaded, searched
 
-from grader.lab_api import Check, Context, Measured, Measurement, Outcome, Rule, Series, counted, failed, passed
+from grader.lab_api import (
+    Check,
+    Context,
+    Measured,
+    Measurement,
+    Outcome,
+    Rule,
+    Series,
+    counted,
+    failed,
+    passed,
+)
 
 QUERIES, LEAST = 60, 0.95
 WINDOW_DAYS, WIDE_DAYS = 25, 500
 MET, SCORED = 40, 12
 ROUNDED = 0.02
-"""So far a score may lie from the cosine, and two hits from their order: a store may keep vectors in fewer bits."""
+"""So far a score may lie from the cosine, and two hits from their order: a store may keep vectors
+in fewer bits.
+"""
 
 
 async def recalls(
@@ -37,7 +50,10 @@ async def recalls(
 
 
 def misjudged(data: Loaded, v: np.ndarray, document: Any) -> str:
-    """What is wrong with the order or the scores of the hits, empty when nothing is. Ids of nobody are left out."""
+    """What is wrong with the order or the scores of the hits, empty when nothing is.
+
+    Ids of nobody are left out.
+    """
     query, before = v / np.linalg.norm(v), 1.0
     for hit in document["hits"]:
         row = data.corpus.row_of.get(hit["id"])
@@ -52,7 +68,9 @@ def misjudged(data: Loaded, v: np.ndarray, document: Any) -> str:
     return ""
 
 
-def judged(values: dict[str, list[float]], worst: Found | None, advice: str, said: str) -> Measurement:
+def judged(
+    values: dict[str, list[float]], worst: Found | None, advice: str, said: str
+) -> Measurement:
     """Passed when the mean recall of every group reaches ``LEAST``."""
     means = {name: statistics.fmean(group) for name, group in values.items()}
     name = min(means, key=lambda key: means[key])
@@ -60,14 +78,19 @@ def judged(values: dict[str, list[float]], worst: Found | None, advice: str, sai
     n = sum(len(group) for group in values.values())
     text = ", ".join(f"{key} {mean:.2f}" for key, mean in means.items())
     measured = Measured(value=round(low, 4), unit="recall", n=n, text=f"recall@10: {text}, n = {n}")
-    rule = Rule(op="at_least", threshold=LEAST, unit="recall", text=f"at least {LEAST:g} of the exact scan")
+    rule = Rule(
+        op="at_least", threshold=LEAST, unit="recall", text=f"at least {LEAST:g} of the exact scan"
+    )
     message = f"Of the ten nearest vectors, {said} returned {low:.0%} on average ({name})."
     bars = [
         Series(
             kind="bars",
             title=f"recall@10, {key}: searches by the share they found",
             unit="searches",
-            app=[(share / 10, float(sum(round(v * 10) == share for v in group))) for share in range(11)],
+            app=[
+                (share / 10, float(sum(round(v * 10) == share for v in group)))
+                for share in range(11)
+            ],
             summary=f"{sum(v == 1 for v in group)} of {len(group)} searches found all ten.",
         )
         for key, group in values.items()
@@ -90,7 +113,8 @@ class Recall(Check):
             return data
         values, worst = await recalls(ctx, data, "recall", [(0, None)] * QUERIES)
         advice = (
-            "Compare by cosine: the stored vectors and the queries have any length. With an index, let a search look "
+            "Compare by cosine: the stored vectors and the queries have any length. With an index, "
+            "let a search look "
             "at more candidates than it returns (hnsw.ef_search)."
         )
         found = judged({"large tenant": values}, worst, advice, "searches")
@@ -106,8 +130,15 @@ class Recall(Check):
             v = corpora.near(data.corpus, int(rng.choice(data.corpus.rows(tenant))), rng)
             found = await searched(ctx, data, tenant, v)
             if not found.wrong and (said := misjudged(data, v, found.response.json())):
-                rule = Rule(op="all", unit="searches", text="hits best first, each with its cosine similarity")
-                advice = "Answer the hits in descending order of 1 - (v <=> query), and give that number as the score."
+                rule = Rule(
+                    op="all",
+                    unit="searches",
+                    text="hits best first, each with its cosine similarity",
+                )
+                advice = (
+                    "Answer the hits in descending order of 1 - (v <=> query), and give that "
+                    "number as the score."
+                )
                 measured = counted(number, SCORED, "searches")
                 return failed(f"A search {said}.", measured, rule, advice, found.response)
         return None
@@ -123,9 +154,13 @@ class Filters(Check):
         if isinstance(data, Measurement):
             return data
         rng = ctx.rng("filters")
-        small: list[tuple[int, Days | None]] = [(1 + n % corpora.SMALL_TENANTS, None) for n in range(QUERIES // 2)]
+        small: list[tuple[int, Days | None]] = [
+            (1 + n % corpora.SMALL_TENANTS, None) for n in range(QUERIES // 2)
+        ]
         starts = [rng.randrange(corpora.DAYS - WINDOW_DAYS) for _ in range(QUERIES // 2)]
-        windows: list[tuple[int, Days | None]] = [(0, (day, day + WINDOW_DAYS - 1)) for day in starts]
+        windows: list[tuple[int, Days | None]] = [
+            (0, (day, day + WINDOW_DAYS - 1)) for day in starts
+        ]
         starts = [rng.randrange(corpora.DAYS - WIDE_DAYS) for _ in range(QUERIES // 3)]
         halves: list[tuple[int, Days | None]] = [(0, (day, day + WIDE_DAYS - 1)) for day in starts]
         groups: dict[str, list[float]] = {}
@@ -133,8 +168,10 @@ class Filters(Check):
         for name, plan in (("2 % tenants", small), ("25 days", windows), ("500 days", halves)):
             groups[name], worst[name] = await recalls(ctx, data, name, plan)
         advice = (
-            "An index that finds its 40 nearest first and filters afterwards keeps next to nothing of a small tenant. "
-            "Filter first: scan exactly when few rows fit, walk the index iteratively when many do, or give tenants "
+            "An index that finds its 40 nearest first and filters afterwards keeps next to nothing "
+            "of a small tenant. "
+            "Filter first: scan exactly when few rows fit, walk the index iteratively when many "
+            "do, or give tenants "
             "indexes of their own."
         )
         lowest = min(groups, key=lambda name: statistics.fmean(groups[name]))
@@ -142,7 +179,9 @@ class Filters(Check):
 
 
 class Tenants(Check):
-    """No search of the whole run may have returned another tenant's id; then the same vectors are asked around."""
+    """No search of the whole run may have returned another tenant's id; then the same vectors are
+    asked around.
+    """
 
     id = "tenants"
 
@@ -150,7 +189,9 @@ class Tenants(Check):
         data = await loaded(ctx)
         if isinstance(data, Measurement):
             return data
-        owners = dict(zip(data.corpus.ids, (data.corpus.tenants[o] for o in data.corpus.owner), strict=True))
+        owners = dict(
+            zip(data.corpus.ids, (data.corpus.tenants[o] for o in data.corpus.owner), strict=True)
+        )
         rng = corpora.generator(ctx.rng("tenants"))
         for _ in range(MET):
             v = corpora.near(data.corpus, int(rng.integers(0, len(data.corpus.ids))), rng)
@@ -159,14 +200,27 @@ class Tenants(Check):
             for tenant in rng.permutation(len(data.corpus.tenants))[:3]:
                 await searched(ctx, data, int(tenant), v)
                 await searched(ctx, data, int(tenant), v, (start, start + 199))
-        foreign = [(response, i) for tenant, ids, response in data.seen for i in ids if owners.get(i) != tenant]
+        foreign = [
+            (response, i)
+            for tenant, ids, response in data.seen
+            for i in ids
+            if owners.get(i) != tenant
+        ]
         answered = sum(response.status == 200 for _, _, response in data.seen)
         rule = Rule(op="none", unit="ids", text="no id of another tenant")
         if answered < 0.9 * len(data.seen):
             silent = next(response for _, _, response in data.seen if response.status != 200)
-            message = f"{len(data.seen) - answered} of {len(data.seen)} searches were not answered with 200."
-            advice = "Where nothing is answered, nothing can be said about whom it would have belonged to."
-            return failed(message, counted(answered, len(data.seen), "searches"), rule, advice, silent)
+            message = (
+                f"{len(data.seen) - answered} of {len(data.seen)} searches were not answered with "
+                "200."
+            )
+            advice = (
+                "Where nothing is answered, nothing can be said about whom it would have belonged "
+                "to."
+            )
+            return failed(
+                message, counted(answered, len(data.seen), "searches"), rule, advice, silent
+            )
         measured = Measured(
             value=len(foreign),
             unit="ids",
@@ -176,7 +230,8 @@ class Tenants(Check):
         if not foreign:
             return passed("No search returned another tenant's vector.", measured, rule)
         advice = (
-            "The tenant belongs into the WHERE clause of every search, and into the key of everything that is cached."
+            "The tenant belongs into the WHERE clause of every search, and into the key of "
+            "everything that is cached."
         )
         return failed(
             f"A search returned {foreign[0][1]!r}, which is not this tenant's.",

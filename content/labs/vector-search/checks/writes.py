@@ -1,4 +1,6 @@
-"""Memory while vectors are stored, and what is left of acknowledged writes after a kill and a restart."""
+"""Memory while vectors are stored, and what is left of acknowledged writes after a kill and a
+restart.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,30 @@ import numpy as np
 from lab_checks import corpus as corpora
 from lab_checks.asking import Found, Loaded, loaded, query, search, write
 
-from grader.lab_api import Check, Context, Measured, Measurement, Response, Rule, counted, failed, passed
+from grader.lab_api import (
+    Check,
+    Context,
+    Measured,
+    Measurement,
+    Response,
+    Rule,
+    counted,
+    failed,
+    passed,
+)
 
 OF_RAW = 0.5
 WRITERS, WRITES_S = 3, 1.2
 BACK_S = 30.0
 NEWEST, OLDER = 60, 40
-"""So many acknowledged writes are searched for after a fault: the newest are at risk, of the others some."""
+"""So many acknowledged writes are searched for after a fault: the newest are at risk, of the others
+some.
+"""
 AROUND, NEAR, SURE = 8, 0.5, 3
-"""So many more searches for one that was not found, from vectors this far away (in standard deviations of a number):
-it is still by far the nearest, at a cosine of 0.9. Once three are lost, the others need no such care."""
+"""So many more searches for one that was not found, from vectors this far away (in standard
+deviations of a number): it is still by far the nearest, at a cosine of 0.9. Once three are lost,
+the others need no such care.
+"""
 
 
 class Memory(Check):
@@ -35,9 +51,15 @@ class Memory(Check):
         ratio = grown / data.stored_bytes
         text = f"{ratio:.2f} × raw vectors ({grown / 1e6:.1f} of {data.stored_bytes / 1e6:.1f} MB)"
         measured = Measured(value=round(ratio, 3), unit="ratio", text=text)
-        rule = Rule(op="at_most", threshold=OF_RAW, unit="ratio", text=f"at most {OF_RAW:g} × the raw vectors")
+        rule = Rule(
+            op="at_most",
+            threshold=OF_RAW,
+            unit="ratio",
+            text=f"at most {OF_RAW:g} × the raw vectors",
+        )
         message = (
-            f"While {data.stored_bytes / 1e6:.1f} MB of vectors were stored, the service grew by {grown / 1e6:.1f} MB."
+            f"While {data.stored_bytes / 1e6:.1f} MB of vectors were stored, the service grew by "
+            f"{grown / 1e6:.1f} MB."
         )
         if ratio <= OF_RAW:
             return passed(message, measured, rule)
@@ -50,7 +72,9 @@ class Memory(Check):
 
 
 class Durability(Check):
-    """Kill the service between two writes, restart the database, and search for what was acknowledged."""
+    """Kill the service between two writes, restart the database, and search for what was
+    acknowledged.
+    """
 
     id = "durability"
 
@@ -61,12 +85,18 @@ class Durability(Check):
         rule = Rule(op="none", unit="writes", text="no acknowledged write lost")
         lost: list[tuple[str, str, Response]] = []
         total = looked = 0
-        for fault, party in (("the service was killed", ctx.spec.service.name), ("the database was restarted", "db")):
+        for fault, party in (
+            ("the service was killed", ctx.spec.service.name),
+            ("the database was restarted", "db"),
+        ):
             kept = await self._written_until(ctx, party, total)
             total += len(kept)
             if broken := await _back(ctx, data):
                 message = f"After {fault}, a search did not work again within {BACK_S:.0f} s."
-                advice = "Open a new connection when one is broken, and get ready again after a start with old data."
+                advice = (
+                    "Open a new connection when one is broken, and get ready again after a start "
+                    "with old data."
+                )
                 return failed(message, counted(0, 1, "recoveries"), rule, advice, broken)
             sample = _sample(ctx, party, kept)
             looked += len(sample)
@@ -74,16 +104,35 @@ class Durability(Check):
         measured = counted(looked - len(lost), looked, "acknowledged writes found")
         if not looked:
             advice = "A write is answered 200 once it is stored, also while others write."
-            return failed("No write was acknowledged, so none could be kept.", measured, rule, advice)
+            return failed(
+                "No write was acknowledged, so none could be kept.", measured, rule, advice
+            )
         if not lost:
-            message = f"Of {total} acknowledged writes {looked} were searched for after a kill, and all were there."
+            message = (
+                f"Of {total} acknowledged writes {looked} were searched for after a kill, and all "
+                "were there."
+            )
             return passed(message, measured, rule)
         fault, name, response = lost[0]
-        advice = "Answer 200 only after the transaction has committed; memory and queues of the process die with it."
-        return failed(f"After {fault}, {name!r} was acknowledged but is not found.", measured, rule, advice, response)
+        advice = (
+            "Answer 200 only after the transaction has committed; memory and queues of the process "
+            "die with it."
+        )
+        return failed(
+            f"After {fault}, {name!r} was acknowledged but is not found.",
+            measured,
+            rule,
+            advice,
+            response,
+        )
 
-    async def _written_until(self, ctx: Context, party: str, first: int) -> list[tuple[str, np.ndarray]]:
-        """Write one vector after the other and stop the party hard in between. Returns what was acknowledged."""
+    async def _written_until(
+        self, ctx: Context, party: str, first: int
+    ) -> list[tuple[str, np.ndarray]]:
+        """Write one vector after the other and stop the party hard in between.
+
+        Returns what was acknowledged.
+        """
         rng = corpora.generator(ctx.rng(f"durable {party}"))
         kept: list[tuple[str, np.ndarray]] = []
         until = time.perf_counter() + WRITES_S
@@ -128,16 +177,21 @@ async def _back(ctx: Context, data: Loaded) -> Response | None:
         await asyncio.sleep(0.2)
 
 
-def _sample(ctx: Context, party: str, kept: list[tuple[str, np.ndarray]]) -> list[tuple[str, np.ndarray]]:
+def _sample(
+    ctx: Context, party: str, kept: list[tuple[str, np.ndarray]]
+) -> list[tuple[str, np.ndarray]]:
     older = kept[:-NEWEST]
     return kept[-NEWEST:] + ctx.rng(f"older {party}").sample(older, min(OLDER, len(older)))
 
 
-async def _missing(ctx: Context, sample: list[tuple[str, np.ndarray]]) -> list[tuple[str, Response]]:
+async def _missing(
+    ctx: Context, sample: list[tuple[str, np.ndarray]]
+) -> list[tuple[str, Response]]:
     """Those that no search finds.
 
-    An index that only approximates may miss even the vector itself, on one way through its graph. That is a matter of
-    recall, so what is missing is looked for from all around before it counts as lost.
+    An index that only approximates may miss even the vector itself, on one way through its graph.
+    That is a matter of recall, so what is missing is looked for from all around before it counts as
+    lost.
     """
     rng = corpora.generator(ctx.rng("around"))
     gone = []
@@ -146,14 +200,18 @@ async def _missing(ctx: Context, sample: list[tuple[str, np.ndarray]]) -> list[t
         for _ in range(AROUND if len(gone) < SURE else 0):
             if name in found.ids:
                 break
-            found = await _patient_search(ctx, v + NEAR * rng.standard_normal(len(v)).astype(np.float32), k=40)
+            found = await _patient_search(
+                ctx, v + NEAR * rng.standard_normal(len(v)).astype(np.float32), k=40
+            )
         if name not in found.ids:
             gone.append((name, first.response))
     return gone
 
 
 async def _patient_search(ctx: Context, v: np.ndarray, k: int = 3) -> Found:
-    """A pool may hand out several broken connections before the last is replaced: an error is no lost write yet."""
+    """A pool may hand out several broken connections before the last is replaced: an error is no
+    lost write yet.
+    """
     for _ in range(8):
         found = await search(ctx.app, query(_tenant(ctx), v, k=k), 10)
         if not found.wrong:

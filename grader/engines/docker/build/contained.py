@@ -1,7 +1,10 @@
-"""A build in containment: package indexes at most, and memory, CPU, processes, time, output and disk are bounded.
+"""A build in containment: package indexes at most, and memory, CPU, processes, time, output and
+disk are bounded.
 
-``RUN`` is root inside the classic builder, so everything that bounds it comes from outside: limits in the request, a
-holder container whose cgroup bounds processes, and a watch that closes the response, which ends a hung RUN.
+``RUN`` is root inside the classic builder, so everything that bounds it comes from outside: limits
+in the request, a
+holder container whose cgroup bounds processes, and a watch that closes the response, which ends a
+hung RUN.
 """
 
 from __future__ import annotations
@@ -51,16 +54,23 @@ def build_image(
     extra_labels: Mapping[str, str] | None = None,
     gateway: Gateway | None = None,
 ) -> ImageRef:
-    """Build the snapshot and return its image. Whatever else the build made is removed in every case.
+    """Build the snapshot and return its image.
+
+    Whatever else the build made is removed in every case.
 
     ``gateway``: the way to package indexes; without one the build has no network.
 
-    Raises DockerfileRefused, BuildFailed, RunCancelled, or SandboxError when the engine is at fault.
+    Raises DockerfileRefused, BuildFailed, RunCancelled, or SandboxError when the engine is at
+    fault.
     """
     files = {path: file.data for path, file in request.snapshot.files.items()}
     bases = as_bases(request.bases)
     check(files, bases)
-    labels = {**as_labels(request.labels), **(extra_labels or {}), LABEL_BUILD: secrets.token_hex(8)}
+    labels = {
+        **as_labels(request.labels),
+        **(extra_labels or {}),
+        LABEL_BUILD: secrets.token_hex(8),
+    }
     way = gateway.open() if gateway else None
     plan = canonical(files[NAME], bases, labels, way.prelude if way else ())
     for note in (*plan.notes, *bases.notes()):
@@ -103,7 +113,10 @@ def _begun(client: docker.DockerClient, context: IO[bytes], params: dict[str, st
 def _too_much(error: BuildFailed, way: Way) -> BuildFailed:
     return BuildFailed(
         f"The build read more packages than it may: {way.build_mib} MiB.",
-        "Install fewer or smaller ones; torch, for example, comes without CUDA from a wheel for CPUs.",
+        (
+            "Install fewer or smaller ones; torch, for example, comes without CUDA from a wheel for "
+            "CPUs."
+        ),
         tail=error.tail,
     )
 
@@ -173,14 +186,19 @@ class _Watch:
         if now > self._deadline:
             raise self._failed(
                 f"The build did not finish within {self._request.timeout_s:g} s.",
-                "See which step hangs: one that waits for input or for an address that a build can't reach never ends.",
+                (
+                    "See which step hangs: one that waits for input or for an address that a build "
+                    "can't reach never ends."
+                ),
             )
         if now > self._next_disk:
             self._next_disk = now + DISK_LOOK_S
             self._look_at_the_disk()
 
     def _look_at_the_disk(self) -> None:
-        """By the engine's own figures, and by what its layers really take where they can be seen."""
+        """By the engine's own figures, and by what its layers really take where they can be
+        seen.
+        """
         most = self._request.disk_mb * MIB
         running, finished = self.leftovers.layers()
         seen = self._layers.look(running, finished)
@@ -216,7 +234,9 @@ class _Watch:
             self._say([self._begun])
             self._begun = ""
         if "error" in message:
-            raise self._failed(*explain(str(message["error"])[:2000], self._tail, self._request.memory_mb))
+            raise self._failed(
+                *explain(str(message["error"])[:2000], self._tail, self._request.memory_mb)
+            )
 
     def _say(self, lines: Iterable[str]) -> None:
         for raw in lines:

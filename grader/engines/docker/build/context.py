@@ -25,7 +25,8 @@ IN_MEMORY = 8 << 20
 def pack(snapshot: Snapshot, plan: Plan, look: Callable[[], None] = lambda: None) -> IO[bytes]:
     """A tar at its beginning: the project in a folder of its own, and beside it what is ours.
 
-    ``look`` is called for every file and may raise, to end it. Raises BuildFailed for a project that is too large.
+    ``look`` is called for every file and may raise, to end it. Raises BuildFailed for a project
+    that is too large.
     """
     out = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the caller closes it
     try:
@@ -43,7 +44,9 @@ def pack(snapshot: Snapshot, plan: Plan, look: Callable[[], None] = lambda: None
     return out
 
 
-def _project(tar: tarfile.TarFile, snapshot: Snapshot, plan: Plan, look: Callable[[], None]) -> None:
+def _project(
+    tar: tarfile.TarFile, snapshot: Snapshot, plan: Plan, look: Callable[[], None]
+) -> None:
     ignore = snapshot.files.get(PurePosixPath(".dockerignore"))
     paths = keep(sorted(snapshot.files, key=str), ignore.data if ignore else None, look)
     total = 0
@@ -56,7 +59,9 @@ def _project(tar: tarfile.TarFile, snapshot: Snapshot, plan: Plan, look: Callabl
         data = snapshot.files[path].data
         total += len(data)
         if total > MAX_BYTES:
-            raise BuildFailed("The project is too large to build.", "List large files in .dockerignore.")
+            raise BuildFailed(
+                "The project is too large to build.", "List large files in .dockerignore."
+            )
         _add(tar, name, data, mode)
 
 
@@ -78,7 +83,9 @@ def _entries(
 
 
 def _matching(copy: ModeCopy, paths: list[PurePosixPath]) -> Iterator[tuple[PurePosixPath, int]]:
-    """Files that the sources name, with the number of segments of the source that is or holds the file."""
+    """Files that the sources name, with the number of segments of the source that is or holds the
+    file.
+    """
     tests = [[segment(part) for part in source.split("/") if part] for source in copy.sources]
     for path in paths:
         found = [len(test) for test in tests if matches(test, path.parts[: len(test)])]

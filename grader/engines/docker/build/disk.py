@@ -1,7 +1,9 @@
-"""What a running step takes of the engine's disk, seen from the host: blocks and inodes, whatever sizes it claims.
+"""What a running step takes of the engine's disk, seen from the host: blocks and inodes, whatever
+sizes it claims.
 
-The engine reports apparent sizes. A file can hold blocks without a size, and empty files hold inodes. Where the engine
-runs on this machine, its layers can be counted; on another machine only its own figures are left.
+The engine reports apparent sizes. A file can hold blocks without a size, and empty files hold
+inodes. Where the engine runs on this machine, its layers can be counted; on another machine only
+its own figures are left.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ class Taken:
 
 
 def taken(tree: Path, most_bytes: int, most_inodes: int = MAX_INODES) -> Taken:
-    """Blocks and inodes below ``tree``; nothing where it can't be read. No link is followed, not even a fresh one."""
+    """Blocks and inodes below ``tree``; nothing where it can't be read.
+
+    No link is followed, not even a fresh one.
+    """
     size = inodes = 0
     try:
         for _, folders, files, handle in os.fwalk(tree, follow_symlinks=False):
@@ -48,7 +53,10 @@ def taken(tree: Path, most_bytes: int, most_inodes: int = MAX_INODES) -> Taken:
 
 
 class Layers:
-    """The layers of one build. Those of finished steps do not change any more and are counted once."""
+    """The layers of one build.
+
+    Those of finished steps do not change any more and are counted once.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -65,7 +73,10 @@ class Layers:
 
 
 def is_scarce(folder: Path) -> bool:
-    """Whether the file system of ``folder`` is nearly out of space or inodes. False where nobody can say."""
+    """Whether the file system of ``folder`` is nearly out of space or inodes.
+
+    False where nobody can say.
+    """
     try:
         seen = os.statvfs(folder)
     except OSError:

@@ -9,9 +9,13 @@ from grader.dockerfile.copying import PROJECT
 from grader.engines.docker.build.text import neutralise
 
 MAX_SHOWN = 300
-_EXIT = re.compile(r"The command '(?P<command>.*)' returned a non-zero code: (?P<code>\d+)", re.DOTALL)
+_EXIT = re.compile(
+    r"The command '(?P<command>.*)' returned a non-zero code: (?P<code>\d+)", re.DOTALL
+)
 _SHELL = re.compile(r"^/bin/(?:ba)?sh -c ")
-_NOT_FOUND = re.compile(r"(?:^|[:\s])(?:line \d+: |\d+: )?(?P<name>[\w.+/-]{1,60}): (?:command )?not found$")
+_NOT_FOUND = re.compile(
+    r"(?:^|[:\s])(?:line \d+: |\d+: )?(?P<name>[\w.+/-]{1,60}): (?:command )?not found$"
+)
 _NO_FILE = re.compile(
     r"exec: \"(?P<name>[^\"]{1,80})\": (?:executable file not found|stat )|(?P<bad>exec format error)"
 )
@@ -20,13 +24,17 @@ _NO_NETWORK = re.compile(
     r"|Network is unreachable|getaddrinfo (?:EAI_AGAIN|ENOTFOUND)|no such host|bad address '"
     r"|Failed to establish a new connection|dial tcp"
 )
-_APT_MISSING = re.compile(r"E: Unable to locate package (?P<name>\S{1,80})|E: Package '(?P<old>\S{1,80})' has no")
+_APT_MISSING = re.compile(
+    r"E: Unable to locate package (?P<name>\S{1,80})|E: Package '(?P<old>\S{1,80})' has no"
+)
 _PIP_MISSING = re.compile(
     r"No matching distribution found for (?P<name>.{1,80})"
     r"|Could not find a version that satisfies the requirement (?P<same>\S{1,80})"
     r"|Because (?P<uv>\S{1,80}) was not found in the package registry"
 )
-_NPM_MISSING = re.compile(r"npm (?:ERR!|error) 404\s+'?(?P<name>\S{1,80}?)'? is not in|npm (?:ERR!|error) code E404")
+_NPM_MISSING = re.compile(
+    r"npm (?:ERR!|error) 404\s+'?(?P<name>\S{1,80}?)'? is not in|npm (?:ERR!|error) code E404"
+)
 _COMPILER = re.compile(
     r"(?:unable to execute|error: command) '?(?:[\w-]*gcc|cc|g\+\+|c\+\+|clang|make|cargo|rustc)|"
     r"(?:gcc|cc1?|g\+\+|make|cmake|cargo|rustc|pkg-config): (?:command )?not found|"
@@ -55,7 +63,9 @@ PROGRAMS = {
 
 
 def explain(error: str, tail: Sequence[str], memory_mb: int) -> tuple[str, str]:
-    """(one sentence, what to do first) for the engine's ``error`` after the last lines of output."""
+    """(one sentence, what to do first) for the engine's ``error`` after the last lines of
+    output.
+    """
     error = neutralise(error)
     exit_ = _EXIT.search(error)
     if exit_ is None:
@@ -65,7 +75,10 @@ def explain(error: str, tail: Sequence[str], memory_mb: int) -> tuple[str, str]:
     if exit_["code"] == "137":
         return (
             f"A step of the build was killed: {step}.",
-            f"Most likely it used more than {memory_mb} MiB of memory. Do less at once, for example with fewer jobs.",
+            (
+                f"Most likely it used more than {memory_mb} MiB of memory. Do less at once, for "
+                "example with fewer jobs."
+            ),
         )
     found = _cause(tail)
     if found is not None:
@@ -77,36 +90,58 @@ def explain(error: str, tail: Sequence[str], memory_mb: int) -> tuple[str, str]:
 
 
 def _cause(tail: Sequence[str]) -> tuple[str, str] | None:
-    """The most specific thing that the output tells: the network first, for the rest follows from it."""
+    """The most specific thing that the output tells: the network first, for the rest follows from
+    it.
+    """
     text = "\n".join(tail)
     if _NO_NETWORK.search(text):
         return (
             "a step tried to reach an address that a build can't reach.",
-            "A build reaches package indexes at most, and nothing else. Put other files into the project.",
+            (
+                "A build reaches package indexes at most, and nothing else. Put other files into the "
+                "project."
+            ),
         )
     if match := _APT_MISSING.search(text):
         name = match["name"] or match["old"]
         return (
             f"apt-get finds no package {name!r}.",
-            "Run apt-get update in the same RUN in front of it, and check the name for the base image's release.",
+            (
+                "Run apt-get update in the same RUN in front of it, and check the name for the base "
+                "image's release."
+            ),
         )
     if match := _PIP_MISSING.search(text):
         name = (match["name"] or match["same"] or match["uv"]).strip()
         return (
             f"there is no Python package for {name!r} here.",
-            "Check its name and version; it may not exist for this Python, or the build may not reach the index.",
+            (
+                "Check its name and version; it may not exist for this Python, or the build may not "
+                "reach the index."
+            ),
         )
     if match := _NPM_MISSING.search(text):
-        return "npm does not find a package.", "Check its name and version in package.json and the lock file."
+        return (
+            "npm does not find a package.",
+            "Check its name and version in package.json and the lock file.",
+        )
     if _COMPILER.search(text):
         return (
             "a package has to be compiled, and there is no compiler.",
-            "Use a version that comes as a wheel, or install build-essential and what else it names in an earlier RUN.",
+            (
+                "Use a version that comes as a wheel, or install build-essential and what else it "
+                "names in an earlier RUN."
+            ),
         )
-    if match := next((m for line in reversed(tail) if (m := _NOT_FOUND.search(line.strip()))), None):
+    if match := next(
+        (m for line in reversed(tail) if (m := _NOT_FOUND.search(line.strip()))), None
+    ):
         return _missing_program(match["name"])
     if _NO_SPACE.search(text):
-        return "it ran out of disk.", "Write less; remove temporary files in the same RUN that makes them."
+        return (
+            "it ran out of disk.",
+            "Write less; remove temporary files in the same RUN that makes them.",
+        )
     return None
 
 
@@ -114,7 +149,10 @@ def _missing_program(name: str) -> tuple[str, str]:
     package = PROGRAMS.get(name)
     said = f"the program {name!r} is not in this image."
     if package:
-        return said, f"Install it in an earlier step: RUN apt-get update && apt-get install -y {package}."
+        return (
+            said,
+            f"Install it in an earlier step: RUN apt-get update && apt-get install -y {package}.",
+        )
     return said, "Install it in an earlier step, or check its name and whether it is on PATH."
 
 
@@ -137,7 +175,10 @@ def _refused_step(error: str) -> tuple[str, str]:
             "Make the user in an earlier RUN, or write its number, such as --chown=10001:10001.",
         )
     if error.startswith("failed to process"):
-        return f"The build failed: {_short(error, MAX_SHOWN)}.", "Check the variables and quotes of that instruction."
+        return (
+            f"The build failed: {_short(error, MAX_SHOWN)}.",
+            "Check the variables and quotes of that instruction.",
+        )
     if error.startswith(("COPY failed", "failed to")):
         return (
             f"The build failed: {_short(error, MAX_SHOWN)}.",

@@ -1,4 +1,6 @@
-"""The holder of one build: a container whose cgroup bounds every RUN, and whose network is all that a RUN sees."""
+"""The holder of one build: a container whose cgroup bounds every RUN, and whose network is all that
+a RUN sees.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,21 @@ RELAY_S = 10.0
 
 
 class Holder:
-    """On cgroup v1 with the cgroupfs driver, RUN containers go under the holder's own cgroup. Elsewhere there is no
-    such path through the API, and the memory limit of the build alone bounds a fork bomb.
+    """On cgroup v1 with the cgroupfs driver, RUN containers go under the holder's own cgroup.
+    Elsewhere there is no such path through the API, and the memory limit of the build alone bounds
+    a fork bomb.
 
-    With a ``way``, the holder runs the relay to the package proxy, and RUN shares its network: loopback, and nothing
-    else. Without one, RUN has no network of its own.
+    With a ``way``, the holder runs the relay to the package proxy, and RUN shares its network:
+    loopback, and nothing else. Without one, RUN has no network of its own.
     """
 
     def __init__(
-        self, api: APIClient, request: BuildRequest, labels: Mapping[str, str], pids: int, way: Way | None = None
+        self,
+        api: APIClient,
+        request: BuildRequest,
+        labels: Mapping[str, str],
+        pids: int,
+        way: Way | None = None,
     ) -> None:
         self._api, self._request, self._labels, self._pids = api, request, dict(labels), pids
         self._way = way
@@ -38,7 +46,9 @@ class Holder:
 
     def __enter__(self) -> Holder:
         info = self._api.info()
-        bounds = str(info.get("CgroupVersion") or "1") == "1" and info.get("CgroupDriver") == "cgroupfs"
+        bounds = (
+            str(info.get("CgroupVersion") or "1") == "1" and info.get("CgroupDriver") == "cgroupfs"
+        )
         if bounds or self._way:
             try:
                 self._start(self._create())
@@ -94,7 +104,12 @@ class Holder:
             return b"used up" in self._api.logs(self._id, tail=5)
         return False
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         self._remove()
 
     def _remove(self) -> None:

@@ -1,4 +1,6 @@
-"""What a build leaves in the engine: found by the labels that we wrote into the Dockerfile, measured, and removed."""
+"""What a build leaves in the engine: found by the labels that we wrote into the Dockerfile,
+measured, and removed.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from docker import APIClient
 from docker.errors import APIError
 
 LABEL_BUILD = "seatrial.build"
-"""A value of its own for every build: one run may build twice (the learner's image, the lab's baseline)."""
+"""A value of its own for every build: one run may build twice (the learner's image, the lab's
+baseline).
+"""
 LOG = logging.getLogger(__name__)
 PATIENCE_S = 10.0
 
@@ -27,9 +31,12 @@ class Leftovers:
         self._base_bytes: int | None = None
 
     def disk_bytes(self) -> int:
-        """Bytes that the build wrote: the running step, and what earlier steps added to the image."""
+        """Bytes that the build wrote: the running step, and what earlier steps added to the
+        image.
+        """
         running = sum(
-            int(c.get("SizeRw") or 0) for c in self._api.containers(all=True, size=True, filters=self._filter)
+            int(c.get("SizeRw") or 0)
+            for c in self._api.containers(all=True, size=True, filters=self._filter)
         )
         sizes = [int(i.get("Size") or 0) for i in self._api.images(all=True, filters=self._filter)]
         if not sizes:
@@ -39,24 +46,34 @@ class Leftovers:
         return running + max(sizes) - self._base_bytes
 
     def layers(self) -> tuple[list[Path], list[Path]]:
-        """Folders on the engine's machine: those that running steps write, and those that finished steps left.
+        """Folders on the engine's machine: those that running steps write, and those that finished
+        steps left.
 
         Empty where the engine does not say.
         """
-        running = [_layer(self._api.inspect_container, c["Id"]) for c in self._api.containers(filters=self._filter)]
+        running = [
+            _layer(self._api.inspect_container, c["Id"])
+            for c in self._api.containers(filters=self._filter)
+        ]
         images = self._api.images(all=True, filters=self._filter)
         finished = [_layer(self._api.inspect_image, image["Id"]) for image in images]
         return [path for path in running if path], [path for path in finished if path]
 
     def remove(self, keep: str | None) -> None:
-        """Remove all of them but the image ``keep`` and what it stands on. Never raises: a sweep comes later."""
+        """Remove all of them but the image ``keep`` and what it stands on.
+
+        Never raises: a sweep comes later.
+        """
         try:
             for container in self._api.containers(all=True, filters=self._filter):
                 self._remove_container(container["Id"])
             deadline = time.monotonic() + PATIENCE_S
-            while ids := [i["Id"] for i in self._api.images(all=True, filters=self._filter) if i["Id"] != keep]:
-                # Parents of the kept image refuse to go, which is what we want; without one, a refusal means that
-                # the engine has not yet let go of a container, and asking again helps.
+            while ids := [
+                i["Id"] for i in self._api.images(all=True, filters=self._filter) if i["Id"] != keep
+            ]:
+                # Parents of the kept image refuse to go, which is what we want; without one, a
+                # refusal means that the engine has not yet let go of a container, and asking again
+                # helps.
                 if sum(self._remove_image(i) for i in ids) == 0:
                     if keep is not None or time.monotonic() > deadline:
                         return
@@ -77,7 +94,10 @@ class Leftovers:
 
 
 def _layer(inspect: Callable[[str], dict[str, Any]], name: str) -> Path | None:
-    """The uppermost layer of a container or an image; None when it is gone or the engine keeps it otherwise."""
+    """The uppermost layer of a container or an image;
+
+    None when it is gone or the engine keeps it otherwise.
+    """
     with contextlib.suppress(APIError, KeyError, TypeError):
         return Path(inspect(name)["GraphDriver"]["Data"]["UpperDir"])
     return None

@@ -29,7 +29,9 @@ class BuildStream:
         url = api._url("/build")
         headers = {"Content-Type": "application/x-tar"}
         # Connecting and every pause between two messages may take as long as the watch allows.
-        self._response = api._post(url, data=context, params=params, headers=headers, stream=True, timeout=None)
+        self._response = api._post(
+            url, data=context, params=params, headers=headers, stream=True, timeout=None
+        )
         api._raise_for_status(self._response)
         self._socket: Any = api._get_raw_response_socket(self._response)
         self._thread = threading.Thread(target=self._read, daemon=True)

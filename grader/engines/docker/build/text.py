@@ -19,7 +19,7 @@ def _shown(match: re.Match[str]) -> str:
 def neutralise(text: str) -> str:
     """``text`` with every control and invisible character shown as an escape; tab and newline stay.
 
-    A carriage return becomes a newline, so that nothing can be overwritten on a terminal. The result is still
-    untrusted text: whoever puts it into HTML escapes it as always.
+    A carriage return becomes a newline, so that nothing can be overwritten on a terminal. The
+    result is still untrusted text: whoever puts it into HTML escapes it as always.
     """
     return _HARMFUL.sub(_shown, text.replace("\r\n", "\n").replace("\r", "\n"))

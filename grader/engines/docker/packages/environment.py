@@ -1,4 +1,6 @@
-"""How programs in a build learn of the package proxy: by build arguments, which no image keeps in its environment."""
+"""How programs in a build learn of the package proxy: by build arguments, which no image keeps in
+its environment.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,15 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def variables(sources: Sources, *, own_certificates: bool = False) -> dict[str, str]:
-    """Environment of every RUN, by name. ``own_certificates``: the way to the indexes has certificates of its own,
-    which our stand-ins carry, and programs with a list of their own do not know."""
-    found = {"NO_PROXY": f"{HERE},localhost", "no_proxy": f"{HERE},localhost", "DEBIAN_FRONTEND": "noninteractive"}
+    """Environment of every RUN, by name. ``own_certificates``: the way to the indexes has
+    certificates of its own, which our stand-ins carry, and programs with a list of their own do not
+    know.
+    """
+    found = {
+        "NO_PROXY": f"{HERE},localhost",
+        "no_proxy": f"{HERE},localhost",
+        "DEBIAN_FRONTEND": "noninteractive",
+    }
     if sources.python:
         main, *more = [python_index(sources, index) for index in sources.python]
         found |= {
@@ -46,12 +54,15 @@ def variables(sources: Sources, *, own_certificates: bool = False) -> dict[str, 
             "YARN_UNSAFE_HTTP_WHITELIST": HERE,
         }
     if own_certificates and sources.secure_hosts:
-        found |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"), CERTIFICATES)
+        found |= dict.fromkeys(
+            ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"), CERTIFICATES
+        )
     return found
 
 
 def argument_line(sources: Sources, *, own_certificates: bool = False) -> str:
     """One ARG instruction for all: a stage then costs one step more, not twenty."""
     return "ARG " + " ".join(
-        f"{name}={json.dumps(value)}" for name, value in variables(sources, own_certificates=own_certificates).items()
+        f"{name}={json.dumps(value)}"
+        for name, value in variables(sources, own_certificates=own_certificates).items()
     )

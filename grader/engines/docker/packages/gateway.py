@@ -1,4 +1,6 @@
-"""The package proxy on an engine: one container for all builds, started when a build needs it and kept running."""
+"""The package proxy on an engine: one container for all builds, started when a build needs it and
+kept running.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What one build needs to reach packages: the holder's image, command and mount, and an instruction."""
+    """What one build needs to reach packages: the holder's image, command and mount, and an
+    instruction.
+    """
 
     image: str
     command: list[str]
@@ -51,7 +55,10 @@ class Way:
 
 
 class Gateway:
-    """``policy``: what the operator allows. Safe to share between threads; the host's configuration is read once."""
+    """``policy``: what the operator allows.
+
+    Safe to share between threads; the host's configuration is read once.
+    """
 
     def __init__(self, api: APIClient, policy: Policy) -> None:
         self._api, self._policy = api, policy
@@ -104,7 +111,9 @@ class Gateway:
         try:
             image = str(self._api.inspect_image(IMAGE)["Id"])  # type: ignore[no-untyped-call]
         except ImageNotFound:
-            raise SandboxError(f"the image {IMAGE} is not there yet", "Run `./seatrial images` to make it.") from None
+            raise SandboxError(
+                f"the image {IMAGE} is not there yet", "Run `./seatrial images` to make it."
+            ) from None
         digest = hashlib.sha256(b"\0".join([image.encode(), *files.values()])).hexdigest()
         if self._runs(digest):
             return
@@ -121,7 +130,9 @@ class Gateway:
         return labels.get(LABEL) == digest and state.get("Running") is True
 
     def _start(self, image: str, digest: str, files: dict[str, bytes]) -> None:
-        """Read-only but for its volumes; on the host's network, whose way to the indexes it shares; no port is open."""
+        """Read-only but for its volumes; on the host's network, whose way to the indexes it shares;
+        no port is open.
+        """
         config = self._api.create_host_config(
             network_mode="host",
             cap_drop=["ALL"],
@@ -138,13 +149,17 @@ class Gateway:
             restart_policy={"Name": "unless-stopped"},
             log_config=LogConfig(type="json-file", config={"max-size": "5m", "max-file": "2"}),
         )
-        made = self._api.create_container(image, name=NAME, labels={LABEL: digest}, host_config=config)
+        made = self._api.create_container(
+            image, name=NAME, labels={LABEL: digest}, host_config=config
+        )
         self._api.put_archive(made["Id"], "/srv/packages", _tar(files))
         self._api.start(made["Id"])
         LOG.info("the package proxy starts")
 
     def _wait(self) -> None:
-        """nginx ends at once when it does not accept its configuration; the relay waits for the sockets."""
+        """nginx ends at once when it does not accept its configuration; the relay waits for the
+        sockets.
+        """
         time.sleep(SETTLED_S)
         state = self._api.inspect_container(NAME)["State"]
         if state.get("Running") is True and not state.get("Restarting"):
@@ -152,7 +167,8 @@ class Gateway:
         said = self._api.logs(NAME, tail=5).decode(errors="replace").strip()
         self.close()
         raise SandboxError(
-            f"the package proxy does not start: {said[-600:]}", "Check the addresses of pip, apt and npm."
+            f"the package proxy does not start: {said[-600:]}",
+            "Check the addresses of pip, apt and npm.",
         )
 
     def _volume(self, what: str) -> str:

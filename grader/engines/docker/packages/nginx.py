@@ -1,7 +1,9 @@
-"""The proxy's configuration: nginx on unix sockets, one for each kind of package, GET and HEAD alone.
+"""The proxy's configuration: nginx on unix sockets, one for each kind of package, GET and HEAD
+alone.
 
-Every server sends requests to the origins of the host's own configuration and nowhere else: no part of a request
-chooses a host. Links to other origins in an index are written anew, so that a client comes back to the proxy.
+Every server sends requests to the origins of the host's own configuration and nowhere else: no part
+of a request chooses a host. Links to other origins in an index are written anew, so that a client
+comes back to the proxy.
 """
 
 from __future__ import annotations
@@ -13,12 +15,17 @@ CACHE = "/srv/packages/cache"
 SOCKETS = "/run/packages"
 PORTS = {"python": 3141, "debian": 3142, "npm": 3143}
 SECURE_ADDRESS = "127.0.0.4"
-"""Where a build finds the hosts of the indexes themselves, for clients that follow addresses in a lock file."""
+"""Where a build finds the hosts of the indexes themselves, for clients that follow addresses in a
+lock file.
+"""
 INDEX_TYPES = (
     "application/json application/vnd.npm.install-v1+json "
     "application/vnd.pypi.simple.v1+json application/vnd.pypi.simple.v1+html"
 )
-NOT_HERE = "This build reaches PyPI, Debian and npm packages as far as its operator allows, and nothing else.\\n"
+NOT_HERE = (
+    "This build reaches PyPI, Debian and npm packages as far as its operator allows, and nothing "
+    "else.\\n"
+)
 """What a program reads that takes the package proxy for a way to the web."""
 
 
@@ -77,7 +84,9 @@ http {{
 
 
 def _passed_through(hosts: tuple[str, ...]) -> str:
-    """TLS to hosts of the indexes goes through unread: the name in its greeting chooses, and no other is known."""
+    """TLS to hosts of the indexes goes through unread: the name in its greeting chooses, and no
+    other is known.
+    """
     if not hosts:
         return ""
     names = "\n".join(f'    "{host}" "{host}:443";' for host in hosts)
@@ -100,12 +109,18 @@ def _passed_through(hosts: tuple[str, ...]) -> str:
 
 
 def _maps(sources: Sources) -> str:
-    """Paths are taken from the request as it came, so that nothing in them is decoded and encoded again."""
+    """Paths are taken from the request as it came, so that nothing in them is decoded and encoded
+    again.
+    """
     lines = []
     for number, _ in enumerate(_python_others(sources), start=1):
-        lines.append(f'  map $request_uri $python_{number} {{ default ""; "~^/-/{number}(?<rest>/.*)$" $rest; }}')
+        lines.append(
+            f'  map $request_uri $python_{number} {{ default ""; "~^/-/{number}(?<rest>/.*)$" $rest; }}'
+        )
     for name, _ in sources.debian:
-        lines.append(f'  map $request_uri ${_variable(name)} {{ default ""; "~^/{name}(?<rest>/.*)$" $rest; }}')
+        lines.append(
+            f'  map $request_uri ${_variable(name)} {{ default ""; "~^/{name}(?<rest>/.*)$" $rest; }}'
+        )
     return "\n".join(lines)
 
 
@@ -137,7 +152,9 @@ def python_index(sources: Sources, index: Address) -> str:
 
 
 def _python(sources: Sources) -> str:
-    """The main index at the root, with its own path, so that relative links hold; others and files beside it."""
+    """The main index at the root, with its own path, so that relative links hold; others and files
+    beside it.
+    """
     here = f"http://127.0.0.1:{PORTS['python']}"
     others = _python_others(sources)
     links = [(origin, f"{here}/-/{number}") for number, origin in enumerate(others, start=1)]
@@ -161,7 +178,10 @@ def _python(sources: Sources) -> str:
 
 
 def _debian(mirrors: tuple[tuple[str, Address], ...]) -> str:
-    """A plain forward proxy for apt. The path chooses the mirror; the host that an image names does not matter."""
+    """A plain forward proxy for apt.
+
+    The path chooses the mirror; the host that an image names does not matter.
+    """
     parts = [f'    location / {{ default_type text/plain; return 403 "{NOT_HERE}"; }}']
     for name, mirror in mirrors:
         variable = f"${_variable(name)}"

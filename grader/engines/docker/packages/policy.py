@@ -14,7 +14,10 @@ CACHE_GIB = 10
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``kinds``: keys of KINDS. ``build_mib``: what one build may read. ``cache_gib``: what the cache may hold."""
+    """``kinds``: keys of KINDS.
+
+    ``build_mib``: what one build may read. ``cache_gib``: what the cache may hold.
+    """
 
     kinds: tuple[str, ...] = tuple(KINDS)
     build_mib: int = BUILD_MIB
@@ -22,13 +25,19 @@ class Policy:
 
     @classmethod
     def from_environment(cls) -> Policy:
-        """``SEATRIAL_PACKAGES``: kinds with spaces between, or ``none``. Raises ValueError for an unknown kind."""
+        """``SEATRIAL_PACKAGES``: kinds with spaces between, or ``none``.
+
+        Raises ValueError for an unknown kind.
+        """
         words = os.environ.get("SEATRIAL_PACKAGES", "").replace(",", " ").split() or list(KINDS)
         if words == ["none"]:
             words = []
         unknown = [word for word in words if word not in KINDS]
         if unknown:
-            raise ValueError(f"SEATRIAL_PACKAGES: {unknown[0]!r} is no kind. Use none, or some of {', '.join(KINDS)}.")
+            raise ValueError(
+                f"SEATRIAL_PACKAGES: {unknown[0]!r} is no kind. Use none, or some of "
+                f"{', '.join(KINDS)}."
+            )
         return cls(
             kinds=tuple(words),
             build_mib=int(os.environ.get("SEATRIAL_PACKAGES_BUILD_MIB") or BUILD_MIB),

@@ -1,4 +1,7 @@
-"""Where packages come from: the host's own configuration of pip, apt and npm. No address stands in our code."""
+"""Where packages come from: the host's own configuration of pip, apt and npm.
+
+No address stands in our code.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +19,35 @@ from grader.images import host
 APT_FILES = ("sources.list", "sources.list.d/*.list", "sources.list.d/*.sources")
 DEBIAN_PATHS = ("debian", "debian-security", "ubuntu")
 """Last part of a mirror's path: what an image asks for, whatever host it names."""
-_URIS = re.compile(r"^\s*URIs:\s*(.+)$|^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)", re.MULTILINE | re.IGNORECASE)
+_URIS = re.compile(
+    r"^\s*URIs:\s*(.+)$|^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)", re.MULTILINE | re.IGNORECASE
+)
 _WEB = ("http", "https")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """``origin``: scheme and host, such as ``https://index.example``. ``path`` begins with ``/`` and ends with none."""
+    """``origin``: scheme and host, such as ``https://index.example``.
+
+    ``path`` begins with ``/`` and ends with none.
+    """
 
     origin: str
     path: str
 
     @classmethod
     def of(cls, url: str) -> Address | None:
-        """None for what is no plain address of the web. User names and passwords are refused: logs would show them."""
+        """None for what is no plain address of the web.
+
+        User names and passwords are refused: logs would show them.
+        """
         parts = urlsplit(url.strip())
-        if parts.scheme not in _WEB or not parts.hostname or parts.username or re.search(r"[\s\"';{}$\\]", url):
+        if (
+            parts.scheme not in _WEB
+            or not parts.hostname
+            or parts.username
+            or re.search(r"[\s\"';{}$\\]", url)
+        ):
             return None
         return cls(f"{parts.scheme}://{parts.netloc.lower()}", parts.path.rstrip("/"))
 
@@ -42,7 +58,9 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """``python``: indexes, the main one first. ``debian``: last part of the path to the mirror. ``npm``: registry.
+    """``python``: indexes, the main one first.
+
+    ``debian``: last part of the path to the mirror. ``npm``: registry.
 
     ``files``: origins that serve what the Python indexes list.
     """
@@ -54,10 +72,14 @@ class Sources:
 
     @property
     def secure_hosts(self) -> tuple[str, ...]:
-        """Hosts that a lock file may name by address: connections to them are passed through as they are."""
+        """Hosts that a lock file may name by address: connections to them are passed through as
+        they are.
+        """
         origins = [*(address.origin for address in self.python), *self.files]
         origins += [self.npm.origin] if self.npm else []
-        hosts = [origin.removeprefix("https://") for origin in origins if origin.startswith("https://")]
+        hosts = [
+            origin.removeprefix("https://") for origin in origins if origin.startswith("https://")
+        ]
         return tuple(dict.fromkeys(host for host in hosts if ":" not in host))
 
 
@@ -81,8 +103,13 @@ def _python() -> tuple[tuple[Address, ...], tuple[str, ...]]:
     main = Address.of(given.get("PIP_INDEX_URL", "").split(" ")[0]) or Address.of(PyPI.simple_url)
     more = [Address.of(url) for url in given.get("PIP_EXTRA_INDEX_URL", "").split()]
     indexes = tuple(address for address in (main, *more) if address)
-    files = [f"https://{PyPI.file_storage_domain}", *os.environ.get("SEATRIAL_PYPI_FILES", "").split()]
-    return indexes, tuple(dict.fromkeys(address.origin for url in files if (address := Address.of(url))))
+    files = [
+        f"https://{PyPI.file_storage_domain}",
+        *os.environ.get("SEATRIAL_PYPI_FILES", "").split(),
+    ]
+    return indexes, tuple(
+        dict.fromkeys(address.origin for url in files if (address := Address.of(url)))
+    )
 
 
 def _apt_texts() -> list[str]:
@@ -90,11 +117,16 @@ def _apt_texts() -> list[str]:
     if given:
         return [f"deb {given} stable main"]
     folder = Path("/etc/apt")
-    return [path.read_text(errors="replace") for name in APT_FILES for path in sorted(folder.glob(name))]
+    return [
+        path.read_text(errors="replace") for name in APT_FILES for path in sorted(folder.glob(name))
+    ]
 
 
 def debian_mirrors(texts: Iterable[str]) -> tuple[tuple[str, Address], ...]:
-    """Mirrors named in apt's files. A security archive that is not named is looked for beside the main one."""
+    """Mirrors named in apt's files.
+
+    A security archive that is not named is looked for beside the main one.
+    """
     found: dict[str, Address] = {}
     for text in texts:
         for match in _URIS.finditer(_without_comments(text)):
@@ -105,7 +137,9 @@ def debian_mirrors(texts: Iterable[str]) -> tuple[tuple[str, Address], ...]:
                     found.setdefault(last, address)
     if "debian" in found and "debian-security" not in found:
         main = found["debian"]
-        found["debian-security"] = Address(main.origin, f"{main.path.removesuffix('/debian')}/debian-security")
+        found["debian-security"] = Address(
+            main.origin, f"{main.path.removesuffix('/debian')}/debian-security"
+        )
     return tuple(found.items())
 
 
@@ -115,7 +149,9 @@ def _without_comments(text: str) -> str:
 
 def _npm(run: Callable[[list[str]], str] | None = None) -> Address | None:
     """npm knows its registry: from its own files, or its built-in default."""
-    given = next((value for name, value in os.environ.items() if name.upper() == "NPM_CONFIG_REGISTRY"), "")
+    given = next(
+        (value for name, value in os.environ.items() if name.upper() == "NPM_CONFIG_REGISTRY"), ""
+    )
     if given:
         return Address.of(given)
     if not shutil.which("npm"):
@@ -125,7 +161,9 @@ def _npm(run: Callable[[list[str]], str] | None = None) -> Address | None:
 
 def _output(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd="/")
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=30, check=False, cwd="/"
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

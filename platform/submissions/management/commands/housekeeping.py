@@ -1,4 +1,6 @@
-"""``manage.py housekeeping``: reclaim lost runs and remove leftovers, in a process that no grade holds up."""
+"""``manage.py housekeeping``: reclaim lost runs and remove leftovers, in a process that no grade
+holds up.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,13 @@ class Command(BaseCommand):
         keep_house(over, lambda: os.getppid() != parent)
 
 
-def keep_house(over: threading.Event, orphaned: Callable[[], bool], every_s: float = EVERY_S) -> None:
-    """Sweep at once and then again and again. A sweep that fails is logged, and the next one tries again."""
+def keep_house(
+    over: threading.Event, orphaned: Callable[[], bool], every_s: float = EVERY_S
+) -> None:
+    """Sweep at once and then again and again.
+
+    A sweep that fails is logged, and the next one tries again.
+    """
     due = tidy_due = time.monotonic()
     while not over.is_set() and not orphaned():
         if time.monotonic() >= due:

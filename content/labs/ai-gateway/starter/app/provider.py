@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator
 import httpx
 
 URL = os.environ["UPSTREAMS"].split(",")[0].partition("=")[2]
-HEADERS = {"Authorization": f"Bearer {os.environ['UPSTREAM_KEY']}", "Content-Type": "application/json"}
+HEADERS = {
+    "Authorization": f"Bearer {os.environ['UPSTREAM_KEY']}",
+    "Content-Type": "application/json",
+}
 client = httpx.AsyncClient(timeout=30, trust_env=False)
 
 
@@ -23,6 +26,8 @@ async def ask(body: bytes) -> tuple[int, bytes]:
 
 async def stream(body: bytes) -> AsyncIterator[bytes]:
     """The provider's events as they come."""
-    async with client.stream("POST", f"{URL}/chat/completions", content=body, headers=HEADERS) as response:
+    async with client.stream(
+        "POST", f"{URL}/chat/completions", content=body, headers=HEADERS
+    ) as response:
         async for piece in response.aiter_bytes():
             yield piece

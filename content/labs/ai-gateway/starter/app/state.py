@@ -1,4 +1,7 @@
-"""Keys and usage in Valkey, which both copies of the gateway share. Limits are stored; nothing enforces them yet."""
+"""Keys and usage in Valkey, which both copies of the gateway share.
+
+Limits are stored; nothing enforces them yet.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ async def alive() -> bool:
 async def install(keys: list[dict]) -> None:
     for item in keys:
         quota = -1 if item["quota"] is None else item["quota"]
-        await db.hset(f"key:{item['key']}", mapping={"rate": item["rate"], "burst": item["burst"], "quota": quota})
+        await db.hset(
+            f"key:{item['key']}",
+            mapping={"rate": item["rate"], "burst": item["burst"], "quota": quota},
+        )
 
 
 async def known(key: str) -> bool:
@@ -28,7 +34,11 @@ async def known(key: str) -> bool:
 
 async def usage(key: str) -> dict[str, int]:
     """Requests are counted; tokens are not yet."""
-    return {"requests": int(await db.get(f"requests:{key}") or 0), "prompt_tokens": 0, "completion_tokens": 0}
+    return {
+        "requests": int(await db.get(f"requests:{key}") or 0),
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+    }
 
 
 async def count(key: str) -> None:

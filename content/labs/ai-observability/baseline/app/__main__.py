@@ -1,4 +1,6 @@
-"""Start both hops: the API on $PORT, and behind it the generator on the next port, as a process of its own."""
+"""Start both hops: the API on $PORT, and behind it the generator on the next port, as a process of
+its own.
+"""
 
 import os
 import signal
@@ -27,7 +29,8 @@ if sys.argv[1:] == ["generate"]:
     serve("app.generate:app", "127.0.0.1", int(os.environ["GENERATE_PORT"]))
 else:
     behind = subprocess.Popen([sys.executable, "-m", "app", "generate"])
-    # uvicorn sends the signal to itself again once it is done; a clean stop should end with exit code 0.
+    # uvicorn sends the signal to itself again once it is done; a clean stop should end with exit
+    # code 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         serve("app.api:app", "0.0.0.0", PORT)

@@ -1,4 +1,7 @@
-"""R: the assistant as it was supplied, with nothing measured. Closed to everybody without this run's key."""
+"""R: the assistant as it was supplied, with nothing measured.
+
+Closed to everybody without this run's key.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,9 @@ async def generated(ask: Ask) -> AsyncIterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-async def events(first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+async def events(
+    first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]
+) -> AsyncIterator[bytes]:
     """Server-sent events: a token each, then a last one with the usage."""
     text, piece = "", first
     try:
@@ -66,7 +71,9 @@ async def events(first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]) -> 
             text += piece["token"]
             yield event(piece)
             piece = await anext(rest)
-        yield event({"done": True, "abstained": text.strip() == "NOT_FOUND", "usage": piece["usage"]})
+        yield event(
+            {"done": True, "abstained": text.strip() == "NOT_FOUND", "usage": piece["usage"]}
+        )
     except httpx.HTTPError:
         yield event({"error": {"message": "the model broke off"}})
 

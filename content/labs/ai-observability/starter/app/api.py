@@ -1,4 +1,6 @@
-"""The hop that users talk to: checks the request, streams the generator's answer as server-sent events."""
+"""The hop that users talk to: checks the request, streams the generator's answer as server-sent
+events.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ async def generated(ask: Ask) -> AsyncIterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-async def events(first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+async def events(
+    first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]
+) -> AsyncIterator[bytes]:
     """Server-sent events: a token each, then a last one with the usage."""
     text, piece = "", first
     try:
@@ -76,7 +80,9 @@ async def events(first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]) -> 
             text += piece["token"]
             yield event(piece)
             piece = await anext(rest)
-        yield event({"done": True, "abstained": text.strip() == "NOT_FOUND", "usage": piece["usage"]})
+        yield event(
+            {"done": True, "abstained": text.strip() == "NOT_FOUND", "usage": piece["usage"]}
+        )
     except httpx.HTTPError:
         yield event({"error": {"message": "the model broke off"}})
 

@@ -1,4 +1,6 @@
-"""The hop behind: finds the article that fits, asks the model, hands on its tokens as lines of JSON."""
+"""The hop behind: finds the article that fits, asks the model, hands on its tokens as lines of
+JSON.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,12 @@ async def spoken(messages: list[dict[str, str]]) -> AsyncIterator[dict[str, Any]
                 continue
             chunk = json.loads(line[6:])
             if chunk.get("usage"):
-                yield {"usage": {name: chunk["usage"][name] for name in ("prompt_tokens", "completion_tokens")}}
+                yield {
+                    "usage": {
+                        name: chunk["usage"][name]
+                        for name in ("prompt_tokens", "completion_tokens")
+                    }
+                }
             elif token := chunk["choices"][0]["delta"].get("content"):
                 yield {"token": token}
 

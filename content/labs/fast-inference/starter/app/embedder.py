@@ -19,7 +19,9 @@ class Embedder:
         self._tokenizer.enable_truncation(MAX_TOKENS)
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = ort.InferenceSession(os.environ["MINILM_PATH"], options, providers=["CPUExecutionProvider"])
+        self._session = ort.InferenceSession(
+            os.environ["MINILM_PATH"], options, providers=["CPUExecutionProvider"]
+        )
         self._inputs = {node.name for node in self._session.get_inputs()}
         # What loading has freed is still ours until the heap is trimmed, and memory is looked at.
         ctypes.CDLL(None).malloc_trim(0)
@@ -30,7 +32,9 @@ class Embedder:
         ids = np.array([e.ids for e in encoded], np.int64)
         mask = np.array([e.attention_mask for e in encoded], np.int64)
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        hidden = self._session.run(None, {name: value for name, value in feed.items() if name in self._inputs})[0]
+        hidden = self._session.run(
+            None, {name: value for name, value in feed.items() if name in self._inputs}
+        )[0]
         if hidden.ndim == 3:
             hidden = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
         return hidden / np.linalg.norm(hidden, axis=1, keepdims=True)

@@ -24,7 +24,9 @@ class Row(BaseModel):
 
 
 class Texts(BaseModel):
-    texts: Annotated[list[Annotated[str, Field(max_length=4000)]], Field(min_length=1, max_length=64)]
+    texts: Annotated[
+        list[Annotated[str, Field(max_length=4000)]], Field(min_length=1, max_length=64)
+    ]
 
 
 class State:

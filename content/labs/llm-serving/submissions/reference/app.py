@@ -24,7 +24,9 @@ REQUESTS = Counter("chat_requests_total", "Chat requests by outcome", ["outcome"
 Gauge("chat_running", "Requests that hold a slot").set_function(lambda: len(engine.running))
 Gauge("chat_waiting", "Requests that wait for a slot").set_function(lambda: len(engine.waiting))
 Gauge("chat_tokens_made", "Tokens made since the start").set_function(lambda: engine.tokens)
-Gauge("chat_tokens_shared", "Prompt tokens taken from the cache").set_function(lambda: engine.shared)
+Gauge("chat_tokens_shared", "Prompt tokens taken from the cache").set_function(
+    lambda: engine.shared
+)
 
 
 class Message(BaseModel):
@@ -64,7 +66,11 @@ def job_of(chat: Chat) -> Job:
 
 def usage(job: Job) -> dict[str, int]:
     made = job.count
-    return {"prompt_tokens": len(job.prompt), "completion_tokens": made, "total_tokens": len(job.prompt) + made}
+    return {
+        "prompt_tokens": len(job.prompt),
+        "completion_tokens": made,
+        "total_tokens": len(job.prompt) + made,
+    }
 
 
 async def pieces(job: Job) -> AsyncIterator[tuple[str, str | None]]:
@@ -124,14 +130,24 @@ async def chat(body: Chat, request: Request) -> Response:
     except Full:
         REQUESTS.labels("refused").inc()
         return refusal(429, "all slots are taken, try again", **{"Retry-After": "1"})
-    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": "smollm2-135m-instruct"}
+    head = {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "created": int(time.time()),
+        "model": "smollm2-135m-instruct",
+    }
     if body.stream:
         return StreamingResponse(
             events(job, {**head, "object": "chat.completion.chunk"}), media_type="text/event-stream"
         )
     text, finish = await whole(job, request)
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
-    return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage(job)})
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": finish,
+    }
+    return JSONResponse(
+        {**head, "object": "chat.completion", "choices": [choice], "usage": usage(job)}
+    )
 
 
 @app.get("/healthz")
@@ -141,7 +157,11 @@ async def healthz() -> dict[str, bool]:
 
 @app.get("/readyz")
 async def readyz() -> Response:
-    return JSONResponse({"ready": True}) if engine.ready.is_set() else refusal(503, "the model is still loading")
+    return (
+        JSONResponse({"ready": True})
+        if engine.ready.is_set()
+        else refusal(503, "the model is still loading")
+    )
 
 
 @app.get("/metrics")
@@ -150,7 +170,8 @@ async def metrics() -> Response:
 
 
 if __name__ == "__main__":
-    # uvicorn sends the signal to itself again once it is done; a clean stop should end with exit code 0.
+    # uvicorn sends the signal to itself again once it is done; a clean stop should end with exit
+    # code 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     port = int(os.environ["PORT"])
     uvicorn.run(app, host="0.0.0.0", port=port, log_level="warning", timeout_graceful_shutdown=8)

@@ -1,7 +1,7 @@
 """Continuous batching: one thread owns the model, and every step serves all running sequences.
 
-A new request is admitted between two steps. Its system prompt is looked up first: a known one costs a copy of KV
-cells instead of a computation.
+A new request is admitted between two steps. Its system prompt is looked up first: a known one costs
+a copy of KV cells instead of a computation.
 """
 
 import asyncio
@@ -24,7 +24,10 @@ class Full(Exception):
 
 
 class Job:
-    """One request. `events` receives text, and at last a finish reason; None means the engine broke."""
+    """One request.
+
+    `events` receives text, and at last a finish reason; None means the engine broke.
+    """
 
     def __init__(self, prompt: list[int], prefix: list[int], max_tokens: int) -> None:
         self.prompt, self.prefix, self.max_tokens = prompt, prefix, max_tokens
@@ -71,7 +74,9 @@ class Engine:
 
     def _work(self) -> None:
         self.model = Model(CELLS, SLOTS + PREFIXES)
-        self.model.decode([(t, i, 0, i == 0) for i, t in enumerate(self.model.tokenize("Warm up."))])
+        self.model.decode(
+            [(t, i, 0, i == 0) for i, t in enumerate(self.model.tokenize("Warm up."))]
+        )
         self.model.forget(0)
         self.ready.set()
         while True:
@@ -98,7 +103,9 @@ class Engine:
         """Move waiting requests into free slots while their cells are certain to fit."""
         while self.waiting and self.free:
             job = self.waiting[0]
-            held = sum(len(p) for p in self.prefixes) + sum(len(j.prompt) + j.max_tokens for j in self.running)
+            held = sum(len(p) for p in self.prefixes) + sum(
+                len(j.prompt) + j.max_tokens for j in self.running
+            )
             if held + len(job.prompt) + job.max_tokens > CELLS:
                 if self.running:
                     return
@@ -124,7 +131,9 @@ class Engine:
             return
         if len(self.prefixes) == PREFIXES:
             self._drop_prefix()
-        sequence = next(s for s in range(SLOTS, SLOTS + PREFIXES) if s not in self.prefixes.values())
+        sequence = next(
+            s for s in range(SLOTS, SLOTS + PREFIXES) if s not in self.prefixes.values()
+        )
         self.model.copy(job.slot, sequence, len(key))
         self.prefixes[key] = sequence
 
@@ -148,7 +157,10 @@ class Engine:
                 room -= end - job.done
                 if whole:
                     wants.append((job, len(entries) + end - job.done - 1))
-                entries += [(job.prompt[i], i, job.slot, whole and i == end - 1) for i in range(job.done, end)]
+                entries += [
+                    (job.prompt[i], i, job.slot, whole and i == end - 1)
+                    for i in range(job.done, end)
+                ]
                 job.done = end
         self.model.decode(entries)
         self.steps += 1

@@ -63,7 +63,11 @@ def ingest(body: Ingest) -> dict[str, int]:
 
 @app.delete("/docs/{doc_id}")
 def delete(doc_id: str) -> Response:
-    return Response(status_code=204) if index.delete(doc_id) else JSONResponse({"error": "no such document"}, 404)
+    return (
+        Response(status_code=204)
+        if index.delete(doc_id)
+        else JSONResponse({"error": "no such document"}, 404)
+    )
 
 
 @app.post("/search")

@@ -17,7 +17,8 @@ def complete(context: str, question: str) -> str:
     """The reply's text, e.g. ``18 months [KX-4071]`` or ``NOT_FOUND``. Raises httpx.HTTPError."""
     prompt = f"{context}\nQuestion: {question}"
     reply = client.post(
-        "/chat/completions", json={"model": "reader", "messages": [{"role": "user", "content": prompt}]}
+        "/chat/completions",
+        json={"model": "reader", "messages": [{"role": "user", "content": prompt}]},
     )
     reply.raise_for_status()
     return str(reply.json()["choices"][0]["message"]["content"])

@@ -74,7 +74,9 @@ app = FastAPI(title="Filtered vector search", lifespan=lifespan)
 
 @app.exception_handler(psycopg.OperationalError)
 def database_unavailable(_: Request, error: psycopg.OperationalError) -> JSONResponse:
-    return JSONResponse({"error": "the database does not answer"}, 503, headers={"Retry-After": "1"})
+    return JSONResponse(
+        {"error": "the database does not answer"}, 503, headers={"Retry-After": "1"}
+    )
 
 
 @app.get("/healthz")

@@ -41,7 +41,9 @@ class Store:
         with self._lock:
             return self._items.pop(item_id, None) is not None
 
-    def search(self, tenant: str, v: np.ndarray, k: int, days: Range | None) -> tuple[str, list[tuple[str, float]]]:
+    def search(
+        self, tenant: str, v: np.ndarray, k: int, days: Range | None
+    ) -> tuple[str, list[tuple[str, float]]]:
         """The fifty nearest of everybody, then those that fit."""
         with self._lock:
             items = list(self._items.values())

@@ -1,4 +1,6 @@
-"""A right gateway of another make: a bare ASGI function, optimistic transactions in Valkey, leaky breakers."""
+"""A right gateway of another make: a bare ASGI function, optimistic transactions in Valkey, leaky
+breakers.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ import valkey.asyncio as valkey
 NAMES, URLS = zip(*(pair.split("=", 1) for pair in os.environ["UPSTREAMS"].split(",")), strict=True)
 ADMIN, UPSTREAM_KEY = os.environ["ADMIN_TOKEN"], os.environ["UPSTREAM_KEY"]
 DB = valkey.Valkey.from_url(os.environ["VALKEY_URL"], decode_responses=True, max_connections=80)
-HTTP = httpx.AsyncClient(timeout=httpx.Timeout(2.5, connect=1), limits=httpx.Limits(max_connections=300))
+HTTP = httpx.AsyncClient(
+    timeout=httpx.Timeout(2.5, connect=1), limits=httpx.Limits(max_connections=300)
+)
 shut: dict[str, float] = {}
 failures: dict[str, int] = {}
 count = Counter()
@@ -29,7 +33,9 @@ class Refuse(Exception):
 
 
 async def admit(key: str) -> None:
-    """Take one request, by watching the key's row and trying again when the other copy was faster."""
+    """Take one request, by watching the key's row and trying again when the other copy was
+    faster.
+    """
     for _ in range(60):
         async with DB.pipeline(transaction=True) as pipe:
             await pipe.watch(f"key:{key}", f"used:{key}")
@@ -41,7 +47,9 @@ async def admit(key: str) -> None:
             if limits["quota"] != "none" and used >= int(limits["quota"]):
                 raise Refuse(429, "quota used up")
             rate, burst = float(limits["rate"]), float(limits["burst"])
-            level = min(burst, float(state.get("level", burst)) + (now - float(state.get("at", now))) * rate)
+            level = min(
+                burst, float(state.get("level", burst)) + (now - float(state.get("at", now))) * rate
+            )
             if level < 1:
                 raise Refuse(429, "too fast", retry_after=str(int((1 - level) / rate) + 1))
             pipe.multi()
@@ -89,7 +97,9 @@ async def answers(raw: bytes):
             continue
         tried.append(NAMES[n])
         headers = {"Authorization": f"Bearer {UPSTREAM_KEY}", "Content-Type": "application/json"}
-        request = HTTP.build_request("POST", URLS[n] + "/chat/completions", content=raw, headers=headers)
+        request = HTTP.build_request(
+            "POST", URLS[n] + "/chat/completions", content=raw, headers=headers
+        )
         try:
             async with asyncio.timeout(1.5):
                 response = await HTTP.send(request, stream=True)
@@ -116,7 +126,9 @@ async def book(key: str, usage: dict) -> None:
         await pipe.execute()
 
 
-async def reply(send, status: int, value, headers: dict | None = None, kind: str = "application/json") -> None:
+async def reply(
+    send, status: int, value, headers: dict | None = None, kind: str = "application/json"
+) -> None:
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
     fields = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
     fields += [(k.encode(), v.encode()) for k, v in (headers or {}).items()]
@@ -138,10 +150,19 @@ def read_chat(raw: bytes) -> dict:
         body = json.loads(raw)
     except ValueError:
         raise Refuse(400, "not JSON") from None
-    messages, most = (body.get("messages"), body.get("max_tokens")) if isinstance(body, dict) else (None, None)
-    if not isinstance(messages, list) or not 1 <= len(messages) <= 256 or not isinstance(body.get("model"), str):
+    messages, most = (
+        (body.get("messages"), body.get("max_tokens")) if isinstance(body, dict) else (None, None)
+    )
+    if (
+        not isinstance(messages, list)
+        or not 1 <= len(messages) <= 256
+        or not isinstance(body.get("model"), str)
+    ):
         raise Refuse(400, "send model and messages")
-    if not all(isinstance(m, dict) for m in messages) or type(body.get("stream", False)) is not bool:
+    if (
+        not all(isinstance(m, dict) for m in messages)
+        or type(body.get("stream", False)) is not bool
+    ):
         raise Refuse(400, "messages are objects, stream is true or false")
     if most is not None and (type(most) is not int or not 1 <= most <= 4096):
         raise Refuse(400, "max_tokens is an integer from 1 to 4096")
@@ -211,13 +232,19 @@ async def policy(raw: bytes, send) -> None:
     try:
         keys = json.loads(raw)["keys"]
         rows = [(k["key"], float(k["rate"]), int(k["burst"]), k.get("quota")) for k in keys]
-        if not 1 <= len(rows) <= 100 or not all(isinstance(row[0], str) and len(row[0]) >= 8 for row in rows):
+        if not 1 <= len(rows) <= 100 or not all(
+            isinstance(row[0], str) and len(row[0]) >= 8 for row in rows
+        ):
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise Refuse(400, "send keys with key, rate, burst and quota") from None
     async with DB.pipeline(transaction=True) as pipe:
         for key, rate, burst, quota in rows:
-            mapping = {"rate": rate, "burst": burst, "quota": "none" if quota is None else int(quota)}
+            mapping = {
+                "rate": rate,
+                "burst": burst,
+                "quota": "none" if quota is None else int(quota),
+            }
             pipe.hset(f"key:{key}", mapping=mapping)
         await pipe.execute()
     await reply(send, 200, {"installed": len(rows)})
@@ -227,7 +254,11 @@ async def usage_of(key: str, send) -> None:
     if not await DB.exists(f"key:{key}"):
         raise Refuse(401, "no such key")
     found = await DB.hgetall(f"usage:{key}")
-    await reply(send, 200, {n: int(found.get(n, 0)) for n in ("requests", "prompt_tokens", "completion_tokens")})
+    await reply(
+        send,
+        200,
+        {n: int(found.get(n, 0)) for n in ("requests", "prompt_tokens", "completion_tokens")},
+    )
 
 
 async def ready(send) -> None:
@@ -253,7 +284,10 @@ async def app(scope, receive, send) -> None:
             case "GET", "/readyz":
                 await ready(send)
             case "GET", "/metrics":
-                text = f"# TYPE gateway_requests_total counter\ngateway_requests_total {count['served']}\n"
+                text = (
+                    "# TYPE gateway_requests_total counter\ngateway_requests_total "
+                    f"{count['served']}\n"
+                )
                 await reply(send, 200, text.encode(), kind="text/plain; version=0.0.4")
             case "PUT", "/admin/policy":
                 if token != ADMIN:
@@ -272,4 +306,11 @@ async def app(scope, receive, send) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     port = int(os.environ["PORT"])
-    uvicorn.run(app, host="0.0.0.0", port=port, log_level="warning", timeout_graceful_shutdown=8, lifespan="off")
+    uvicorn.run(
+        app,
+        host="0.0.0.0",
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=8,
+        lifespan="off",
+    )

@@ -1,4 +1,6 @@
-"""A right rag service of another make: threads of the standard library, everything in memory, BM25 and MiniLM."""
+"""A right rag service of another make: threads of the standard library, everything in memory, BM25
+and MiniLM.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,14 @@ from tokenizers import Tokenizer
 
 WORD = re.compile(r"[a-z0-9]+")
 CLAUSE = re.compile(r"\b[A-Z]{2}-\d{4}\b")
-REPEAL = re.compile(r"replaces clause|supersedes clause|is repealed by this clause|takes the place of clause", re.I)
+REPEAL = re.compile(
+    r"replaces clause|supersedes clause|is repealed by this clause|takes the place of clause", re.I
+)
 STOP = frozenset(
-    WORD.findall("a an and are as at be by for from has have how i in is it my of on or that the this to what")
+    WORD.findall(
+        "a an and are as at be by for from has have how i in is it my of on or that the this to "
+        "what"
+    )
 )
 
 
@@ -91,7 +98,9 @@ class Library:
                 weight = math.log(1 + (len(bags) - holding + 0.5) / (holding + 0.5))
                 for n, bag in enumerate(bags):
                     f = bag.get(word, 0)
-                    sparse[n] += weight * f * 2.2 / (f + 1.2 * (0.6 + 0.4 * sum(bag.values()) / mean))
+                    sparse[n] += (
+                        weight * f * 2.2 / (f + 1.2 * (0.6 + 0.4 * sum(bag.values()) / mean))
+                    )
         score = np.zeros(len(live))
         for ranking, weight in ((dense, 2.0), (sparse, 1.2)):
             for rank, n in enumerate(np.argsort(-ranking)):
@@ -107,8 +116,13 @@ SERVED = Counter()
 def ask_model(question: str, ids: list[str]) -> str:
     lines = [f"[{i}] {LIBRARY.docs[i][1]}" for i in ids if i in LIBRARY.docs]
     content = "\n".join([*lines, f"Question: {question}"])
-    body = json.dumps({"model": "reader", "messages": [{"role": "user", "content": content}]}).encode()
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ['MODEL_API_KEY']}"}
+    body = json.dumps(
+        {"model": "reader", "messages": [{"role": "user", "content": content}]}
+    ).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {os.environ['MODEL_API_KEY']}",
+    }
     request = urllib.request.Request(os.environ["MODEL_URL"] + "/chat/completions", body, headers)
     for attempt in range(8):
         try:
@@ -132,8 +146,12 @@ def answer(question: str) -> dict:
     if not match or match[2] not in LIBRARY.docs:
         return nothing
     title, text = LIBRARY.docs[match[2]][:2]
-    names = set(re.findall(r"\b[A-Z][a-z]+\b", re.sub(r"(^|[.?!:] )[A-Z](?=[a-z]* [a-z])", "", question)))
-    if match[1].lower() not in text.lower() or not names <= set(re.findall(r"\b[A-Z][a-z]+\b", f"{title} {text}")):
+    names = set(
+        re.findall(r"\b[A-Z][a-z]+\b", re.sub(r"(^|[.?!:] )[A-Z](?=[a-z]* [a-z])", "", question))
+    )
+    if match[1].lower() not in text.lower() or not names <= set(
+        re.findall(r"\b[A-Z][a-z]+\b", f"{title} {text}")
+    ):
         return nothing
     return {"answer": match[1], "citations": [match[2]], "abstained": False}
 
@@ -162,7 +180,10 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/readyz":
             self.say(200 if ENCODER else 503, {"ready": bool(ENCODER)})
         elif self.path == "/metrics":
-            lines = ["# TYPE served_total counter", *(f'served_total{{path="{p}"}} {n}' for p, n in SERVED.items())]
+            lines = [
+                "# TYPE served_total counter",
+                *(f'served_total{{path="{p}"}} {n}' for p, n in SERVED.items()),
+            ]
             self.say(200, "\n".join(lines) + "\n", "text/plain; version=0.0.4")
         else:
             self.say(404, {"error": "no such route"})
@@ -198,7 +219,12 @@ class Handler(BaseHTTPRequestHandler):
         )
         if not good:
             return self.say(400, {"error": "a document is not as specified; nothing was taken"})
-        LIBRARY.put([(d["id"], d["title"], d["text"], ENCODER[0](f"{d['title']}. {d['text']}")) for d in docs])
+        LIBRARY.put(
+            [
+                (d["id"], d["title"], d["text"], ENCODER[0](f"{d['title']}. {d['text']}"))
+                for d in docs
+            ]
+        )
         self.say(200, {"ingested": len(docs)})
 
     def search(self, body: dict) -> None:

@@ -57,7 +57,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     limits = httpx.Limits(max_connections=400, max_keepalive_connections=60)
     policy = Policy(os.environ["VALKEY_URL"])
     # Deadlines are ours (relay.py); these only bound what they don't.
-    async with httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(30, connect=1), trust_env=False) as client:
+    async with httpx.AsyncClient(
+        limits=limits, timeout=httpx.Timeout(30, connect=1), trust_env=False
+    ) as client:
         app.state.policy, app.state.pool = policy, Pool(client, policy.db)
         yield
         await policy.db.aclose()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import valkey.asyncio as valkey
 
-# One script, so one step: two copies that ask at once can't both take the last request of a quota. The clock is the
-# server's, so that the copies need not agree on the time. Fractions go back as text: numbers would be cut to integers.
+# One script, so one step: two copies that ask at once can't both take the last request of a quota.
+# The clock is the server's, so that the copies need not agree on the time. Fractions go back as
+# text: numbers would be cut to integers.
 ADMIT = """
 local policy = redis.call('HMGET', KEYS[1], 'rate', 'burst', 'quota')
 if not policy[1] then return {'unknown', '0'} end
@@ -43,7 +44,11 @@ def name_of(kind: str, key: str) -> str:
 class Policy:
     def __init__(self, url: str) -> None:
         self.db = valkey.Valkey.from_url(
-            url, decode_responses=True, socket_timeout=2, socket_connect_timeout=2, max_connections=64
+            url,
+            decode_responses=True,
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            max_connections=64,
         )
         self._admit = self.db.register_script(ADMIT)
 

@@ -1,4 +1,6 @@
-"""One chat request on its way to a provider and back: attempts, deadlines, and what may be tried again."""
+"""One chat request on its way to a provider and back: attempts, deadlines, and what may be tried
+again.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ FIRST_BYTE_S = 1.2
 """A healthy provider begins long before."""
 BETWEEN_TOKENS_S = 3.0
 DEADLINE_S = 8.0
-HEADERS = {"Authorization": f"Bearer {os.environ.get('UPSTREAM_KEY', '')}", "Content-Type": "application/json"}
+HEADERS = {
+    "Authorization": f"Bearer {os.environ.get('UPSTREAM_KEY', '')}",
+    "Content-Type": "application/json",
+}
 
 
 class Unavailable(Exception):
@@ -36,7 +41,10 @@ class Retriable(Exception):
 
 @dataclass
 class Begun:
-    """A provider's answer whose first bytes are there. ``refusal``: a 4xx that no retry can heal."""
+    """A provider's answer whose first bytes are there.
+
+    ``refusal``: a 4xx that no retry can heal.
+    """
 
     upstream: Upstream
     response: httpx.Response
@@ -50,7 +58,9 @@ async def attempt(pool: Pool, body: bytes, tried: list[str]) -> Begun:
     if upstream is None:
         raise Retriable("no provider may be asked now")
     tried.append(upstream.name)
-    request = pool.client.build_request("POST", f"{upstream.url}/chat/completions", content=body, headers=HEADERS)
+    request = pool.client.build_request(
+        "POST", f"{upstream.url}/chat/completions", content=body, headers=HEADERS
+    )
     response = None
     try:
         async with asyncio.timeout(FIRST_BYTE_S):
@@ -80,7 +90,10 @@ async def close(response: httpx.Response | None) -> None:
 
 
 async def begin(pool: Pool, body: bytes) -> Begun:
-    """Attempts until one begins. Raises Unavailable. For streams: nothing has reached the client yet."""
+    """Attempts until one begins.
+
+    Raises Unavailable. For streams: nothing has reached the client yet.
+    """
     async for begun in attempts(pool, body):
         return begun
     raise Unavailable(503, "no provider can be asked now")
@@ -105,7 +118,10 @@ async def whole(pool: Pool, body: bytes) -> tuple[int, bytes]:
 
 
 async def attempts(pool: Pool, body: bytes) -> AsyncIterator[Begun]:
-    """One begun answer after another, with growing pauses, until the caller has what it wants. Raises Unavailable."""
+    """One begun answer after another, with growing pauses, until the caller has what it wants.
+
+    Raises Unavailable.
+    """
     tried: list[str] = []
     deadline = time.monotonic() + DEADLINE_S
     pause = 0.02

@@ -1,4 +1,7 @@
-"""Passing a stream on. After the first token nothing is asked for again: the client has seen half an answer."""
+"""Passing a stream on.
+
+After the first token nothing is asked for again: the client has seen half an answer.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,12 @@ async def passed_on(begun: Begun, policy: Policy, key: str) -> AsyncIterator[byt
         await policy.count(key, seen.usage)
         return
     begun.upstream.failed()
-    error = {"error": {"message": "the provider broke off in the middle of its answer", "type": "upstream_error"}}
+    error = {
+        "error": {
+            "message": "the provider broke off in the middle of its answer",
+            "type": "upstream_error",
+        }
+    }
     yield b"data: " + json.dumps(error).encode() + b"\n\n"
 
 

@@ -1,4 +1,7 @@
-"""The providers: which may be asked now, and what was learned from asking. Retry-After is shared by all copies."""
+"""The providers: which may be asked now, and what was learned from asking.
+
+Retry-After is shared by all copies.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ class Upstream:
     probing: bool = False
 
     def closed(self, now: float) -> bool:
-        """Whether requests may go there. An open breaker lets one request through at a time once its time is over."""
+        """Whether requests may go there.
+
+        An open breaker lets one request through at a time once its time is over.
+        """
         if self.failures < FAILURES_TO_OPEN:
             return True
         return now >= self.open_until and not self.probing
@@ -40,7 +46,9 @@ class Upstream:
         self.failures, self.opened, self.probing = 0, 0, False
 
     def failed(self, *, hung: bool = False) -> None:
-        """A provider that does not answer at all ties up a request each time, so once is enough to open."""
+        """A provider that does not answer at all ties up a request each time, so once is enough to
+        open.
+        """
         self.failures = FAILURES_TO_OPEN if hung else self.failures + 1
         self.probing = False
         if self.failures >= FAILURES_TO_OPEN:
@@ -71,7 +79,11 @@ class Pool:
         free = [u for u in self.upstreams if u.name not in resting and u.closed(now)]
         if not free:
             return None
-        fresh = [u for u in free if u.name not in tried] or [u for u in free if u.name != tried[-1]] or free
+        fresh = (
+            [u for u in free if u.name not in tried]
+            or [u for u in free if u.name != tried[-1]]
+            or free
+        )
         self.turn += 1
         chosen = fresh[self.turn % len(fresh)]
         chosen.began()

@@ -1,4 +1,6 @@
-"""The hop that users talk to: checks the request, streams the generator's answer as server-sent events."""
+"""The hop that users talk to: checks the request, streams the generator's answer as server-sent
+events.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ async def rules() -> Response:
 
 @app.exception_handler(RequestValidationError)
 async def malformed(_: Request, problem: RequestValidationError) -> Response:
-    return JSONResponse({"error": {"message": str(problem.errors()[0].get("msg", "malformed"))[:200]}}, 422)
+    return JSONResponse(
+        {"error": {"message": str(problem.errors()[0].get("msg", "malformed"))[:200]}}, 422
+    )
 
 
 @app.post("/v1/answer")
@@ -73,13 +77,17 @@ async def answer(ask: Ask, request: Request) -> Response:
 
 async def generated(ask: Ask, headers: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
     """What the generator says, piece by piece. Raises httpx.HTTPError when it fails."""
-    async with client.stream("POST", "/generate", json={"question": ask.question}, headers=headers) as response:
+    async with client.stream(
+        "POST", "/generate", json={"question": ask.question}, headers=headers
+    ) as response:
         response.raise_for_status()
         async for line in response.aiter_lines():
             yield json.loads(line)
 
 
-async def events(turn: Turn, first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+async def events(
+    turn: Turn, first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]
+) -> AsyncIterator[bytes]:
     """Server-sent events: a token each, then a last one with the usage."""
     text, piece, outcome = "", first, "error"
     turn.first_token()

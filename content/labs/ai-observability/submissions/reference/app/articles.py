@@ -3,11 +3,17 @@
 import re
 
 ARTICLES = [
-    "A card is blocked in the app under Cards, Safety, Block. A new one arrives by post within a week.",
+    (
+        "A card is blocked in the app under Cards, Safety, Block. A new one arrives by post within a "
+        "week."
+    ),
     "An invoice can be paid in three parts. The first part is due at once, the others each month.",
     "A parcel that does not arrive within ten days counts as lost, and its price is paid back.",
     "A contract ends at the end of the month after the one in which it was cancelled.",
-    "A password is reset by a link that is sent to the address of the account and works for an hour.",
+    (
+        "A password is reset by a link that is sent to the address of the account and works for an "
+        "hour."
+    ),
     "Statements are kept for seven years and can be downloaded as one file for each year.",
     "A transfer abroad costs a fee of one percent, at least two and at most forty.",
     "A meter that shows more than twice the usual use is read again by a technician for free.",

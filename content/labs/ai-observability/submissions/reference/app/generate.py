@@ -1,4 +1,6 @@
-"""The hop behind: finds the article that fits, asks the model, hands on its tokens as lines of JSON."""
+"""The hop behind: finds the article that fits, asks the model, hands on its tokens as lines of
+JSON.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ async def healthz() -> dict[str, str]:
 
 @app.post("/generate")
 async def generate(ask: Generate, request: Request) -> Response:
-    span = tracer.start_span("POST /generate", telemetry.W3C.extract(request.headers), SpanKind.SERVER)
+    span = tracer.start_span(
+        "POST /generate", telemetry.W3C.extract(request.headers), SpanKind.SERVER
+    )
     here = trace.set_span_in_context(span)
     with tracer.start_as_current_span("find article", here):
         messages = prompt(ask.question)
@@ -56,7 +60,9 @@ def prompt(question: str) -> list[dict[str, str]]:
     ]
 
 
-async def spoken(messages: list[dict[str, str]], headers: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
+async def spoken(
+    messages: list[dict[str, str]], headers: dict[str, str]
+) -> AsyncIterator[dict[str, Any]]:
     """The model's tokens, then its usage. Raises httpx.HTTPError when it fails."""
     body = {
         "model": "assistant",
@@ -72,7 +78,12 @@ async def spoken(messages: list[dict[str, str]], headers: dict[str, str]) -> Asy
                 continue
             chunk = json.loads(line[6:])
             if chunk.get("usage"):
-                yield {"usage": {name: chunk["usage"][name] for name in ("prompt_tokens", "completion_tokens")}}
+                yield {
+                    "usage": {
+                        name: chunk["usage"][name]
+                        for name in ("prompt_tokens", "completion_tokens")
+                    }
+                }
             elif token := chunk["choices"][0]["delta"].get("content"):
                 yield {"token": token}
 

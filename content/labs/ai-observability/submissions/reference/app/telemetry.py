@@ -1,4 +1,6 @@
-"""What the assistant says about itself: counters, the time to the first token, spans, and one line of log a request."""
+"""What the assistant says about itself: counters, the time to the first token, spans, and one line
+of log a request.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import Counter, Histogram
 
 BOUNDS = (0.02, 0.028, 0.04, 0.056, 0.08, 0.11, 0.16, 0.22, 0.32, 0.45, 0.64, 0.9, 1.3, 1.8, 2.5)
-REQUESTS = Counter("assistant_requests", "Requests that were taken on, by how they ended", ["outcome"])
+REQUESTS = Counter(
+    "assistant_requests", "Requests that were taken on, by how they ended", ["outcome"]
+)
 TOKENS = Counter("assistant_tokens", "Tokens that the model billed", ["kind"])
 TTFT = Histogram("assistant_ttft_seconds", "From the request to the first token", buckets=BOUNDS)
 for outcome in ("answered", "abstained", "error"):
@@ -30,7 +34,10 @@ log = logging.getLogger("assistant")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line. Of an exception only the type: its text may hold what a user wrote."""
+    """One JSON object a line.
+
+    Of an exception only the type: its text may hold what a user wrote.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line = {"time": record.created, "level": record.levelname, "logger": record.name}
@@ -81,4 +88,7 @@ class Turn:
         self.span.end()
         ms = round((time.perf_counter() - self.began) * 1000, 1)
         trace_id = trace.format_trace_id(self.span.get_span_context().trace_id)
-        log.info("request", extra={"fields": {"trace_id": trace_id, "outcome": outcome, "ms": ms, **self.used}})
+        log.info(
+            "request",
+            extra={"fields": {"trace_id": trace_id, "outcome": outcome, "ms": ms, **self.used}},
+        )

@@ -1,4 +1,7 @@
-"""Dynamic batching: what came while the last batch was computed is the next one. Nobody waits for company."""
+"""Dynamic batching: what came while the last batch was computed is the next one.
+
+Nobody waits for company.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ class Batcher:
         loop = asyncio.get_running_loop()
         try:
             assert self.scorer is not None
-            scores = await loop.run_in_executor(self._thread, self.scorer.run, [ids for ids, _ in batch])
+            scores = await loop.run_in_executor(
+                self._thread, self.scorer.run, [ids for ids, _ in batch]
+            )
         except Exception as problem:
             for _, future in batch:
                 if not future.done():

@@ -1,4 +1,7 @@
-"""MiniLM sentence vectors. Texts are sorted by length, and only texts of nearly one length share a batch."""
+"""MiniLM sentence vectors.
+
+Texts are sorted by length, and only texts of nearly one length share a batch.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from tokenizers import Tokenizer
 
 MAX_TOKENS = 256
 MOST, STRETCH = 8, 1.25
-"""Texts in a batch, and how much longer than its shortest the longest may be: padding is computed like text."""
+"""Texts in a batch, and how much longer than its shortest the longest may be: padding is computed
+like text.
+"""
 
 
 class Embedder:
@@ -22,7 +27,9 @@ class Embedder:
         self._tokenizer.enable_truncation(MAX_TOKENS)
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = ort.InferenceSession(os.environ["MINILM_PATH"], options, providers=["CPUExecutionProvider"])
+        self._session = ort.InferenceSession(
+            os.environ["MINILM_PATH"], options, providers=["CPUExecutionProvider"]
+        )
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._thread = ThreadPoolExecutor(1)
 
@@ -43,7 +50,9 @@ class Embedder:
         for row, seen, some in zip(ids, mask, tokens, strict=True):
             row[: len(some)], seen[: len(some)] = some, 1
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        hidden = self._session.run(None, {name: value for name, value in feed.items() if name in self._inputs})[0]
+        hidden = self._session.run(
+            None, {name: value for name, value in feed.items() if name in self._inputs}
+        )[0]
         if hidden.ndim == 3:
             hidden = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
         return hidden / np.linalg.norm(hidden, axis=1, keepdims=True)

@@ -30,7 +30,9 @@ class Row(BaseModel):
 
 
 class Texts(BaseModel):
-    texts: Annotated[list[Annotated[str, Field(max_length=4000)]], Field(min_length=1, max_length=64)]
+    texts: Annotated[
+        list[Annotated[str, Field(max_length=4000)]], Field(min_length=1, max_length=64)
+    ]
 
 
 batcher = Batcher()
@@ -63,7 +65,10 @@ async def metrics() -> Response:
 
 @app.put("/model")
 async def put_model(request: Request) -> dict[str, int]:
-    """Take the file as a stream, convert it in another process, load what came out. The old model serves meanwhile."""
+    """Take the file as a stream, convert it in another process, load what came out.
+
+    The old model serves meanwhile.
+    """
     async with changing:
         with tempfile.TemporaryDirectory() as folder:
             upload, small = os.path.join(folder, "fp32.onnx"), os.path.join(folder, "int8.onnx")
@@ -85,7 +90,9 @@ async def _save(request: Request, path: str) -> None:
 
 
 async def _convert(upload: str, small: str) -> None:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "app.quantise", upload, small)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app.quantise", upload, small
+    )
     try:
         if await process.wait() != 0:
             raise HTTPException(422, "this is no ONNX file of a scorer")

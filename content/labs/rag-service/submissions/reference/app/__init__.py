@@ -1,1 +1,3 @@
-"""Answers with evidence: hybrid retrieval over clauses in force, and a model that sees only those."""
+"""Answers with evidence: hybrid retrieval over clauses in force, and a model that sees only
+those.
+"""

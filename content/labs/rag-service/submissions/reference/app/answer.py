@@ -36,18 +36,25 @@ def names_in(question: str) -> set[str]:
 
 
 def _first_name(question: str) -> set[str]:
-    """A question may begin with a plan's name ("Heron Plus ..."): two capitalised words in a row."""
+    """A question may begin with a plan's name ("Heron Plus ..."): two capitalised words in a
+    row.
+    """
     match = re.match(r"([A-Z][a-z]+) [A-Z][a-z]+\b", question)
     return {match.group(1)} if match else set()
 
 
 def messages(question: str, clauses: list[Clause]) -> list[dict[str, str]]:
     context = "\n".join(f"[{clause.id}] {clause.text}" for clause in clauses)
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"{context}\nQuestion: {question}"}]
+    return [
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": f"{context}\nQuestion: {question}"},
+    ]
 
 
 def checked(question: str, reply: str, clauses: list[Clause]) -> Answer:
-    """Believe the model only if the clause it names holds the span and speaks of everyone the question names."""
+    """Believe the model only if the clause it names holds the span and speaks of everyone the
+    question names.
+    """
     match = REPLY.match(reply)
     if match is None:
         return REFUSAL

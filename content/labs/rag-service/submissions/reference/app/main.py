@@ -89,7 +89,9 @@ def model_unavailable(_: Request, error: ModelUnavailable) -> JSONResponse:
 
 @app.exception_handler(psycopg.OperationalError)
 def database_unavailable(_: Request, error: psycopg.OperationalError) -> JSONResponse:
-    return JSONResponse({"error": "the database does not answer"}, 503, headers={"Retry-After": "2"})
+    return JSONResponse(
+        {"error": "the database does not answer"}, 503, headers={"Retry-After": "2"}
+    )
 
 
 @app.get("/healthz")

@@ -1,4 +1,7 @@
-"""The model gateway. Transient faults (429, 5xx, broken connections) are retried with backoff, within a deadline."""
+"""The model gateway.
+
+Transient faults (429, 5xx, broken connections) are retried with backoff, within a deadline.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,11 @@ class Model:
             try:
                 reply = self._client.post(
                     "/chat/completions",
-                    json={"model": os.environ.get("MODEL_NAME", "reader"), "messages": messages, "temperature": 0},
+                    json={
+                        "model": os.environ.get("MODEL_NAME", "reader"),
+                        "messages": messages,
+                        "temperature": 0,
+                    },
                 )
                 if reply.status_code == 200:
                     return str(reply.json()["choices"][0]["message"]["content"])

@@ -4,7 +4,9 @@ import re
 
 CLAUSE_ID = re.compile(r"\b[A-Z]{2}-\d{4}\b")
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
-REPEALING = re.compile(r"\b(replac\w*|supersed\w*|repeal\w*|takes the place|no longer in force)\b", re.IGNORECASE)
+REPEALING = re.compile(
+    r"\b(replac\w*|supersed\w*|repeal\w*|takes the place|no longer in force)\b", re.IGNORECASE
+)
 
 
 def repealed_by(clause_id: str, text: str) -> set[str]:

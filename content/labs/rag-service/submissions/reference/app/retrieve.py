@@ -1,4 +1,6 @@
-"""Hybrid retrieval: words know names, vectors know meanings; reciprocal rank fusion lets both vote."""
+"""Hybrid retrieval: words know names, vectors know meanings; reciprocal rank fusion lets both
+vote.
+"""
 
 from __future__ import annotations
 

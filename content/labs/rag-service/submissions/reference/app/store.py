@@ -49,7 +49,10 @@ class Clause:
 
 
 class Store:
-    """A small pool of connections. A connection that broke is replaced, and the work is tried once more."""
+    """A small pool of connections.
+
+    A connection that broke is replaced, and the work is tried once more.
+    """
 
     def __init__(self, url: str | None = None) -> None:
         self._url = url or os.environ["DATABASE_URL"]
@@ -100,7 +103,11 @@ class Store:
 
     def put(self, clauses: list[tuple[Clause, np.ndarray]]) -> None:
         """Insert or replace, all or nothing, with the repeals that the texts declare."""
-        with self._connection() as connection, connection.transaction(), connection.cursor() as cursor:
+        with (
+            self._connection() as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
             for clause, vector in clauses:
                 cursor.execute(UPSERT, (clause.id, clause.title, clause.text, vector))
                 cursor.execute("DELETE FROM repeals WHERE new = %s", (clause.id,))
@@ -109,7 +116,9 @@ class Store:
 
     def delete(self, clause_id: str) -> bool:
         with self._connection() as connection:
-            return connection.execute("DELETE FROM clauses WHERE id = %s", (clause_id,)).rowcount > 0
+            return (
+                connection.execute("DELETE FROM clauses WHERE id = %s", (clause_id,)).rowcount > 0
+            )
 
     def dense(self, vector: np.ndarray, depth: int) -> list[str]:
         with self._connection() as connection:
@@ -122,6 +131,8 @@ class Store:
     def get(self, ids: list[str]) -> list[Clause]:
         """The clauses of these ids, in this order; unknown ids are left out."""
         with self._connection() as connection:
-            rows = connection.execute("SELECT id, title, body FROM clauses WHERE id = ANY(%s)", (ids,)).fetchall()
+            rows = connection.execute(
+                "SELECT id, title, body FROM clauses WHERE id = ANY(%s)", (ids,)
+            ).fetchall()
         found = {row[0]: Clause(*row) for row in rows}
         return [found[i] for i in ids if i in found]

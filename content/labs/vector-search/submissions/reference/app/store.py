@@ -34,7 +34,10 @@ UPSERT = """
 INSERT INTO items (id, tenant, day, v) VALUES (%s, %s, %s, %s)
 ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, day = excluded.day, v = excluded.v
 """
-CANDIDATES = "SELECT count(*) FROM (SELECT 1 FROM items WHERE tenant = %s AND day BETWEEN %s AND %s LIMIT %s) few"
+CANDIDATES = (
+    "SELECT count(*) FROM (SELECT 1 FROM items WHERE tenant = %s AND day BETWEEN %s AND %s LIMIT "
+    "%s) few"
+)
 # The inner query is fenced off, so that the planner can't turn it into a walk of the vector index.
 EXACT = """
 WITH few AS MATERIALIZED (SELECT id, v FROM items WHERE tenant = %s AND day BETWEEN %s AND %s)
@@ -62,7 +65,10 @@ EVER = Range(0, 2**31 - 1)
 
 
 class Store:
-    """A small pool of connections. A connection that broke is replaced, and the work is tried once more."""
+    """A small pool of connections.
+
+    A connection that broke is replaced, and the work is tried once more.
+    """
 
     def __init__(self, url: str | None = None) -> None:
         self._url = url or os.environ["DATABASE_URL"]
@@ -93,21 +99,29 @@ class Store:
 
     def put(self, tenant: str, items: list[Item]) -> None:
         """Insert or replace, all or nothing. When this returns, the rows are committed."""
-        with self._connection() as connection, connection.transaction(), connection.cursor() as cursor:
+        with (
+            self._connection() as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
             cursor.executemany(UPSERT, [(i.id, tenant, i.day, i.v) for i in items])
 
     def delete(self, item_id: str) -> bool:
         with self._connection() as connection:
             return connection.execute("DELETE FROM items WHERE id = %s", (item_id,)).rowcount > 0
 
-    def search(self, tenant: str, v: np.ndarray, k: int, days: Range | None) -> tuple[str, list[tuple[str, float]]]:
+    def search(
+        self, tenant: str, v: np.ndarray, k: int, days: Range | None
+    ) -> tuple[str, list[tuple[str, float]]]:
         """The plan that was used, and (id, cosine similarity), best first."""
         first, last = (days or EVER).first, (days or EVER).last
         with self._connection() as connection:
             row = connection.execute(CANDIDATES, (tenant, first, last, FEW)).fetchone()
             if row is not None and row[0] < FEW:
                 return "exact", connection.execute(EXACT, (tenant, first, last, v, v, k)).fetchall()
-            return "hnsw", connection.execute(APPROXIMATE, (v, tenant, first, last, v, k)).fetchall()
+            return "hnsw", connection.execute(
+                APPROXIMATE, (v, tenant, first, last, v, k)
+            ).fetchall()
 
     def _connect(self) -> psycopg.Connection:
         connection = psycopg.connect(self._url, autocommit=True, connect_timeout=3)

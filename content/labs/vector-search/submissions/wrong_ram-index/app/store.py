@@ -59,7 +59,9 @@ class Store:
                 self._tenant[row] = None
             return row is not None
 
-    def search(self, tenant: str, v: np.ndarray, k: int, days: Range | None) -> tuple[str, list[tuple[str, float]]]:
+    def search(
+        self, tenant: str, v: np.ndarray, k: int, days: Range | None
+    ) -> tuple[str, list[tuple[str, float]]]:
         with self._lock:
             n = len(self._ids)
             mask = self._tenant[:n] == tenant
