@@ -39,6 +39,6 @@ class Histograms:
 
         "" for none.
 
-        Each side is what ``Histogram.read`` takes (grader/load/histogram.py).
+        Each side is what ``Histogram.read`` takes (grader/stats/histogram.py).
         """
         return json.dumps(self._found) if self._found else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from grader.spec import LabContent, SourceFile
+from grader.lab import LabContent, SourceFile
 
 
 def never() -> bool:

@@ -56,12 +56,6 @@ if TYPE_CHECKING:
     from grader.load.pacer import constant as constant
     from grader.load.pacer import step as step
     from grader.load.quiet import quiet_collector as quiet_collector
-    from grader.load.ratio import MARGIN as MARGIN
-    from grader.load.ratio import Decision as Decision
-    from grader.load.ratio import decide as decide
-    from grader.load.ratio import next_look as next_look
-    from grader.load.ratio import ratio_measured as ratio_measured
-    from grader.load.ratio import ratio_rule as ratio_rule
     from grader.load.targeter import Answer as Answer
     from grader.load.targeter import Request as Request
     from grader.load.targeter import is_unanswered as is_unanswered
@@ -79,9 +73,20 @@ if TYPE_CHECKING:
     from grader.sidecars.model_gateway.replies import stream as stream
     from grader.sidecars.model_gateway.seeded import asked as asked
     from grader.sidecars.model_gateway.seeded import digest_of as digest_of
+    from grader.stats.ratio import MARGIN as MARGIN
+    from grader.stats.ratio import Decision as Decision
+    from grader.stats.ratio import decide as decide
+    from grader.stats.ratio import next_look as next_look
+    from grader.stats.ratio import ratio_measured as ratio_measured
+    from grader.stats.ratio import ratio_rule as ratio_rule
 
 API = 1
-MOVED = {"grader.probe.http": "grader.http.client", "grader.probe.response": "grader.http.response"}
+MOVED = {
+    "grader.load.histogram": "grader.stats.histogram",
+    "grader.load.ratio": "grader.stats.ratio",
+    "grader.probe.http": "grader.http.client",
+    "grader.probe.response": "grader.http.response",
+}
 """Where modules are now that lab versions from before this surface import by name."""
 WHERE = {
     "grader.checks.base": (
@@ -147,7 +152,7 @@ WHERE = {
         "step",
     ),
     "grader.load.quiet": ("quiet_collector",),
-    "grader.load.ratio": (
+    "grader.stats.ratio": (
         "Decision",
         "MARGIN",
         "decide",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from grader.lab import Rubric
 from grader.result import CheckResult, Outcome, Verdict
-from grader.spec import Rubric
 
 
 def score_of(rubric: Rubric, results: Sequence[CheckResult]) -> float:

@@ -12,9 +12,9 @@ from django.db import models
 from django.urls import reverse
 
 from grader.archive import parse
-from grader.spec import LabContent, LabSpec
-from labs import blobs
+from grader.lab import LabContent, LabSpec
 from labs.kept import kept
+from storage import blobs
 
 
 class Immutable(Exception):
@@ -162,5 +162,5 @@ class LabVersion(models.Model):
 
     @cached_property
     def content(self) -> LabContent:
-        """Every file of the lab as it was published. Raises labs.blobs.BlobMissing."""
+        """Every file of the lab as it was published. Raises storage.blobs.BlobMissing."""
         return LabContent(self.spec_model, parse(blobs.get(self.archive)).files, self.digest)

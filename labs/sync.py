@@ -10,14 +10,14 @@ from pathlib import Path
 
 from django.db import transaction
 
-from grader import records
 from grader.archive import dump
-from grader.cheats import load_cheats
 from grader.errors import SpecError
 from grader.job import Snapshot
-from grader.spec import LabContent, LabSpec, load_labs, load_planned, load_skills, load_tracks
-from labs import blobs
+from grader.lab import LabContent, LabSpec, load_labs, load_planned, load_skills, load_tracks
+from grader.proving import records
+from grader.proving.cheats import load_cheats
 from labs.models import Draft, Lab, LabVersion, Skill, Track
+from storage import blobs
 
 
 @dataclass

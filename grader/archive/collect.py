@@ -12,7 +12,7 @@ from grader.archive.limits import JUNK, VENV_MARK, ArchiveLimits
 from grader.dockerfile.lint import missing
 from grader.errors import ArchiveRefused
 from grader.job import Snapshot
-from grader.spec import SourceFile, tree_digest
+from grader.lab import SourceFile, tree_digest
 
 DOCKERFILE = PurePosixPath("Dockerfile")
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from grader.job import Snapshot
-from grader.spec import SourceFile, tree_digest
+from grader.lab import SourceFile, tree_digest
 
 MAGIC = b"SEATRIAL1"
 MAX_BYTES = 256 << 20

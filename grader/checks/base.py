@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any, ClassVar, Protocol
 
 from grader.http.client import Target
+from grader.lab import LabSpec
 from grader.result import Frozen, Measurement
-from grader.spec import LabSpec
 from grader.wire.control import ControlError
 
 __all__ = ["Check", "Context", "ControlError", "Params", "PartyFailed"]

@@ -17,8 +17,8 @@ from grader.checks.plots import seconds_histogram
 from grader.http.client import Target
 from grader.load.calibrate import calibrate
 from grader.load.compare import Comparison, Plan, Statistic, Value, compare
-from grader.load.ratio import decide, ratio_measured, ratio_rule
 from grader.result import Measurement, Outcome
+from grader.stats.ratio import decide, ratio_measured, ratio_rule
 
 MOST_RATE = 400.0
 NOTHING = decide((), 1.0, "at_most")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grader.load.histogram import Histogram
 from grader.result import Series
+from grader.stats.histogram import Histogram
 
 SHOWN = 2000
 

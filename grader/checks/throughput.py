@@ -15,9 +15,9 @@ from grader.checks.base import Check, Context, Params
 from grader.checks.cases import Case, collect, loaded, send
 from grader.checks.outcome import failed, passed, undecided
 from grader.load.closed import ClosedLoop, Wrong
-from grader.load.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
 from grader.load.targeter import Request
 from grader.result import Measurement, Outcome
+from grader.stats.ratio import Decision, decide, next_look, ratio_measured, ratio_rule
 
 
 class ThroughputParams(Params):

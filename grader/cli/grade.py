@@ -15,10 +15,10 @@ from grader.archive import read_archive, read_folder_snapshot
 from grader.cli.session import INSTALLATION, Reporter, find_lab, new_seed, open_sandbox
 from grader.dockerfile.bases import by_name_alone
 from grader.dockerfile.lint import check
-from grader.engine import run_to_end
 from grader.errors import DockerfileRefused, SpecError
 from grader.job import GradingJob, Snapshot
 from grader.result import Outcome, RunResult, Verdict
+from grader.runs.engine import run_to_end
 from grader.slots import machine_slot
 
 EXIT = {

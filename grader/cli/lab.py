@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from grader import records
-from grader.cheats import load_cheats
 from grader.cli import skeleton, verify
 from grader.errors import SpecError
-from grader.spec import LabContent, Labs, LabSpec, load_lab, load_labs
+from grader.lab import LabContent, Labs, LabSpec, load_lab, load_labs
+from grader.proving import records
+from grader.proving.cheats import load_cheats
 
 
 def add_commands(commands: Any) -> None:

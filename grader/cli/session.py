@@ -12,8 +12,8 @@ from rich.console import Console
 from grader.engines.base import Sandbox
 from grader.errors import SpecError
 from grader.events import CheckFinished, Event, LogLine, PhaseFinished, PhaseStarted
+from grader.lab import LabContent, load_lab
 from grader.result import Outcome
-from grader.spec import LabContent, load_lab
 
 STYLE = {
     Outcome.PASSED: "green",

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from grader.errors import SpecError
-from grader.spec.models import SLUG
+from grader.lab.models import SLUG
 
 TEMPLATE = Path(__file__).parent / "template"
 

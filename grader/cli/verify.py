@@ -18,14 +18,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from grader import records
-from grader.cheats import PREFIX, Cheat, load_cheats
 from grader.cli.session import Reporter, find_lab, new_seed, open_sandbox
 from grader.engines.base import Sandbox
 from grader.errors import SpecError
-from grader.prove import Proof, prove, prove_cheat
+from grader.lab import LabContent
+from grader.proving import records
+from grader.proving.cheats import PREFIX, Cheat, load_cheats
+from grader.proving.prove import Proof, prove, prove_cheat
 from grader.slots import machine_slot, slot_count
-from grader.spec import LabContent
 
 WIDTH = 160
 

@@ -70,7 +70,7 @@ def _recipes() -> dict[str, Recipe]:
     probe = Recipe("seatrial/probe:1", folder / "probe", runtime, with_grader=True)
     postgres = Recipe("seatrial/postgres:1", folder / "postgres", base)
     edge = Recipe("seatrial/edge:1", folder / "edge", base)
-    spoken = ("__init__.py", "errors.py", "result.py", "sidecars", "sound.py", "spec", "wire")
+    spoken = ("__init__.py", "errors.py", "result.py", "sidecars", "sound.py", "lab", "wire")
     observe = Recipe(
         "seatrial/observe:1", folder / "observe", runtime, with_grader=True, only=spoken
     )

@@ -3,7 +3,7 @@ alternating stream.
 
 Source: docs/grading.md, 'Noise' and 'The rule for a ratio'. Single requests alternate between the
 sides, so whatever disturbs the machine disturbs both. Each window of the stream gives one log
-ratio; ``grader.load.ratio`` decides.
+ratio; ``grader.stats.ratio`` decides.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from grader.load.attack import attack
 from grader.load.metrics import LATE_S, Samples, percentile
 from grader.load.pacer import constant
 from grader.load.pool import Side
-from grader.load.ratio import Decision, decide, next_look
 from grader.load.targeter import Request, is_unanswered
 from grader.result import Outcome
+from grader.stats.ratio import Decision, decide, next_look
 
 MIN_WINDOW_S = 0.5
 VOID_SHARE = 0.2

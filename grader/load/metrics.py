@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from grader.load.histogram import Histogram
+from grader.stats.histogram import Histogram
 
 LATE_S = 0.005
 """A measurement is void when the client's own scheduling error is larger than this at p99

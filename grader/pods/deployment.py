@@ -10,9 +10,9 @@ from typing import Any
 from grader.engines.base import BuildRequest, ImageRef, Pod, RunLabels, Sandbox
 from grader.errors import EngineUnavailable, LearnerError, SandboxError, SeatrialError
 from grader.job import GradingJob, Snapshot
+from grader.lab import tree_digest
 from grader.pods.lines import Asked, ProbeLine, SidecarLine
 from grader.pods.plan import PROBE, Plan, app_parties, plan
-from grader.spec import tree_digest
 from grader.wire.probe import KEY_HEADER, AwaitParties, Listening
 
 SIDECARS_READY_S = 90.0

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grader.engines.base import ImageRef, PartySpec
+from grader.lab import LabSpec, Sidecar
 from grader.sidecars import KINDS, haproxy
 from grader.sidecars.base import config_of
-from grader.spec import LabSpec, Sidecar
 from grader.wire.probe import Awaited
 from grader.wire.sidecar import SidecarStart
 

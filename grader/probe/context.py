@@ -15,9 +15,9 @@ from typing import Any
 from grader.checks import find
 from grader.checks.base import Check
 from grader.http.client import Target
+from grader.lab import CheckUse, LabSpec
 from grader.lab_api import MOVED
 from grader.probe.wire import Wire
-from grader.spec import CheckUse, LabSpec
 from grader.wire.probe import KEY_HEADER, Log, Start
 
 PACKAGE = "lab_checks"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from grader.http.client import Target
 from grader.http.response import Response
+from grader.lab import LabSpec
 from grader.probe.wire import Wire
-from grader.spec import LabSpec
 from grader.wire.control import ControlError
 from grader.wire.probe import Awaited, NotReadyNow
 

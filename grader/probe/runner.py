@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from grader.checks.base import Check
+from grader.lab import Criterion
 from grader.probe.context import ProbeContext, make_check
 from grader.probe.judging import Clock, measure
 from grader.probe.strangers import Strangers
 from grader.probe.wire import Wire
 from grader.result import CheckResult, Measurement, Outcome
-from grader.spec import Criterion
 from grader.wire.control import ControlError
 from grader.wire.probe import CheckBegun, CheckBroke, CheckEnded, Start
 

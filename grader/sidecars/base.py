@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from grader.lab import Sidecar
 from grader.result import Frozen
-from grader.spec import Sidecar
 
 
 class SidecarConfig(Frozen):

@@ -5,7 +5,7 @@ Not named in ``sidecars:``; ``replicas:`` brings it.
 
 from __future__ import annotations
 
-from grader.spec import LabSpec
+from grader.lab import LabSpec
 
 IMAGE = "seatrial/edge:1"
 COMMAND = ("/opt/seatrial/edge/balancer.sh",)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from grader.lab import Sidecar
 from grader.sidecars.base import SidecarConfig
-from grader.spec import Sidecar
 
 _NAME = r"^[a-z_][a-z0-9_]{0,62}$"
 

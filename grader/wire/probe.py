@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from grader.lab import LabSpec
 from grader.result import CheckResult, Exchange, Frozen, Told
-from grader.spec import LabSpec
 from grader.wire.control import Request
 
 KEY_HEADER = "X-Baseline-Key"

@@ -14,12 +14,12 @@ from django.views.decorators.http import require_safe
 
 from grader.archive import pack_zip
 from grader.dockerfile.bases import operators_patterns
-from grader.spec import LabContent
+from grader.lab import LabContent
 from labs import progress
-from labs.blobs import BlobMissing
 from labs.contract import Operation, operations
 from labs.kept import kept
 from labs.models import Lab, LabVersion, Skill
+from storage.blobs import BlobMissing
 from webui.text_render import markdown
 
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from grader.spec import LabSpec
+from grader.lab import LabSpec
 from labs import progress
 from labs.models import Lab, Skill, Track
 from labs.progress import Standing

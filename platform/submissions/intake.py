@@ -22,8 +22,8 @@ from grader.dockerfile.bases import by_name_alone
 from grader.dockerfile.lint import check
 from grader.errors import ArchiveRefused, DockerfileRefused, SeatrialError
 from grader.job import Snapshot
-from labs import blobs
 from labs.models import LabVersion
+from storage import blobs
 from submissions import bell, luck, quota
 from submissions.models import GradingRun, Submission
 from submissions.scrub import clean_text

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from grader.lab import Criterion
 from grader.result import CheckResult, Exchange
-from grader.spec import Criterion
 from submissions.models import GradingRun, RunEvent
 
 PHASES = (

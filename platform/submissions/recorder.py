@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from grader.events import CheckFinished, Event, EvidenceCollected, LogLine
-from labs import blobs
+from storage import blobs
 from submissions import leases
 from submissions.models import CheckResult, Evidence, RunEvent
 from submissions.scrub import clean, clean_text

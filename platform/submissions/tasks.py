@@ -22,14 +22,15 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 
-from grader import __version__, engine, slots
+from grader import __version__, slots
 from grader.archive import parse
 from grader.engines.base import Sandbox
 from grader.errors import EngineUnavailable, SeatrialError
 from grader.job import GradingJob
 from grader.result import RunResult, Verdict
-from labs import blobs
+from grader.runs import engine
 from labs.models import LabVersion
+from storage import blobs
 from submissions import bell, leases, worker
 from submissions.models import Evidence, GradingRun, Submission
 from submissions.recorder import Recorder

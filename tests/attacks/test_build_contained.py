@@ -19,7 +19,7 @@ from grader.engines.docker.build.contained import PIDS
 from grader.engines.labels import LABEL_RUN, as_labels
 from grader.errors import BuildFailed, DockerfileRefused, RunCancelled
 from grader.job import Snapshot
-from grader.spec import SourceFile
+from grader.lab import SourceFile
 
 pytestmark = pytest.mark.docker
 

@@ -11,8 +11,8 @@ import yaml
 from tiny import DOCKERFILE, grade, project, tiny_lab
 
 from grader.engines.docker.sandbox import DockerSandbox
+from grader.lab import LabContent, LabSpec, SourceFile
 from grader.result import CheckResult, Outcome, Verdict
-from grader.spec import LabContent, LabSpec, SourceFile
 
 pytestmark = pytest.mark.docker
 

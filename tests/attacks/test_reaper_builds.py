@@ -18,7 +18,7 @@ from grader.engines.base import BuildRequest, RunLabels
 from grader.engines.labels import LABEL_HELD
 from grader.errors import BuildFailed
 from grader.job import Snapshot
-from grader.spec import SourceFile
+from grader.lab import SourceFile
 
 pytestmark = pytest.mark.docker
 

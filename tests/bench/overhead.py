@@ -19,15 +19,16 @@ from typing import Any
 
 import docker
 
-from grader import engine, images
+from grader import images
 from grader.cli import skeleton
 from grader.engines.base import BuildRequest, ImageRef, PartySpec
 from grader.engines.docker.sandbox import DockerSandbox
 from grader.engines.docker.settings import environment, party_host_config, pause_host_config
 from grader.events import PhaseStarted, RunFinished
 from grader.job import GradingJob, Snapshot
+from grader.lab import LabContent, load_lab, submission_files, tree_digest
 from grader.result import Verdict
-from grader.spec import LabContent, load_lab, submission_files, tree_digest
+from grader.runs import engine
 
 ROUNDS = 21
 WARM = 2

@@ -38,7 +38,7 @@ def main() -> None:
     # The proofs of labs are no matter of this measurement: publish what the folders hold.
     from pathlib import Path
 
-    from grader.spec import load_lab
+    from grader.lab import load_lab
     from labs.sync import publish
 
     for folder in sorted(Path(settings.SEATRIAL_CONTENT).glob("labs/*/lab.yaml")):

@@ -17,7 +17,7 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from grader import engine, images
+from grader import images
 from grader.archive.folder import read_folder_snapshot
 from grader.cli import skeleton
 from grader.dockerfile.bases import by_name_alone
@@ -26,7 +26,8 @@ from grader.engines.docker.sandbox import DockerSandbox
 from grader.errors import DockerfileRefused
 from grader.events import PhaseFinished, RunFinished
 from grader.job import GradingJob, Snapshot
-from grader.spec import LabContent, load_lab
+from grader.lab import LabContent, load_lab
+from grader.runs import engine
 
 FOLDER = Path(__file__).parent / "projects"
 REFUSED = "13-alpine"

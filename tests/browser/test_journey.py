@@ -21,8 +21,8 @@ from site_up import ROOT, Up, free_port, processes_of
 
 from grader.archive import pack_zip
 from grader.engines.labels import LABEL_HELD
-from grader.prove import submission_snapshot
-from grader.spec import load_lab
+from grader.lab import load_lab
+from grader.proving.prove import submission_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.docker]
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from fast_inference_kit import LAB, WIDTH, Service, context, lab_modules
 
+from grader.lab import load_expectation, load_lab
 from grader.load.targeter import Answer
 from grader.result import Outcome
-from grader.spec import load_expectation, load_lab
 
 WRONG = sorted(p.name for p in (LAB / "submissions").glob("wrong_*"))
 

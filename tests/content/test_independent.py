@@ -11,11 +11,11 @@ import pytest
 from site_up import ROOT
 
 from grader.archive import read_folder_snapshot
-from grader.engine import run_to_end
 from grader.engines.docker.sandbox import DockerSandbox
 from grader.job import GradingJob
+from grader.lab import load_lab
 from grader.result import Outcome, Verdict
-from grader.spec import load_lab
+from grader.runs.engine import run_to_end
 
 HERE = Path(__file__).parent / "independent"
 SERVICES = sorted(path.parent.relative_to(HERE).as_posix() for path in HERE.glob("*/*/Dockerfile"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grader.spec import load_expectation, load_lab
+from grader.lab import load_expectation, load_lab
 
 LAB = Path(__file__).parents[2] / "content" / "labs" / "llm-serving"
 WRONG = sorted(p.name for p in (LAB / "submissions").glob("wrong_*"))

@@ -15,12 +15,12 @@ import secrets
 import pytest
 from site_up import ROOT
 
-from grader import records
-from grader.cheats import load_cheats
 from grader.engines.docker.sandbox import DockerSandbox
-from grader.prove import prove
+from grader.lab import load_expectation, load_lab, submission_files
+from grader.proving import records
+from grader.proving.cheats import load_cheats
+from grader.proving.prove import prove
 from grader.result import Outcome
-from grader.spec import load_expectation, load_lab, submission_files
 
 LABS = {
     path.parent.name: load_lab(path.parent)

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from grader.spec import load_expectation, load_lab, load_skills, load_tracks, submission_files
+from grader.lab import load_expectation, load_lab, load_skills, load_tracks, submission_files
 
 CONTENT = Path(__file__).parents[2] / "content"
 LAB = CONTENT / "labs" / "rag-service"

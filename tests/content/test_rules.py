@@ -9,8 +9,8 @@ import re
 import pytest
 from site_up import ROOT
 
-from grader.spec import load_expectation, load_lab
-from grader.spec.content import LabContent
+from grader.lab import load_expectation, load_lab
+from grader.lab.content import LabContent
 
 LABS = {
     path.parent.name: load_lab(path.parent)

@@ -9,8 +9,8 @@ import pytest
 from tiny import DOCKERFILE, grade, project, reference, tiny_lab
 
 from grader.engines.docker.sandbox import DockerSandbox
+from grader.lab import LabContent
 from grader.result import Outcome, Verdict
-from grader.spec import LabContent
 
 pytestmark = pytest.mark.docker
 

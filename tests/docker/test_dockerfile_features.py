@@ -16,7 +16,7 @@ from grader.engines.base import BuildRequest, ImageRef
 from grader.engines.docker.build import contained
 from grader.errors import BuildFailed, DockerfileRefused
 from grader.job import Snapshot
-from grader.spec import SourceFile
+from grader.lab import SourceFile
 
 pytestmark = pytest.mark.docker
 BASE = podkit.BASE

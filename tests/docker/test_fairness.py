@@ -17,7 +17,7 @@ from tiny import tiny_lab
 from worker_kit import BEGIN, Site
 
 from grader import slots
-from grader.spec import load_lab, submission_files
+from grader.lab import load_lab, submission_files
 
 pytestmark = pytest.mark.docker
 

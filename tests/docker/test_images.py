@@ -93,7 +93,7 @@ for user, word in (("shop", "wrong"), ("postgres", "")):
     raise SystemExit(f"{user} came in without its password")
 """
 PROBE = """
-import grader.probe, grader.spec.models, grader.checks
+import grader.probe, grader.lab.models, grader.checks
 import fastapi, httptools, ir_measures, jsonschema, pydantic, uvloop, yaml
 from ir_measures import nDCG, Qrel, ScoredDoc
 found = ir_measures.calc_aggregate([nDCG@10], [Qrel("q", "d", 1)], [ScoredDoc("q", "d", 1.0)])

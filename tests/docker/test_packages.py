@@ -17,7 +17,7 @@ from grader.engines.base import BuildRequest
 from grader.engines.docker.sandbox import DockerSandbox
 from grader.errors import BuildFailed
 from grader.job import Snapshot
-from grader.spec import SourceFile
+from grader.lab import SourceFile
 
 pytestmark = pytest.mark.docker
 

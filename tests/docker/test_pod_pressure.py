@@ -13,7 +13,7 @@ from sidecarkit import command, greet, run_client, sidecar_party
 from grader.engines.docker.pod import DockerPod
 from grader.engines.labels import LABEL_RUN
 from grader.errors import SandboxError
-from grader.spec import Sidecar
+from grader.lab import Sidecar
 
 pytestmark = pytest.mark.docker
 

@@ -27,7 +27,7 @@ import sys, django; django.setup()
 from pathlib import Path
 from accounts.models import User
 from grader.job import Snapshot
-from grader.spec import load_lab, submission_files, tree_digest
+from grader.lab import load_lab, submission_files, tree_digest
 from labs.models import Lab
 from submissions import intake, leases
 files = submission_files(load_lab(Path(sys.argv[1])), "reference")

@@ -11,8 +11,8 @@ import pytest
 from tiny import tiny_lab
 
 from grader.engines.docker.sandbox import DockerSandbox
-from grader.prove import prove
-from grader.spec import SourceFile
+from grader.lab import SourceFile
+from grader.proving.prove import prove
 
 pytestmark = pytest.mark.docker
 

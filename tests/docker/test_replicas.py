@@ -13,8 +13,8 @@ from tiny import grade, project, tiny_lab
 
 from grader.engines.docker.sandbox import DockerSandbox
 from grader.events import Event, EvidenceCollected
+from grader.lab import LabContent, LabSpec, Sidecar, SourceFile
 from grader.result import Outcome, Verdict
-from grader.spec import LabContent, LabSpec, Sidecar, SourceFile
 
 pytestmark = pytest.mark.docker
 

@@ -10,7 +10,7 @@ import podkit
 import pytest
 from sidecarkit import command, greet, run_client, sidecar_party
 
-from grader.spec import Sidecar
+from grader.lab import Sidecar
 
 pytestmark = pytest.mark.docker
 

@@ -9,8 +9,8 @@ import yaml
 from tiny import grade, project, tiny_lab
 
 from grader.engines.docker.sandbox import DockerSandbox
+from grader.lab import LabContent, LabSpec
 from grader.result import Outcome
-from grader.spec import LabContent, LabSpec
 
 pytestmark = pytest.mark.docker
 

@@ -13,7 +13,7 @@ import podkit
 import pytest
 from sidecarkit import command, greet, sidecar_party
 
-from grader.spec import Sidecar
+from grader.lab import Sidecar
 
 pytestmark = pytest.mark.docker
 

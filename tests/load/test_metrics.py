@@ -8,8 +8,8 @@ from array import array
 
 import pytest
 
-from grader.load.histogram import Histogram
 from grader.load.metrics import Samples, percentile
+from grader.stats.histogram import Histogram
 
 
 def made(

@@ -13,10 +13,10 @@ from typing import Any
 from gateway_kit import WordEmbedder, serving
 
 from grader.http.client import Target
+from grader.lab import Service
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
-from grader.spec import Service
 
 ADMIN = "operator-token"
 PROVIDER = {

@@ -19,6 +19,7 @@ from typing import Any
 from gateway_kit import WordEmbedder, serving
 
 from grader.http.client import Target
+from grader.lab import Service
 from grader.sidecars.asgi import Exchange, Receive, Scope, Send
 from grader.sidecars.model_gateway.app import Gateway
 from grader.sidecars.model_gateway.config import GatewayConfig
@@ -26,7 +27,6 @@ from grader.sidecars.model_gateway.control import obey
 from grader.sidecars.otlp.app import Receiver
 from grader.sidecars.otlp.decode import Span
 from grader.sidecars.otlp.store import Store
-from grader.spec import Service
 
 SCRAPE_S = 0.06
 WINDOW = 6

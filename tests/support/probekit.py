@@ -18,16 +18,16 @@ from unittest.mock import patch
 import yaml
 from tiny import project, tiny_lab
 
-from grader.engine import run_to_end
 from grader.engines.base import PartySpec, RunLabels
 from grader.engines.docker.channel import LineBuffer
 from grader.engines.fake import FakePod, FakeSandbox, Script
 from grader.errors import SandboxError
 from grader.events import Event
 from grader.job import GradingJob
-from grader.probing import Probing
+from grader.lab import LabContent, LabSpec, SourceFile
 from grader.result import CheckResult, RunResult
-from grader.spec import LabContent, LabSpec, SourceFile
+from grader.runs.engine import run_to_end
+from grader.runs.probing import Probing
 from grader.wire.probe import Start
 
 # The image has uvloop and every name of the pod; here asyncio's own loop does, and every name is

@@ -11,9 +11,9 @@ import podkit
 
 from grader.engines.base import Channel, PartySpec
 from grader.engines.docker.pod import DockerPod
+from grader.lab import Sidecar
 from grader.sidecars import KINDS
 from grader.sidecars.base import config_of
-from grader.spec import Sidecar
 
 CLIENT = """
 import json, http.client, sys, time

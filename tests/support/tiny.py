@@ -7,12 +7,12 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from grader.cli import skeleton
-from grader.engine import run_to_end
 from grader.engines.base import Sandbox
 from grader.events import Event
 from grader.job import GradingJob, Snapshot
+from grader.lab import LabContent, SourceFile, load_lab, submission_files, tree_digest
 from grader.result import RunResult
-from grader.spec import LabContent, SourceFile, load_lab, submission_files, tree_digest
+from grader.runs.engine import run_to_end
 
 DOCKERFILE = 'FROM seatrial/runtime:1\nWORKDIR /srv\nCOPY . .\nCMD ["python3", "app.py"]\n'
 

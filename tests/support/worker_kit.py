@@ -20,7 +20,7 @@ call_command("migrate", verbosity=0)
 from submissions import bell; bell.ring = lambda run_id: None
 from accounts.models import User
 from grader.job import Snapshot
-from grader.spec import load_lab, submission_files, tree_digest
+from grader.lab import load_lab, submission_files, tree_digest
 from labs.models import Lab
 from labs.sync import publish
 from submissions import intake

@@ -7,10 +7,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.http import content_disposition_header
 
-from labs import blobs
 from portfolios.models import Portfolio, PortfolioEntry
 from portfolios.reading import System
 from portfolios.views.access import sees_artefacts, viewer, visible_portfolio
+from storage import blobs
 from submissions.models import Evidence
 
 RUNS_SHOWN = 25

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from labs import blobs
+from storage import blobs
 from submissions.views.access import find_run
 
 PLAIN = {"text/plain": "text/plain; charset=utf-8", "application/json": "application/json"}

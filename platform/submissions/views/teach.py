@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.decorators import instructor_required
 from accounts.models import User
-from grader.spec import load_expectation
+from grader.lab import load_expectation
 from labs.models import Draft, Lab, LabVersion
 from submissions import regrading
 from submissions.models import GradingRun

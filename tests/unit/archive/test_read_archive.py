@@ -13,7 +13,7 @@ import pytest
 from grader.archive import ArchiveLimits, dump, pack_zip, parse, read_archive, read_folder_snapshot
 from grader.errors import ArchiveRefused
 from grader.job import Snapshot
-from grader.spec import SourceFile, tree_digest
+from grader.lab import SourceFile, tree_digest
 
 FILES = {
     PurePosixPath("Dockerfile"): SourceFile(b"FROM seatrial/runtime:1\n"),

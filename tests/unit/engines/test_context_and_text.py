@@ -15,7 +15,7 @@ from grader.engines.docker.build import context
 from grader.engines.docker.build.text import neutralise
 from grader.errors import BuildFailed, RunCancelled
 from grader.job import Snapshot
-from grader.spec import SourceFile
+from grader.lab import SourceFile
 
 PLAN = Plan("FROM sha256:aa\n")
 

@@ -13,7 +13,7 @@ from grader.engines.docker.sandbox import DockerSandbox
 from grader.engines.fake import FakeChannel, FakePod, FakeSandbox, Script
 from grader.errors import BuildFailed, EngineUnavailable, LearnerError, RunCancelled, SandboxError
 from grader.job import Snapshot
-from grader.spec import SourceFile
+from grader.lab import SourceFile
 
 LABELS = RunLabels("r1", 1, "here", 2**40)
 IMAGE = ImageRef("sha256:1")

@@ -8,12 +8,12 @@ import pytest
 from results_kit import F, P, S, U, result
 from tiny import tiny_lab
 
-from grader.cheats import load_cheats
-from grader.departures import of_cheat
 from grader.errors import SpecError
-from grader.prove import submission_snapshot
+from grader.lab import Expectation
+from grader.proving.cheats import load_cheats
+from grader.proving.departures import of_cheat
+from grader.proving.prove import submission_snapshot
 from grader.result import RunResult, Verdict
-from grader.spec import Expectation
 
 CONTENT = Path(__file__).parents[3] / "content"
 BROKEN = Expectation(verdict="failed", fails=["b"])

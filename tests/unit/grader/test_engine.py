@@ -13,13 +13,13 @@ import pytest
 from tiny import reference, tiny_lab
 
 from grader.checks.plots import seconds_histogram
-from grader.engine import run, run_to_end
 from grader.engines.fake import FakeSandbox, Script
 from grader.errors import BuildFailed, EngineUnavailable, LearnerError, SandboxError
 from grader.events import EVENT, Event, EvidenceCollected, PhaseFinished, RunFinished
 from grader.job import GradingJob
-from grader.load.histogram import Histogram
 from grader.result import CheckResult, Outcome, RunResult, Verdict
+from grader.runs.engine import run, run_to_end
+from grader.stats.histogram import Histogram
 from grader.wire.control import State, request
 from grader.wire.probe import (
     CheckBegun,
@@ -217,7 +217,7 @@ def test_without_an_engine_nothing_is_started(job: GradingJob) -> None:
 def test_a_cancelled_run_ends_as_cancelled(
     job: GradingJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grader.engine.ASK_EVERY_S", 0)
+    monkeypatch.setattr("grader.runs.engine.ASK_EVERY_S", 0)
     sandbox = FakeSandbox({"probe": probe([READY])})
     result, _ = grade(dataclasses.replace(job, cancelled=lambda: bool(sandbox.pods)), sandbox)
     assert result.verdict is Verdict.CANCELLED

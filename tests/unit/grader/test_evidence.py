@@ -9,8 +9,8 @@ from array import array
 
 from grader.checks.plots import SHOWN, seconds_histogram
 from grader.evidence import Histograms
-from grader.load.histogram import Histogram
 from grader.result import CheckResult, Outcome, Series
+from grader.stats.histogram import Histogram
 
 MANY = [0.01] * SHOWN + [0.5] * 500
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from grader.follow import follow
+from grader.runs.follow import follow
 
 T = TypeVar("T")
 R = TypeVar("R")

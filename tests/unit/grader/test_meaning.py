@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from grader.meaning import meaning, meanings
-from grader.spec import SourceFile
+from grader.lab import SourceFile
+from grader.proving.meaning import meaning, meanings
 
 LONG = b"def f(a, b):\n    return call(a, b, 'x')\n"
 

@@ -9,8 +9,8 @@ import pytest
 from site_up import ROOT
 
 from grader.engines.base import ImageRef
+from grader.lab import LabSpec, load_lab
 from grader.pods.plan import PROBE, PROBE_IMAGE, app_parties, images_of, plan
-from grader.spec import LabSpec, load_lab
 
 LABS = {
     path.parent.name: load_lab(path.parent).spec

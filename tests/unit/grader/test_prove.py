@@ -11,11 +11,11 @@ import pytest
 from results_kit import F, P, S, U, result
 from tiny import tiny_lab
 
-from grader import prove as module
-from grader.cheats import Cheat, CheatSpec
-from grader.departures import of_submission
+from grader.lab import Expectation
+from grader.proving import prove as module
+from grader.proving.cheats import Cheat, CheatSpec
+from grader.proving.departures import of_submission
 from grader.result import RunResult, Verdict
-from grader.spec import Expectation
 
 
 def problems_of(expectation: Expectation, got: RunResult) -> list[str]:

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from grader.load.ratio import LOOKS, decide, next_look
 from grader.result import Outcome
+from grader.stats.ratio import LOOKS, decide, next_look
 
 
 def windows(ratio: float, spread: float, n: int, seed: int) -> list[float]:

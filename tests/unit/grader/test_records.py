@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from grader import records
-from grader.cheats import Cheat, load_cheats
 from grader.cli import skeleton
-from grader.departures import Departure
 from grader.errors import SpecError
-from grader.prove import Proof
+from grader.lab import LabContent, load_expectation, load_lab
+from grader.proving import records
+from grader.proving.cheats import Cheat, load_cheats
+from grader.proving.departures import Departure
+from grader.proving.prove import Proof
 from grader.result import RunResult, Verdict
-from grader.spec import LabContent, load_expectation, load_lab
 
 NAMES = ["starter", "reference", "wrong_upper", "cheat_nap"]
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from grader.cli import skeleton
 from grader.cli.main import parser
 from grader.errors import SpecError
-from grader.spec import load_lab, load_labs, submission_files
+from grader.lab import load_lab, load_labs, submission_files
 
 
 @pytest.fixture

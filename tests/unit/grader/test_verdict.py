@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from grader.lab import CheckUse, Criterion, Rubric
 from grader.result import CheckResult, Outcome, Verdict
-from grader.spec import CheckUse, Criterion, Rubric
 from grader.verdict import score_of, verdict_of
 
 P, F, U, S = Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.SKIPPED

@@ -16,11 +16,11 @@ from rich.console import Console
 from tiny import tiny_lab
 
 from grader.cli import verify
-from grader.departures import Departure
 from grader.errors import SandboxError, SpecError
-from grader.prove import Proof
+from grader.lab import Expectation
+from grader.proving.departures import Departure
+from grader.proving.prove import Proof
 from grader.result import Verdict
-from grader.spec import Expectation
 
 EXPECTED = Expectation(verdict="failed")
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from labs import blobs
 from labs.models import Draft, Immutable, Lab, LabVersion, Skill, Track
 from labs.sync import sync
+from storage import blobs
 
 pytestmark = pytest.mark.django_db
 

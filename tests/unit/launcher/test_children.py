@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from config.launcher import children
-from config.launcher.children import Child, stop_all
+from launcher import children
+from launcher.children import Child, stop_all
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
@@ -117,7 +117,7 @@ def test_a_dead_child_is_started_again_after_a_pause(
 
 def test_children_die_with_a_launcher_that_is_killed(tmp_path: object) -> None:
     code = (
-        "import os, time; from config.launcher.children import Child; "
+        "import os, time; from launcher.children import Child; "
         f"c = Child('x', {SLEEP!r}, 5.0); c.start(os.environ); print(c.process.pid, flush=True); "
         "time.sleep(60)"
     )

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from config.launcher import engine_setup
-from config.launcher.engine_setup import Engine
-from config.launcher.problem import LaunchError
 from grader.engines.docker.sandbox import DockerSandbox
+from launcher import engine_setup
+from launcher.engine_setup import Engine
+from launcher.problem import LaunchError
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from config.launcher import engine_setup, engine_watch
-from config.launcher.engine_setup import Engine
-from config.launcher.engine_watch import EngineWatch, write_state
-from config.launcher.problem import LaunchError
+from launcher import engine_setup, engine_watch
+from launcher.engine_setup import Engine
+from launcher.engine_watch import EngineWatch, write_state
+from launcher.problem import LaunchError
 from webui.engine_state import read_engine_state
 
 

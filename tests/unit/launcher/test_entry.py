@@ -54,11 +54,11 @@ def test_no_command_and_a_wrong_one_are_usage_errors() -> None:
 def test_lab_sync_goes_to_the_site_and_other_lab_commands_to_the_grader(entry: ModuleType) -> None:
     assert entry.command_line(["lab", "sync", "content"]) == [
         "-m",
-        "config.launcher",
+        "launcher",
         "sync",
         "content",
     ]
-    with_engine = ["-m", "config.launcher", "engine", "-m", "grader.cli"]
+    with_engine = ["-m", "launcher", "engine", "-m", "grader.cli"]
     assert entry.command_line(["grade", "x", "."]) == [*with_engine, "grade", "x", "."]
     assert entry.command_line(["lab", "verify", "x"]) == [*with_engine, "lab", "verify", "x"]
     assert entry.command_line(["grade", "--help"]) == ["-m", "grader.cli", "grade", "--help"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from config.launcher import preflight
-from config.launcher.problem import LaunchError
+from launcher import preflight
+from launcher.problem import LaunchError
 
 
 def test_busy_port_names_another() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from config.launcher import preflight
+from launcher import preflight
 
 
 def test_the_home_is_closed_to_others(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from labs import blobs
+from storage import blobs
 from submissions.models import Evidence
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from grader.lab import Service
 from grader.probe.readiness import LONGEST_S, SHORTEST_S, Readiness, await_app, pause_s
-from grader.spec import Service
 from grader.wire.probe import NotReadyNow
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from grader.checks.base import Check
 from grader.checks.outcome import counted, every, failed, passed, undecided
+from grader.lab import CheckUse, Criterion, Limits, Rubric
 from grader.probe import judging, machine, runner
 from grader.result import CheckResult, Outcome
-from grader.spec import CheckUse, Criterion, Limits, Rubric
 from grader.wire.probe import CheckEnded
 
 ONE = (counted(1, 1, "requests"), every("requests"))

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.load.histogram import LARGEST_S, SMALLEST_S, Histogram
 from grader.load.metrics import percentile
-from grader.load.ratio import LOOKS, MARGIN, decide
 from grader.result import Outcome
+from grader.stats.histogram import LARGEST_S, SMALLEST_S, Histogram
+from grader.stats.ratio import LOOKS, MARGIN, decide
 
 LOGS = st.lists(st.floats(-3, 3), min_size=1, max_size=80)
 THRESHOLD = st.floats(0.05, 20)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from grader.archive import dump, parse
 from grader.job import Snapshot
+from grader.lab import SourceFile, tree_digest
 from grader.result import Exchange
-from grader.spec import SourceFile, tree_digest
 from submissions.present import curl_of
 
 NAME = st.text(

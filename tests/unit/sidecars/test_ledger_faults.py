@@ -13,6 +13,7 @@ from gateway_kit import gateway
 from pydantic import ValidationError
 
 from grader.engines.docker.channel import MAX_LINE
+from grader.lab import Sidecar
 from grader.sidecars import KINDS
 from grader.sidecars.base import config_of
 from grader.sidecars.model_gateway.config import GatewayConfig
@@ -21,7 +22,6 @@ from grader.sidecars.model_gateway.faults import FaultRule, Schedule
 from grader.sidecars.model_gateway.ledger import KEPT, PAGE, Ledger
 from grader.sidecars.model_gateway.seeded import Attempts, delays
 from grader.sidecars.stdio import reply_to
-from grader.spec import Sidecar
 from grader.wire.sidecar import CommandReply, SidecarStart
 
 

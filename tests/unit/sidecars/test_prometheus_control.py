@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from grader.lab import Sidecar
 from grader.sidecars import KINDS
 from grader.sidecars.base import config_of
 from grader.sidecars.prometheus import control
@@ -16,7 +17,6 @@ from grader.sidecars.prometheus.config import PrometheusConfig, server_config, s
 from grader.sidecars.prometheus.control import obey
 from grader.sidecars.prometheus.server import bcrypt
 from grader.sidecars.stdio import MAX_LINE
-from grader.spec import Sidecar
 
 
 class Api:

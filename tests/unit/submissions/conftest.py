@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from grader.job import Snapshot
+from grader.lab import LabContent, LabSpec, SourceFile, tree_digest
 from grader.result import CheckResult, Exchange, Measured, Outcome, Rule, RunResult, Series, Verdict
-from grader.spec import LabContent, LabSpec, SourceFile, tree_digest
 from labs.models import Lab, LabVersion
 from labs.sync import publish
 from submissions import bell, intake

@@ -13,8 +13,8 @@ from django.utils import timezone
 from grader.archive import parse
 from grader.errors import ArchiveRefused
 from grader.result import RunResult, Verdict
-from labs import blobs
 from labs.models import LabVersion
+from storage import blobs
 from submissions import intake, leases
 from submissions.models import CheckResult, Evidence, GradingRun, RunEvent, Submission
 from submissions.signals import run_finished

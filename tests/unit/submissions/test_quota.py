@@ -14,8 +14,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from grader.archive import dump
-from labs import blobs
 from labs.models import LabVersion
+from storage import blobs
 from submissions import intake, quota, tasks
 from submissions.models import GradingRun, Submission
 

@@ -10,7 +10,7 @@ import pytest
 
 from grader.events import CheckFinished, EvidenceCollected, LogLine, PhaseStarted
 from grader.result import RunResult
-from labs import blobs
+from storage import blobs
 from submissions import leases, recorder
 from submissions.models import GradingRun
 from submissions.recorder import Recorder

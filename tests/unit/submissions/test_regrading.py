@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from grader.spec import LabSpec, SourceFile, tree_digest
+from grader.lab import LabSpec, SourceFile, tree_digest
 from labs import progress
 from labs.models import Lab, LabVersion
 from labs.sync import publish as publish_lab

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from labs import blobs
+from storage import blobs
 from submissions.models import Evidence, GradingRun
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from grader.spec import LabContent, LabSpec, SourceFile, tree_digest
+from grader.lab import LabContent, LabSpec, SourceFile, tree_digest
 from labs.models import Draft, Lab, LabVersion
 from labs.sync import publish
 

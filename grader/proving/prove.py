@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from grader.cheats import PREFIX, Cheat
-from grader.departures import Departure, of_cheat, of_starter, of_submission
-from grader.engine import run_to_end
 from grader.engines.base import Sandbox
 from grader.events import Event
 from grader.job import GradingJob, Snapshot, never
+from grader.lab import Expectation, LabContent, load_expectation, submission_files, tree_digest
+from grader.proving.cheats import PREFIX, Cheat
+from grader.proving.departures import Departure, of_cheat, of_starter, of_submission
 from grader.result import Outcome, RunResult
-from grader.spec import Expectation, LabContent, load_expectation, submission_files, tree_digest
+from grader.runs.engine import run_to_end
 
 INSTALLATION = "prove"
 

@@ -1,8 +1,8 @@
 """Labs as data: the models, and how a lab folder is read."""
 
-from grader.spec.content import LabContent, SourceFile, read_folder, tree_digest
-from grader.spec.load import Labs, load_lab, load_labs, load_planned, load_skills, load_tracks
-from grader.spec.models import (
+from grader.lab.content import LabContent, SourceFile, read_folder, tree_digest
+from grader.lab.load import Labs, load_lab, load_labs, load_planned, load_skills, load_tracks
+from grader.lab.models import (
     CheckUse,
     Criterion,
     Expectation,
@@ -15,8 +15,8 @@ from grader.spec.models import (
     Skill,
     Track,
 )
-from grader.spec.parse import parse
-from grader.spec.submissions import load_expectation, submission_files
+from grader.lab.parse import parse
+from grader.lab.submissions import load_expectation, submission_files
 
 __all__ = [
     "CheckUse",

@@ -11,7 +11,7 @@ import jsonschema
 import yaml
 
 from grader.errors import SpecError
-from grader.spec.parse import line_of
+from grader.lab.parse import line_of
 
 METHODS = ("get", "post", "put", "patch", "delete")
 SHORTENED = "x-shortened"

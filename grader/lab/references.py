@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 from pydantic import ValidationError
 
 from grader.errors import SpecError
-from grader.spec.content import SourceFile
-from grader.spec.models import CheckUse, LabSpec
-from grader.spec.parse import line_of
+from grader.lab.content import SourceFile
+from grader.lab.models import CheckUse, LabSpec
+from grader.lab.parse import line_of
 
 ADVICE = "Mend these fields; docs/lab-author.md has the checks with their parameters."
 Where = tuple[int | str, ...]

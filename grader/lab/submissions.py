@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from grader.errors import SpecError
-from grader.spec.content import LabContent, SourceFile
-from grader.spec.models import Edit, Expectation
-from grader.spec.parse import parse
+from grader.lab.content import LabContent, SourceFile
+from grader.lab.models import Edit, Expectation
+from grader.lab.parse import parse
 
 STARTER, REFERENCE = "starter", "reference"
 EXPECT = PurePosixPath("expect.yaml")

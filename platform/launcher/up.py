@@ -15,12 +15,12 @@ from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
-from config.launcher import preflight
-from config.launcher.children import Child, stop_all
-from config.launcher.engine_watch import EngineWatch, write_state
-from config.launcher.problem import EXIT_FAILED, EXIT_OK, LaunchError, say
 from grader.errors import SeatrialError
 from grader.slots import slot_count
+from launcher import preflight
+from launcher.children import Child, stop_all
+from launcher.engine_watch import EngineWatch, write_state
+from launcher.problem import EXIT_FAILED, EXIT_OK, LaunchError, say
 
 SERVING_SECONDS = 60.0
 PYTHON = sys.executable

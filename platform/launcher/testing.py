@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.launcher.engine_setup import Engine, apt_install, root_prefix
-from config.launcher.problem import EXIT_FAILED, EXIT_OK, EXIT_OURS, EXIT_USAGE, LaunchError, say
 from grader.images import ensure
+from launcher.engine_setup import Engine, apt_install, root_prefix
+from launcher.problem import EXIT_FAILED, EXIT_OK, EXIT_OURS, EXIT_USAGE, LaunchError, say
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 QUICK = ["tests/unit", "-m", "not docker and not browser"]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PYTEST_CODES = {0: EXIT_OK, 1: EXIT_FAILED, 4: EXIT_USAGE, 5: EXIT_FAILED}

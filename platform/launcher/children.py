@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from config.launcher.problem import say
+from launcher.problem import say
 
 BACKOFF_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 STEADY_S = 60.0

@@ -1,4 +1,4 @@
-"""``python -m config.launcher up|test|check|sync``;
+"""``python -m launcher up|test|check|sync``;
 
 ``./seatrial`` calls it inside the environment.
 """
@@ -12,9 +12,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from config.launcher.problem import EXIT_OURS, LaunchError
+from launcher.problem import EXIT_OURS, LaunchError
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(argv: list[str]) -> int:
@@ -53,7 +53,7 @@ def _with_engine(command: list[str]) -> int:
     """For the entry script: make sure that an engine answers, then run Python with these
     arguments.
     """
-    from config.launcher.engine_run import run_with_engine
+    from launcher.engine_run import run_with_engine
 
     return run_with_engine(command)
 
@@ -77,15 +77,15 @@ def _guarded(work: Callable[[], int]) -> int:
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
     if options.command == "up":
-        from config.launcher.up import up
+        from launcher.up import up
 
         home = options.home or Path(os.environ.get("SEATRIAL_HOME", "").strip() or ROOT / "var")
         return up(home.expanduser().resolve(), options.host, options.port)
     if options.command == "sync":
-        from config.launcher.up import sync
+        from launcher.up import sync
 
         return sync(options.content)
-    from config.launcher import testing
+    from launcher import testing
 
     if options.command == "test":
         return testing.test([word for word in rest if word != "--"], quick=options.quick)

@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, RootModel
 
 from grader.errors import SpecError
-from grader.spec.content import LabContent, read_folder, tree_digest
-from grader.spec.contract import refuse_unreadable
-from grader.spec.models import LabSpec, Skill, Track
-from grader.spec.parse import parse
-from grader.spec.references import refuse_same_numbers, refuse_unknown, refuse_unknown_skills
-from grader.spec.submissions import load_expectation, submission_files
+from grader.lab.content import LabContent, read_folder, tree_digest
+from grader.lab.contract import refuse_unreadable
+from grader.lab.models import LabSpec, Skill, Track
+from grader.lab.parse import parse
+from grader.lab.references import refuse_same_numbers, refuse_unknown, refuse_unknown_skills
+from grader.lab.submissions import load_expectation, submission_files
 
 
 def load_lab(root: Path) -> LabContent:

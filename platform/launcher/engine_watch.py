@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from config.launcher.engine_setup import Engine, unanswered
-from config.launcher.problem import LaunchError, say
 from grader.engines.docker.sandbox import DockerSandbox
 from grader.errors import EngineUnavailable
 from grader.images import ensure
+from launcher.engine_setup import Engine, unanswered
+from launcher.problem import LaunchError, say
 
 State = Literal["preparing", "ready", "unavailable"]
 LOOK_EVERY_S = 15.0

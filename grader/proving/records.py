@@ -22,11 +22,8 @@ import yaml
 from pydantic import ValidationError
 
 from grader import __version__
-from grader.cheats import PREFIX, Cheat
 from grader.errors import SpecError
-from grader.meaning import meanings
-from grader.result import Frozen
-from grader.spec import (
+from grader.lab import (
     LabContent,
     LabSpec,
     SourceFile,
@@ -34,10 +31,13 @@ from grader.spec import (
     submission_files,
     tree_digest,
 )
-from grader.spec.content import RECORD
+from grader.lab.content import RECORD
+from grader.proving.cheats import PREFIX, Cheat
+from grader.proving.meaning import meanings
+from grader.result import Frozen
 
 if TYPE_CHECKING:
-    from grader.prove import Proof
+    from grader.proving.prove import Proof
 
 DECIDES_NOTHING = {"title", "summary", "number", "version", "level", "hours", "skills", "rules"}
 WORDS = {"title", "what", "rule", "hint"}

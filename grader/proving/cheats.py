@@ -14,8 +14,7 @@ from typing import Literal
 
 from grader.errors import SpecError
 from grader.job import Snapshot
-from grader.result import Frozen
-from grader.spec import (
+from grader.lab import (
     Expectation,
     LabContent,
     SourceFile,
@@ -24,6 +23,7 @@ from grader.spec import (
     read_folder,
     tree_digest,
 )
+from grader.result import Frozen
 
 PREFIX = "cheat_"
 RECIPE = b"\nCOPY cheat /opt/cheat\nENV PYTHONPATH=/opt/cheat\n"

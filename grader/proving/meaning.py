@@ -8,7 +8,7 @@ import ast
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from grader.spec import SourceFile
+from grader.lab import SourceFile
 
 
 def meanings(

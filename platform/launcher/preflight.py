@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import IO
 
-from config.launcher.problem import LaunchError
+from launcher.problem import LaunchError
 
 FIRST_GB = 6.0
 """Free space that the first set-up needs: images, their first stages, the database and a learner's

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from config.launcher.engine_setup import Engine
-from config.launcher.problem import say
+from launcher.engine_setup import Engine
+from launcher.problem import say
 
 STOP_S = 60.0
 

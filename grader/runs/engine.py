@@ -21,11 +21,11 @@ from grader.events import (
     RunFinished,
 )
 from grader.evidence import HISTOGRAMS, Histograms
-from grader.follow import follow
 from grader.job import GradingJob
 from grader.pods import Deployment, images_of
-from grader.probing import Probing
 from grader.result import CheckResult, RunResult, Verdict
+from grader.runs.follow import follow
+from grader.runs.probing import Probing
 from grader.verdict import not_judged, score_of, verdict_of
 
 LOG = logging.getLogger(__name__)

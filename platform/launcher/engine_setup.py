@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from config.launcher.problem import LaunchError
 from grader.engines.docker.sandbox import DockerSandbox
 from grader.errors import EngineUnavailable
+from launcher.problem import LaunchError
 
 Progress = Callable[[str], None]
 SYSTEMD = Path("/run/systemd/system")

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from grader.lab import Expectation
 from grader.result import Outcome, RunResult, Verdict
-from grader.spec import Expectation
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from grader.errors import SpecError
-from grader.spec.models import LabSpec
+from grader.lab.models import LabSpec
 
 IGNORED = frozenset(
     {
@@ -19,7 +19,7 @@ IGNORED = frozenset(
 )  # fmt: skip
 """What editors, systems and tools leave in a folder: no part of a lab."""
 RECORD = "proof.json"
-"""Which proofs of the lab hold (grader/records.py): about the lab, and no part of it."""
+"""Which proofs of the lab hold (grader/proving/records.py): about the lab, and no part of it."""
 STRAY = ("._*", "*~", "*.pyc", "*.swp", "*.swo", "*.orig", "*.rej", "#*#", ".#*")
 MAX_FILE = 4 << 20
 

@@ -1,0 +1,1 @@
+"""A lab proves its own grading, and the proofs are on record."""

@@ -1,0 +1,1 @@
+"""Grading one run: from a job to a result."""

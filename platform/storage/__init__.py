@@ -1,0 +1,1 @@
+"""What the site keeps beside its database."""
