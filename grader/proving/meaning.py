@@ -38,6 +38,7 @@ def meaning(source: bytes, docstrings: bool = True) -> bytes:
     except (SyntaxError, ValueError, RecursionError):
         return source
     _docstrings(tree, docstrings)
+    _WithoutLocalTypes().visit(tree)
     return _told(tree).encode()
 
 
@@ -60,6 +61,33 @@ def _only_text(node: ast.stmt) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
+
+
+class _WithoutLocalTypes(ast.NodeTransformer):
+    """``x: int = 1`` in a function does what ``x = 1`` does: Python never looks at such a type."""
+
+    def __init__(self) -> None:
+        self._inside = False
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._scope(node, True)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._scope(node, True)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return self._scope(node, False)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if self._inside and node.value is not None and isinstance(node.target, ast.Name):
+            return ast.Assign([node.target], self.generic_visit(node.value))  # type: ignore[arg-type]
+        return self.generic_visit(node)
+
+    def _scope(self, node: ast.AST, inside: bool) -> ast.AST:
+        before, self._inside = self._inside, inside
+        node = self.generic_visit(node)
+        self._inside = before
+        return node
 
 
 def _told(node: object) -> str:

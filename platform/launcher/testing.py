@@ -60,8 +60,33 @@ def check() -> int:
         say(name)
         if subprocess.run([sys.executable, *command], cwd=ROOT, check=False).returncode:
             failed.append(name)
+    if not _labs_are_typed():
+        failed.append("mypy of the labs' checks")
     say(f"failed: {', '.join(failed)}" if failed else "all checks pass")
     return EXIT_FAILED if failed else EXIT_OK
+
+
+def _labs_are_typed() -> bool:
+    """mypy over each lab's checks: they decide every verdict, and the probe imports them as
+    ``lab_checks``.
+    """
+    say("mypy, labs' checks")
+    good = True
+    with tempfile.TemporaryDirectory(prefix="seatrial-check-") as folder:
+        for checks in sorted((ROOT / "content" / "labs").glob("*/checks")):
+            place = Path(folder) / checks.parent.name
+            place.mkdir()
+            (place / "lab_checks").symlink_to(checks)
+            paths = f"{place}:{ROOT}:{ROOT / 'platform'}"
+            options = ["--cache-dir", str(ROOT / ".mypy_cache" / checks.parent.name)]
+            command = ["-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), *options]
+            good &= not subprocess.run(
+                [sys.executable, *command, "-p", "lab_checks"],
+                cwd=place,
+                env=os.environ | {"MYPYPATH": paths},
+                check=False,
+            ).returncode
+    return good
 
 
 def _pytest(arguments: list[str]) -> int:

@@ -53,6 +53,14 @@ def test_docstrings_count_where_somebody_may_read_them() -> None:
     assert meaning(with_text, docstrings=False) == meaning(without, docstrings=False)
 
 
+def test_types_of_local_names_do_nothing_and_others_may() -> None:
+    assert meaning(b"def f():\n    x: int = 1\n") == meaning(b"def f():\n    x = 1\n")
+    assert meaning(b"class A:\n    x: int = 1\n") != meaning(b"class A:\n    x = 1\n")
+    assert meaning(b"x: int = 1\n") != meaning(b"x = 1\n")
+    inner = b"def f():\n    class A:\n        x%s = 1\n"
+    assert meaning(inner % b": int") != meaning(inner % b""), "a model reads its fields' types"
+
+
 def test_docstrings_count_by_their_words() -> None:
     one = b'"""First words, then more."""\nx = """a  b"""\n'
     broken = one.replace(b"words, then", b"words,\n    then")

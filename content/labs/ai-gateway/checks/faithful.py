@@ -98,7 +98,7 @@ def rich_bodies(ctx: Context) -> list[dict[str, Any]]:
         "type": "function",
         "function": {"name": f"find_{rng.randrange(1000)}", "parameters": {"type": "object"}},
     }
-    call = {"id": f"call_{rng.randrange(10**6)}", "type": "function"}
+    call: dict[str, object] = {"id": f"call_{rng.randrange(10**6)}", "type": "function"}
     named, parted, tooled, sampled = conversations(ctx, "rich", 4, tokens=3)
     named["messages"][-1]["name"] = f"desk_{rng.randrange(100)}"
     said = parted["messages"][-1]["content"]
@@ -107,7 +107,7 @@ def rich_bodies(ctx: Context) -> list[dict[str, Any]]:
         {"type": "text", "text": said[:half]},
         {"type": "text", "text": said[half:]},
     ]
-    call["function"] = {"name": tool["function"]["name"], "arguments": '{"id": 7}'}
+    call["function"] = {"name": tool["function"]["name"], "arguments": '{"id": 7}'}  # type: ignore[index]
     tooled["messages"] += [
         {"role": "assistant", "content": "", "tool_calls": [call]},
         {"role": "tool", "tool_call_id": call["id"], "content": f"found {rng.randrange(100)}"},

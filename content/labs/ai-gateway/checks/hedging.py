@@ -82,6 +82,6 @@ def overlapping(rows: Sequence[Row]) -> int:
         calls.sort(key=lambda row: row.start)
         found += any(
             later.start < first.end - OVERLAP_S
-            for first, later in zip(calls, calls[1:], strict=False)
+            for first, later in zip(calls, calls[1:], strict=False)  # noqa: RUF007
         )
     return found

@@ -66,7 +66,10 @@ class ActiveSeries(Check):
         ratio = many / few if few > 0 else float("nan")
         text = f"{few:g} series with 5 users, {many:g} with {p.users}"
         measured = Measured(
-            value=round(ratio, 3) if ratio == ratio else None, unit="ratio", n=p.users, text=text
+            value=round(ratio, 3) if ratio == ratio else None,  # noqa: PLR0124 (no number)
+            unit="ratio",
+            n=p.users,
+            text=text,
         )
         if not known:
             return failed(

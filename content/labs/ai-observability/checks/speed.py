@@ -27,7 +27,7 @@ class StillStreams(Streaming):
         await Model(ctx).begin()
         return await super().run(ctx)
 
-    async def needed_s(self, ctx: Context, case: Case, stream: Stream) -> float | str:
+    async def needed_s(self, ctx: Context, case: Case, stream: Stream) -> float | str:  # noqa: ARG002
         numbers = [int(n) for n in NUMBER.findall(stream.text)]
         if numbers != list(range(stream.tokens)):
             return (

@@ -136,7 +136,7 @@ def problem_of(turn: Turn, spans: Sequence[Row], called: dict[str, set[str]], ph
         return f"the model got no traceparent of trace {turn.trace}"
     by_id = {row[0]: row for row in spans}
     for last in called[turn.trace]:
-        chain, at = [], last
+        chain, at = [], last  # type: ignore[var-annotated]
         while at in by_id and len(chain) <= len(by_id):
             chain.append(by_id[at])
             at = by_id[at][1]

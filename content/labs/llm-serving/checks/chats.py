@@ -69,7 +69,7 @@ def odd_place(mine: str, right: Answer) -> int | None:
     if texts[0] == texts[1]:
         return None
     steps = right.usage.get("steps") or [(0, TIE)]
-    parted = len(commonprefix(texts))
+    parted = len(commonprefix(texts))  # noqa: RUF071 (letters are meant)
     lead: float = next((lead for end, lead in steps if end > parted), steps[-1][1])
     return None if lead < TIE else parted
 

@@ -78,7 +78,11 @@ class Moved(Check):
         )
 
     async def _look(
-        self, ctx: Context, corpus: Corpus, old: Clause, new: Clause
+        self,
+        ctx: Context,
+        corpus: Corpus,  # noqa: ARG002
+        old: Clause,
+        new: Clause,
     ) -> list[tuple[str, Response]]:
         before, after = plain(old.plan, old.matter), plain(new.plan, new.matter)
         found, response = await search(ctx.app, before, DEPTH)

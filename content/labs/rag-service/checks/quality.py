@@ -92,7 +92,7 @@ class Recall(Check):
             clause = corpus.clauses[question.gold]
             message += f" For example {question.text!r}: {clause.id} ({clause.title}) is missing."
             return failed(message, measured, rule, RECALL_ADVICE, response, **more)
-        return failed(message, measured, rule, RECALL_ADVICE, **more)
+        return failed(message, measured, rule, RECALL_ADVICE, **more)  # type: ignore[arg-type]
 
 
 RECALL_ADVICE = (

@@ -194,7 +194,7 @@ async def _missing(
     lost.
     """
     rng = corpora.generator(ctx.rng("around"))
-    gone = []
+    gone: list[tuple[str, Response]] = []
     for name, v in sample:
         found = first = await _patient_search(ctx, v)
         for _ in range(AROUND if len(gone) < SURE else 0):
