@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from grader.checks.base import Context as Context
     from grader.checks.base import Params as Params
     from grader.checks.base import PartyFailed as PartyFailed
+    from grader.checks.base import Unmeasurable as Unmeasurable
     from grader.checks.cases import Case as Case
     from grader.checks.cases import at_pointer as at_pointer
     from grader.checks.outcome import counted as counted
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from grader.checks.streaming import Streaming as Streaming
     from grader.checks.streaming import StreamingParams as StreamingParams
     from grader.checks.streaming import read_stream as read_stream
+    from grader.checks.tally import Tally as Tally
     from grader.faults.inject import Faults as Faults
     from grader.faults.recovery import timeline as timeline
     from grader.http import events_of as events_of
@@ -94,6 +96,7 @@ WHERE = {
         "Context",
         "Params",
         "PartyFailed",
+        "Unmeasurable",
     ),
     "grader.checks.cases": (
         "Case",
@@ -123,6 +126,7 @@ WHERE = {
         "StreamingParams",
         "read_stream",
     ),
+    "grader.checks.tally": ("Tally",),
     "grader.faults.inject": ("Faults",),
     "grader.faults.recovery": ("timeline",),
     "grader.http": (

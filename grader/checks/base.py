@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from types import ModuleType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
+from grader.checks.once import Unmeasurable
 from grader.http.client import Target
 from grader.lab import LabSpec
 from grader.result import Frozen, Measurement
 from grader.wire.control import ControlError
 
-__all__ = ["Check", "Context", "ControlError", "Params", "PartyFailed"]
+__all__ = ["Check", "Context", "ControlError", "Params", "PartyFailed", "Unmeasurable"]
+
+T = TypeVar("T")
 
 
 class Context(Protocol):
@@ -51,6 +55,12 @@ class Context(Protocol):
     def shared(self) -> dict[str, Any]:
         """Scratch space that lives as long as the run: a generated corpus, what was already
         ingested, ...
+        """
+        ...
+
+    async def once(self, name: str, make: Callable[[], Awaitable[T]]) -> T:
+        """What ``make`` gave the first time this run; what it raised as Unmeasurable is raised
+        again for every criterion that needs it.
         """
         ...
 
@@ -122,7 +132,8 @@ class Check(ABC):
 
         Raise nothing for what the learner's service does: a failure is a Measurement with advice.
 
-        PartyFailed says that a baseline or a sidecar gave way. Any other exception that leaves this
+        PartyFailed says that a baseline or a sidecar gave way, Unmeasurable that something failed
+        on which this check builds. Any other exception that leaves this
         method is our fault: the criterion is not judged, its traceback is kept, and the other
         criteria go on.
         """

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from grader.lab.rules import filled
 from grader.result import Frozen
 
 SLUG = r"^[a-z][a-z0-9-]{1,40}$"
@@ -89,11 +90,22 @@ class Criterion(Frozen):
     id: str = Field(pattern=SLUG)
     title: str
     what: str = Field("", description="one line under the title")
-    rule: str = Field(description="the rule as the rubric shows it")
+    rule: str = Field(
+        description="the rule as the rubric shows it; {name} is a parameter of its checks"
+    )
     weight: float = Field(gt=0, le=100)
     gate: bool = False
     hint: int | None = Field(None, description="number of the hint that helps when this fails")
     checks: list[CheckUse] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rule_with_its_thresholds(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("rule"), str):
+            return data
+        uses = data.get("checks")
+        params = [use.get("params") for use in uses if isinstance(use, dict)] if uses else []
+        return data | {"rule": filled(data["rule"], [p for p in params if isinstance(p, dict)])}
 
 
 class Rubric(Frozen):
@@ -166,7 +178,7 @@ class LabSpec(Frozen):
     )
     sidecars: list[Sidecar] = []
     baseline: Sidecar | None = Field(
-        None, description="the reference/naive system R, built from baseline/ of the lab"
+        None, description="a naive system to compare with, built from baseline/ of the lab"
     )
     rubric: Rubric
     rules: list[Promise] = Field(

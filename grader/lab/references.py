@@ -78,6 +78,10 @@ def _faults(
         module, _, cls = use.check[4:].partition(".")
         if said := _missing(files, module, cls, ast.ClassDef):
             yield ("check",), said
+        else:
+            yield from _faults_of_lab_check(
+                use, files[PurePosixPath("checks", f"{module}.py")], cls
+            )
     else:
         yield from _faults_of_library_check(use)
     for key, value in use.params.items():
@@ -103,6 +107,40 @@ def _faults_of_library_check(use: CheckUse) -> Iterator[tuple[tuple[str, ...], s
     except ValidationError as error:
         for problem in error.errors():
             yield ("params", *map(str, problem["loc"])), problem["msg"]
+
+
+def _faults_of_lab_check(
+    use: CheckUse, source: SourceFile, cls: str
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Parameters that the check's own model does not have, or that it needs and nobody gives.
+
+    What can't be read off the file (a model from another module) is left to the probe.
+    """
+    classes = {n.name: n for n in ast.parse(source.data).body if isinstance(n, ast.ClassDef)}
+    model = classes.get(_named_model(classes[cls]))
+    if model is None or [ast.unparse(base) for base in model.bases] != ["Params"]:
+        return
+    fields = {
+        n.target.id: n.value is None
+        for n in model.body
+        if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    }
+    for key in use.params:
+        if key not in fields:
+            known = ", ".join(fields) or "none"
+            yield ("params", key), f"{use.check} has no parameter {key!r}; it has: {known}"
+    for key, needed in fields.items():
+        if needed and key not in use.params:
+            yield ("check",), f"{use.check} needs the parameter {key!r}"
+
+
+def _named_model(check: ast.ClassDef) -> str:
+    """What ``params_model = Name`` of a check names; empty without one."""
+    for node in check.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="params_model")], value=ast.Name(id=name)):
+                return name
+    return ""
 
 
 def _missing(

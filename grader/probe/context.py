@@ -14,6 +14,7 @@ from typing import Any
 
 from grader.checks import find
 from grader.checks.base import Check
+from grader.checks.once import Once
 from grader.http.client import Target
 from grader.lab import CheckUse, LabSpec
 from grader.lab_api import MOVED
@@ -23,13 +24,13 @@ from grader.wire.probe import KEY_HEADER, Log, Start
 PACKAGE = "lab_checks"
 
 
-class ProbeContext:
+class ProbeContext(Once):
     """Implements grader.checks.base.Context over the wire."""
 
     def __init__(self, start: Start, wire: Wire) -> None:
+        super().__init__()
         self.spec: LabSpec = start.spec
         self.seed = start.seed
-        self.shared: dict[str, Any] = {}
         self._wire = wire
         self._files = {path: base64.b64decode(text) for path, text in start.files.items()}
         # Names are resolved once: a lookup for each connection would be measured as latency.

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from grader.checks.base import Check, PartyFailed
+from grader.checks.base import Check, PartyFailed, Unmeasurable
 from grader.checks.outcome import undecided
 from grader.http.client import TIMED_OUT
 from grader.probe.context import ProbeContext
@@ -60,6 +60,8 @@ async def measure(
         with Watchdog(clock.deadline):
             async with asyncio.timeout(max(left, 0.001)) as bound:
                 measurement = await check.run(ctx)
+    except Unmeasurable as nothing:
+        measurement = nothing.measurement
     except (PartyFailed, ControlError) as error:
         return undecided(
             f"The lab's own part failed while this was measured: {error}.",

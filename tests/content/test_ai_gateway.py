@@ -16,7 +16,7 @@ from typing import Any, cast
 import pytest
 from ai_gateway_kit import World, providers
 from gateway_kit import arriving, serving
-from labkit import lab_checks
+from labkit import check_of, lab_checks, measured
 from small_gateway import PATH, PROVIDER_KEY, SmallGateway
 
 from grader.http.response import Response
@@ -37,8 +37,7 @@ SHORT: dict[str, dict[str, Any]] = {
     "RateLimit": {"seconds": 1.2},
     "Quota": {"rate": 80.0, "limit": 30.0, "first_s": 0.4},
     "NothingReplayed": {"streams": 2},
-    "ClientErrors": {"requests": 2, "more": 12, "good": 4},
-    "PassedOn": {"first_share": 0.6, "own_share": 0.3},
+    "ClientErrors": {"requests": 2, "rounds": 2, "at_once": 6, "good": 4},
 }
 
 
@@ -62,11 +61,9 @@ def judge(service: type[SmallGateway], *names: str, seed: str = "7") -> dict[str
                 world: Any = World(seed, gateways, app)
                 found = {}
                 for name in names:
-                    module, _, cls = name.partition(".")
-                    check = getattr(importlib.import_module(f"lab_checks.{module}"), cls)
-                    found[cls] = await decided(
-                        check(check.params_model(**SHORT.get(cls, {}))), world
-                    )
+                    cls = name.partition(".")[2]
+                    check = check_of("ai-gateway", name, **SHORT.get(cls, {}))
+                    found[cls] = await decided(check, world)
                 return found
 
     return asyncio.run(run())
@@ -75,10 +72,10 @@ def judge(service: type[SmallGateway], *names: str, seed: str = "7") -> dict[str
 async def decided(check: Any, world: Any) -> Measurement:
     """What the check says, undecided ones measured again as the probe's runner does."""
     for _ in range(REPEATS):
-        measurement: Measurement = await check.run(world)
+        measurement = await measured(check, world)
         if measurement.outcome is not Outcome.INCONCLUSIVE:
             return measurement
-    return cast(Measurement, await check.run(world))
+    return await measured(check, world)
 
 
 TROUBLE = ("providers.Success", "providers.UpstreamCalls", "hedging.OneAtATime")

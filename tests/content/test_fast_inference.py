@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from fast_inference_kit import LAB, WIDTH, Service, context, lab_modules
+from labkit import check_of, measured
 
+from grader.checks.base import Check
 from grader.lab import load_expectation, load_lab
 from grader.load.targeter import Answer
 from grader.result import Outcome
@@ -25,8 +27,9 @@ def checks() -> Iterator[Any]:
         yield made
 
 
-def run_of(check: Any) -> Any:
-    return check(check.params_model())
+def run_of(check: type[Check]) -> Check:
+    module = check.__module__.rpartition(".")[2]
+    return check_of("fast-inference", f"{module}.{check.__name__}")
 
 
 # -- the folder
@@ -158,7 +161,8 @@ def test_scores_far_from_the_truth_under_load_are_invented(
     checks: Any, far: int, total: int, alone: float, invented: bool
 ) -> None:
     assert (
-        checks.asking.Tally(right=total - far // 2, total=total, far=far).invents(alone) is invented
+        checks.asking.UnderLoad(right=total - far // 2, total=total, far=far).invents(alone)
+        is invented
     )
 
 
@@ -181,7 +185,7 @@ def test_scores_far_from_the_truth_under_load_are_invented(
 def test_decisions_under_load_are_worse_only_beyond_luck(
     checks: Any, right: int, total: int, alone: float, guessed: bool
 ) -> None:
-    assert checks.asking.Tally(right=right, total=total).guesses(alone) is guessed
+    assert checks.asking.UnderLoad(right=right, total=total).guesses(alone) is guessed
 
 
 def test_near_ties_are_forgiven_and_missing_scores_are_not(checks: Any) -> None:
@@ -214,27 +218,27 @@ def test_the_area_under_the_curve(checks: Any) -> None:
 )
 async def test_fidelity(checks: Any, flaw: str, cross_talk: str, decisions: str) -> None:
     ctx = context(checks, Service(flaw))
-    assert (await run_of(checks.fidelity.CrossTalk).run(ctx)).outcome.value == cross_talk
-    assert (await run_of(checks.fidelity.Decisions).run(ctx)).outcome.value == decisions
+    assert (await measured(run_of(checks.fidelity.CrossTalk), ctx)).outcome.value == cross_talk
+    assert (await measured(run_of(checks.fidelity.Decisions), ctx)).outcome.value == decisions
 
 
 async def test_the_model_is_taken_and_what_is_none_is_refused(checks: Any) -> None:
     good = context(checks, Service(), has_model=False)
-    assert (await run_of(checks.install.Installed).run(good)).outcome is Outcome.PASSED
+    assert (await measured(run_of(checks.install.Installed), good)).outcome is Outcome.PASSED
     assert good.shared["sizes"].grown == 30_000_000
     bad = context(checks, Service("takes anything"), has_model=False)
-    found = await run_of(checks.install.Installed).run(bad)
+    found = await measured(run_of(checks.install.Installed), bad)
     assert found.outcome is Outcome.FAILED
     assert "no ONNX file" in found.message
     forgetful = context(checks, Service("forgets"), has_model=False)
     assert (
         "the model before it is lost"
-        in (await run_of(checks.install.Installed).run(forgetful)).message
+        in (await measured(run_of(checks.install.Installed), forgetful)).message
     )
     loyal = context(checks, Service("first"), has_model=False)
     assert (
         "that the new model scores near 0"
-        in (await run_of(checks.install.Installed).run(loyal)).message
+        in (await measured(run_of(checks.install.Installed), loyal)).message
     )
     eager = context(checks, Service())
     del eager.shared["installed"]
@@ -244,7 +248,7 @@ async def test_the_model_is_taken_and_what_is_none_is_refused(checks: Any) -> No
         checks.fidelity.Decisions,
         checks.speed.Single,
     ):
-        assert "expected 503" in (await run_of(check).run(eager)).message
+        assert "expected 503" in (await measured(run_of(check), eager)).message
 
 
 @pytest.mark.parametrize(
@@ -262,7 +266,7 @@ async def test_memory_is_a_share_of_the_file_and_ballast_counts(
     ctx = context(checks, Service())
     ctx.shared["sizes"] = checks.install.Sizes(before * 1_000_000, 100_000_000, after * 1_000_000)
     ctx.shared["world"] = types.SimpleNamespace(size=100_000_000)
-    found = await run_of(checks.install.Memory).run(ctx)
+    found = await measured(run_of(checks.install.Memory), ctx)
     assert found.outcome is outcome
     assert bool(found.advice) is (outcome is Outcome.FAILED)
 
@@ -311,6 +315,6 @@ async def test_embedding_is_judged_by_time_and_by_the_vectors(
 ) -> None:
     app = Service(flaw)
     app.embed_s = seconds
-    found = await run_of(checks.embedding.Embed).run(context(checks, app))
+    found = await measured(run_of(checks.embedding.Embed), context(checks, app))
     assert found.outcome.value == outcome
     assert said in found.message

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from fast_inference_kit import Timed, context, lab_modules
+from labkit import check_of, measured
 from loadkit import serving
 
+from grader.checks.base import Check
 from grader.result import Outcome
 
 
@@ -36,10 +38,10 @@ async def against_r(checks: Any, app: Timed) -> AsyncIterator[Any]:
         yield ctx
 
 
-async def judged(check: Any, ctx: Any) -> Any:
+async def judged(check: Check, ctx: Any) -> Any:
     """A busy machine is no verdict: measured again, as the probe's runner does."""
     for _ in range(3):
-        found = await check.run(ctx)
+        found = await measured(check, ctx)
         if found.outcome is not Outcome.INCONCLUSIVE:
             break
     return found
@@ -54,8 +56,8 @@ async def judged(check: Any, ctx: Any) -> Any:
 )
 async def test_throughput(checks: Any, app: Timed, outcome: Outcome, said: str) -> None:
     async with against_r(checks, app) as ctx:
-        params = checks.speed.ThroughputParams(threshold=3.0, clients=12, slice_s=0.04)
-        found = await judged(checks.speed.Throughput(params), ctx)
+        short: dict[str, Any] = {"threshold": 3.0, "clients": 12, "slice_s": 0.04}
+        found = await judged(check_of("fast-inference", "speed.Throughput", **short), ctx)
     assert found.outcome is outcome, found
     assert said in found.message
     assert ctx.shared["r_rate"] > 0
@@ -70,7 +72,7 @@ async def test_throughput(checks: Any, app: Timed, outcome: Outcome, said: str) 
 )
 async def test_bursts(checks: Any, app: Timed, outcome: Outcome, said: str) -> None:
     async with against_r(checks, app) as ctx:
-        params = checks.tail.TailParams(burst=32, seconds=0.2)
-        found = await judged(checks.tail.Tail(params), ctx)
+        check = check_of("fast-inference", "tail.Tail", burst=32, seconds=0.2)
+        found = await judged(check, ctx)
     assert found.outcome is outcome, found
     assert said in found.message

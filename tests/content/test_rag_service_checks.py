@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from labkit import lab_checks
+from labkit import check_of, lab_checks, measured
 from rag_service_kit import Service, World, judge, reply
 
 from grader.http.response import Response
@@ -158,8 +158,7 @@ async def test_giving_up_at_the_first_fault_fails_and_retrying_passes() -> None:
 async def test_faults_end_with_the_criterion() -> None:
     world = World(Service)
     await importlib.import_module("lab_checks.dataset").dataset(world)
-    check = importlib.import_module("lab_checks.economy").Resilience
-    await check(check.params_model()).run(world)
+    await check_of("rag-service", "economy.Resilience").run(world)
     assert world.fault_share == 0
 
 
@@ -172,8 +171,7 @@ class RefusesDocuments(Service):
 
 async def test_a_service_that_takes_no_documents_fails_with_the_request_shown() -> None:
     world = World(RefusesDocuments)
-    check = importlib.import_module("lab_checks.quality").Recall
-    result = await check(check.params_model()).run(world)
+    result = await measured(check_of("rag-service", "quality.Recall"), world)
     assert result.outcome is Outcome.FAILED
     assert "/ingest" in result.message
     assert result.exchange is not None

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from labkit import LABS, lab_checks
+from labkit import LABS, check_of, lab_checks
 
+from grader.checks.once import Once
 from grader.http.response import Response
 from grader.load.targeter import Answer
 from grader.result import Outcome
@@ -171,9 +172,11 @@ def test_hits_stand_best_first_with_their_cosine(
 def test_recall_is_judged_by_its_worst_group(checks: Any) -> None:
     shown = checks.asking.Found([], "", Response("POST", "/search", {}, b"", "app", 0.0, 0.0))
     good = checks.quality.judged(
-        {"a": [1.0] * 9 + [0.6], "b": [1.0] * 10}, shown, "advice", "searches"
+        {"a": [1.0] * 9 + [0.6], "b": [1.0] * 10}, shown, 0.95, "advice", "searches"
     )
-    bad = checks.quality.judged({"a": [1.0] * 10, "b": [0.9] * 10}, shown, "advice", "searches")
+    bad = checks.quality.judged(
+        {"a": [1.0] * 10, "b": [0.9] * 10}, shown, 0.95, "advice", "searches"
+    )
     assert (good.outcome, bad.outcome) == (Outcome.PASSED, Outcome.FAILED)
     assert bad.measured.value == 0.9
     assert bad.advice
@@ -191,7 +194,7 @@ def test_recall_is_judged_by_its_worst_group(checks: Any) -> None:
 def test_the_bulk_load_is_judged_by_its_turns(
     checks: Any, ratios: list[float], outcome: Outcome
 ) -> None:
-    check = checks.speed.Bulk(checks.speed.BulkParams())
+    check: Any = check_of("vector-search", "speed.Bulk")
     rule = checks.speed.Rule(op="at_most", threshold=6.0, unit="ratio", text="at most 6 × quiet")
     assert check._say(ratios, rule, "advice").outcome is outcome
 
@@ -199,8 +202,8 @@ def test_the_bulk_load_is_judged_by_its_turns(
 async def test_memory_is_a_ratio_to_the_raw_vectors(checks: Any) -> None:
     for grown, outcome in ((4_000_000, Outcome.PASSED), (6_000_000, Outcome.FAILED)):
         data = checks.asking.Loaded(None, (100_000_000, 100_000_000 + grown), 10_000_000)
-        ctx = types.SimpleNamespace(shared={"loaded": data})
-        found = await checks.writes.Memory(checks.writes.Check.params_model()).run(ctx)
+        ctx = context(Told([]), data)
+        found = await check_of("vector-search", "writes.Memory").run(ctx)
         assert found.outcome is outcome
 
 
@@ -220,8 +223,11 @@ class Told:
         return response
 
 
-def context(target: Told, **more: Any) -> Any:
-    return types.SimpleNamespace(app=target, seed="0123456789", rng=random.Random, **more)
+def context(target: Told, data: Any = None) -> Any:
+    """``data``: what both systems hold already."""
+    run = Once()
+    run.shared["loaded"] = data
+    return types.SimpleNamespace(app=target, seed="0123456789", rng=random.Random, once=run.once)
 
 
 async def test_a_broken_connection_is_no_lost_write(checks: Any) -> None:
@@ -263,8 +269,8 @@ async def test_one_foreign_id_fails_the_tenants(
     """
     ids = {"foreign": [corpus.ids[int(corpus.rows(0)[0])]], "bulk": ["a bulk load's"], "none": []}
     data = checks.asking.Loaded(corpus, (0, 0), 1)
-    ctx = context(Told(ids[said] if isinstance(said, str) else said), shared={"loaded": data})
-    found = await checks.quality.Tenants(checks.quality.Check.params_model()).run(ctx)
+    ctx = context(Told(ids[said] if isinstance(said, str) else said), data)
+    found = await check_of("vector-search", "quality.Tenants").run(ctx)
     assert found.outcome.value == outcome
     assert len(ctx.app.asked) == 240
 

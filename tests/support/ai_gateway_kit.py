@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway_kit import WordEmbedder, serving
 
+from grader.checks.once import Once
 from grader.http.client import Target
 from grader.lab import Service
 from grader.sidecars.model_gateway.app import Gateway
@@ -28,14 +29,14 @@ PROVIDER = {
 Listening = dict[str, tuple[Gateway, Target]]
 
 
-class World:
+class World(Once):
     """A context: three gateways and a service, of which there is one copy."""
 
     replicas = ("app",)
 
     def __init__(self, seed: str, gateways: dict[str, Gateway], app: Target) -> None:
         self.seed, self.gateways, self.app = seed, gateways, app
-        self.shared: dict[str, Any] = {}
+        super().__init__()
         self.spec = SimpleNamespace(service=Service(env={"ADMIN_TOKEN": ADMIN}))
 
     def rng(self, label: str) -> random.Random:

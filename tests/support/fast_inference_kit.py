@@ -18,6 +18,7 @@ import numpy as np
 from labkit import LABS, lab_checks
 from loadkit import Seen, answer
 
+from grader.checks.once import Once
 from grader.checks.outcome import counted, every, passed
 from grader.http.response import Response
 
@@ -203,15 +204,17 @@ def context(checks: SimpleNamespace, app: Service, *, has_model: bool = True) ->
         assert action == "usage"
         return {"memory_bytes": {"app": app, "r": baseline}[party].memory}
 
-    shared: dict[str, Any] = {"encoder": true_vector}
+    run = Once()
+    run.shared["encoder"] = true_vector
     if has_model:
         app.take(made)
         baseline.take(made)
-        shared["installed"] = passed("", counted(1, 1, "steps"), every("steps"))
+        run.shared["installed"] = passed("", counted(1, 1, "steps"), every("steps"))
     return SimpleNamespace(
         app=app,
         seed="seed",
-        shared=shared,
+        shared=run.shared,
+        once=run.once,
         spec=SimpleNamespace(
             service=SimpleNamespace(name="app"), baseline=SimpleNamespace(name="r")
         ),

@@ -12,6 +12,9 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+from labkit import check_of, measured
+
+from grader.checks.once import Once
 from grader.http.response import Response
 from grader.result import Measurement
 
@@ -80,13 +83,14 @@ def reply(method: str, path: str, status: int, body: Any) -> Response:
     return made
 
 
-class World:
+class World(Once):
     """A context: the service, a gateway that meters words and may refuse calls, and the oracle's
     stand-in.
     """
 
     def __init__(self, service: type[Service], retries: int = 6) -> None:
-        self.seed, self.shared, self.retries = "7", {}, retries
+        super().__init__()
+        self.seed, self.retries = "7", retries
         self.rows: list[dict[str, Any]] = []
         self.fault_share = 0.0
         self._faults = random.Random(3)
@@ -132,7 +136,6 @@ async def judge(check: str, service: type[Service], **more: Any) -> Measurement:
     """Run one check ('quality.Recall') against a service, with a stand-in for the oracle's
     models.
     """
-    module, _, name = check.partition(".")
     world = World(service, **more)
     data = await importlib.import_module("lab_checks.dataset").dataset(world)
     data.oracle = SimpleNamespace(
@@ -145,6 +148,4 @@ async def judge(check: str, service: type[Service], **more: Any) -> Measurement:
         ),
         embedder=SimpleNamespace(count=lambda text: len(text.split())),
     )
-    cls = getattr(importlib.import_module(f"lab_checks.{module}"), name)
-    result: Measurement = await cls(cls.params_model()).run(world)
-    return result
+    return await measured(check_of("rag-service", check), world)

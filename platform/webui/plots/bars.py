@@ -74,7 +74,7 @@ def bars_plot(data: PlotData, uid: str) -> SafeString:
     drawing = parts.plot(
         uid, TOP + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content)
     )
-    keys = [("you", data.you)] * bool(app) + [("base", "Baseline R")] * bool(base)
+    keys = [("you", data.you)] * bool(app) + [("base", "Baseline")] * bool(base)
     rows = [
         [
             f"{g:g}",

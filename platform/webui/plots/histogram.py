@@ -137,7 +137,7 @@ def two_histograms(data: PlotData, uid: str) -> SafeString:
     }
     if not sides:
         return SafeString("")
-    names = {"baseline": "Baseline R", "app": data.you}
+    names = {"baseline": "Baseline", "app": data.you}
     values = [v for s in sides.values() for v in s]
     axis = Axis.over([*values, *([data.threshold] if data.threshold is not None else [])])
     most = max(max(_counts(s, axis)) for s in sides.values())

@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 NARROW = "\N{NO-BREAK SPACE}"
-RATIO_UNITS = {"ratio", "x", "×", "x baseline", "× R"}
+RATIO_UNITS = {"ratio", "x", "×", "x baseline", "× R"}  # the last: results of older runs
 
 
 def new_id() -> str:
@@ -46,14 +46,14 @@ SHARES = {"share", "recall"}
 
 
 def value(v: float, unit: str = "") -> str:
-    """Write a value with its unit as people do: '412 ms', '1.87 s', '97.5 %', '1.17 × R'."""
+    """Write a value with its unit as people do: '412 ms', '1.87 s', '97.5 %', '1.17 × baseline'."""
     if unit in {"s", "ms"}:
         seconds = v if unit == "s" else v / 1000
         if abs(seconds) < 0.0995:
             return f"{seconds * 1000:.3g}{NARROW}ms"
         return f"{seconds * 1000:.0f}{NARROW}ms" if abs(seconds) < 1 else f"{seconds:.2f}{NARROW}s"
     if unit in RATIO_UNITS:
-        return f"{v:.2f}{NARROW}×{NARROW}R"
+        return f"{v:.2f}{NARROW}×{NARROW}baseline"
     if unit in SHARES:
         return f"{v * 100:.3g}{NARROW}%"
     text = f"{v:,.0f}" if abs(v) >= 1000 or v == int(v) else f"{v:.3g}"

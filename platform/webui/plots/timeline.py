@@ -102,7 +102,7 @@ def timeline_plot(data: PlotData, uid: str, bands: Sequence[Band] = ()) -> SafeS
     drawing = parts.plot(
         uid, top + HEIGHT + 22, data.title, data.summary or data.title, parts.join(content)
     )
-    keys = [("you", data.you)] * bool(app) + [("base", "Baseline R")] * bool(base)
+    keys = [("you", data.you)] * bool(app) + [("base", "Baseline")] * bool(base)
     keys += [("rule", "Rule")] * (data.threshold is not None) + marked.key(shown)
     head = ["Part of the run", f"{data.you}, mean", *(["Baseline, mean"] if base else [])]
     head += ["Fault"] * bool(shown)

@@ -119,8 +119,15 @@ def failed_result() -> RunResult:
         points=0,
         max_points=60,
         message=f"Too slow: {HOSTILE}",
-        measured=Measured(value=3.1, unit="ratio", low=2.9, high=3.4, n=28, text="3.10 × R [2.90, 3.40], n = 28"),
-        rule=Rule(op="at_most", threshold=2, unit="ratio", text="at most 2.00 × R"),
+        measured=Measured(
+                value=3.1,
+                unit="ratio",
+                low=2.9,
+                high=3.4,
+                n=28,
+                text="3.10 × baseline [2.90, 3.40], n = 28",
+            ),
+        rule=Rule(op="at_most", threshold=2, unit="ratio", text="at most 2.00 × baseline"),
         advice="Keep connections open.",
         exchange=Exchange(
             method="POST",

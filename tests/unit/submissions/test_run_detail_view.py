@@ -125,8 +125,8 @@ def test_a_verdict_explains_itself(
     end(begin(run), failed_result)
     text = page(me, run)
     for part in (
-        "3.10 × R<span> [2.90, 3.40], n\u00a0=\u00a028</span>",
-        "at most 2.00 × R",
+        "3.10 × baseline<span> [2.90, 3.40], n\u00a0=\u00a028</span>",
+        "at most 2.00 × baseline",
         "What to do next",
         "Keep connections open.",
         "#hint-1",

@@ -97,7 +97,7 @@ def test_the_histogram_table_has_the_quantiles() -> None:
         ".//tbody/tr"
     )
     cells = [["".join(c.itertext()) for c in row] for row in rows]
-    assert cells[0][0] == "Baseline R"
+    assert cells[0][0] == "Baseline"
     assert cells[1][:2] == ["Your system", "2.00\N{NO-BREAK SPACE}s"]
     assert (
         cells[2][1] == f"{parts.quantile(sorted(YOU), 0.5) / parts.quantile(sorted(BASE), 0.5):.2f}"
@@ -161,7 +161,7 @@ def test_ticks_are_round() -> None:
 @pytest.mark.parametrize(
     ("v", "unit", "text"),
     [(0.412, "s", "412 ms"), (1.872, "s", "1.87 s"), (0.0021, "s", "2.1 ms"), (97.5, "%", "97.5 %"),
-     (1.17, "ratio", "1.17 × R"),
+     (1.17, "ratio", "1.17 × baseline"),
      (14210, "requests", "14,210 requests")],
 )  # fmt: skip
 def test_values_are_written_as_people_do(v: float, unit: str, text: str) -> None:

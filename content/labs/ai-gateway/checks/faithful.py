@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab_checks.providers import not_installed
 from lab_checks.world import Providers, conversations, headers_of, open_key
 
 from grader.lab_api import (
@@ -13,11 +12,8 @@ from grader.lab_api import (
     Measurement,
     Params,
     Response,
+    Tally,
     asked,
-    counted,
-    every,
-    failed,
-    passed,
 )
 
 UNIT = "requests that reached a provider as they came"
@@ -37,23 +33,11 @@ class AsCame(Check):
     params_model = Params
 
     async def run(self, ctx: Context) -> Measurement:
-        rule = every(UNIT)
-        key, refused = await open_key(ctx, "as-came")
-        if refused is not None:
-            return not_installed(refused, rule)
-        providers = Providers(ctx)
+        key, tally, providers = await open_key(ctx, "as-came"), Tally(UNIT), Providers(ctx)
         await providers.reset()
-        bodies = rich_bodies(ctx)
-        good, first = 0, None
-        for body in bodies:
-            problem, answer = await self._one(ctx, providers, key, body)
-            good += not problem
-            if problem and first is None:
-                first = (problem, answer)
-        measured = counted(good, len(bodies), UNIT)
-        if first is None:
-            return passed("Providers got what the clients sent.", measured, rule)
-        return failed(first[0], measured, rule, ADVICE, first[1])
+        for body in rich_bodies(ctx):
+            tally.add(*await self._one(ctx, providers, key, body))
+        return tally.verdict("Providers got what the clients sent.", ADVICE)
 
     async def _one(
         self, ctx: Context, providers: Providers, key: str, body: dict[str, Any]

@@ -11,15 +11,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from lab_checks.providers import not_installed
 from lab_checks.world import (
     PROVIDERS,
     Providers,
     conversations,
     headers_of,
-    install,
     key_of,
     open_key,
+    put_in_force,
     usage_in,
 )
 
@@ -35,10 +34,9 @@ from grader.lab_api import (
     Response,
     Rule,
     Samples,
+    Tally,
     attack,
     constant,
-    counted,
-    every,
     failed,
     json_request,
     passed,
@@ -86,9 +84,9 @@ def short_requests(
 
 
 class RateParams(Params):
+    tolerance: float
     seconds: float = 6.0
     over: float = 2.5
-    tolerance: float = 0.05
 
 
 class RateLimit(Check):
@@ -103,9 +101,7 @@ class RateLimit(Check):
         rate, burst = rng.randint(8, 11), rng.randint(12, 18)
         text = f"admitted = rate x t + burst, within {p.tolerance:.0%}, over all copies"
         rule = Rule(op="exact", threshold=p.tolerance, unit="share", text=text)
-        key, refused = await open_key(ctx, "rate", rate=rate, burst=burst)
-        if refused is not None:
-            return not_installed(refused, rule)
+        key = await open_key(ctx, "rate", rate=rate, burst=burst)
         await Providers(ctx).reset()
         schedule = constant(rate * p.over, p.seconds)
         requests = short_requests(ctx, "rate requests", key, len(schedule), admitted_or_told_when)
@@ -178,12 +174,9 @@ class Quota(Check):
         rule = Rule(
             op="exact", threshold=0, unit="requests", text="exactly the quota, over all copies, +0"
         )
-        key, refused = await open_key(ctx, "quota", quota=2 * quota)
-        if refused is None:  # installed anew with less: what holds is what came last
-            answer = await install(ctx, key_of(key, rate=p.limit, burst=p.burst, quota=quota))
-            refused = None if answer.ok else answer
-        if refused is not None:
-            return not_installed(refused, rule)
+        key = await open_key(ctx, "quota", quota=2 * quota)
+        # Installed anew with less: what holds is what came last.
+        await put_in_force(ctx, key_of(key, rate=p.limit, burst=p.burst, quota=quota))
         await Providers(ctx).reset()
         for number in range(p.malformed):
             body = b'{"messages": ' if number % 2 else b'{"model": "chat", "messages": "none"}'
@@ -269,15 +262,9 @@ class Usage(Check):
     params: UsageParams
 
     async def run(self, ctx: Context) -> Measurement:
-        rule = every("keys whose usage equals the ledger")
-        providers = Providers(ctx)
+        tally, providers = Tally("keys whose usage equals the ledger"), Providers(ctx)
         await providers.reset()
-        keys = []
-        for number in range(self.params.keys):
-            key, refused = await open_key(ctx, f"usage {number}")
-            if refused is not None:
-                return not_installed(refused, rule)
-            keys.append(key)
+        keys = [await open_key(ctx, f"usage {number}") for number in range(self.params.keys)]
         try:
             await self._break_off(ctx, providers, keys[0])
             await providers.faults({name: [FaultRule(kind="500", share=0.1)] for name in PROVIDERS})
@@ -287,21 +274,13 @@ class Usage(Check):
             await self._release(ctx)
         finally:
             await providers.faults({})
-        good, worst = 0, None
         for key, (answers, wanted) in zip(keys, true, strict=True):
-            problem, answer = await self._compare(ctx, key, answers, wanted)
-            good += not problem
-            if problem and worst is None:
-                worst = (problem, answer)
-        measured = counted(good, len(keys), "keys whose usage equals the ledger")
-        if worst is None:
-            return passed("The gateway's books and the providers' ledgers agree.", measured, rule)
-        advice = (
+            tally.add(*await self._compare(ctx, key, answers, wanted))
+        return tally.verdict(
+            "The gateway's books and the providers' ledgers agree.",
             "Book the usage that the provider's answer carries, once per complete answer, in the "
-            "shared state. A "
-            "stream that broke off is none."
+            "shared state. A stream that broke off is none.",
         )
-        return failed(worst[0], measured, rule, advice, worst[1])
 
     async def _release(self, ctx: Context) -> None:
         """SIGTERM to one copy after the other, right after the last answer: nothing that it knew

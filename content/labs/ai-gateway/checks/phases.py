@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from lab_checks.world import PROVIDERS, Providers, Row, chat_request, conversations, open_key
 
-from grader.lab_api import Context, FaultRule, Response, Samples, attack, constant
+from grader.lab_api import Context, FaultRule, Samples, attack, constant
 
 RATE = 16.0
 FLAKY_S = 9.0
@@ -88,18 +87,13 @@ async def drive(
     return Phase(samples, await Providers(ctx).settled())
 
 
-async def trouble(ctx: Context) -> Trouble | Response:
-    """Both phases, measured at the first call. A Response when the key could not be installed."""
-    if "trouble" not in ctx.shared:
-        ctx.shared["trouble"] = await _measure(ctx)
-    found: Any = ctx.shared["trouble"]
-    return found  # type: ignore[no-any-return]
+async def trouble(ctx: Context) -> Trouble:
+    """Both phases, measured once in a run."""
+    return await ctx.once("trouble", lambda: _measure(ctx))
 
 
-async def _measure(ctx: Context) -> Trouble | Response:
-    key, refused = await open_key(ctx, "trouble")
-    if refused is not None:
-        return refused
+async def _measure(ctx: Context) -> Trouble:
+    key = await open_key(ctx, "trouble")
     providers = Providers(ctx)
     await providers.reset()
     try:

@@ -24,27 +24,12 @@ from grader.lab_api import (
     Rule,
     Samples,
     Series,
-    counted,
-    every,
+    Tally,
     failed,
     passed,
     percentile,
     undecided,
 )
-
-
-def not_installed(answer: Response, rule: Rule) -> Measurement:
-    """The measurement when a key could not be installed."""
-    return failed(
-        (
-            f"PUT /admin/policy answered {answer.status or answer.error}, so there was no key to "
-            "measure with."
-        ),
-        Measured(text="no key"),
-        rule,
-        "Make the policy route work first: the bearer token is $ADMIN_TOKEN.",
-        answer,
-    )
 
 
 def worst_errors(samples: Samples) -> str:
@@ -59,7 +44,7 @@ def plot(title: str, samples: Samples, summary: str) -> Series:
 
 
 class SuccessParams(Params):
-    share: float = 0.99
+    share: float
 
 
 class Success(Check):
@@ -80,8 +65,6 @@ class Success(Check):
             ),
         )
         found = await trouble(ctx)
-        if isinstance(found, Response):
-            return not_installed(found, rule)
         right, total = (
             found.flaky.right + found.storm.right,
             len(found.flaky.samples) + len(found.storm.samples),
@@ -129,7 +112,7 @@ class Success(Check):
 
 
 class UpstreamCallsParams(Params):
-    per_request: float = 1.75
+    per_request: float
 
 
 class UpstreamCalls(Check):
@@ -144,8 +127,6 @@ class UpstreamCalls(Check):
         text = f"at most {bound:g} provider calls per request, none while Retry-After runs"
         rule = Rule(op="at_most", threshold=bound, unit="calls", text=text)
         found = await trouble(ctx)
-        if isinstance(found, Response):
-            return not_installed(found, rule)
         calls = max(found.flaky.amplification, found.storm.amplification)
         inside = found.inside()
         measured = Measured(
@@ -195,9 +176,9 @@ def _calls_plot(phase: Phase, name: str) -> Series:
 
 
 class HungParams(Params):
-    ratio: float = 2.0
+    ratio: float
+    traffic: float
     near: float = 2.5
-    traffic: float = 0.05
     healthy_s: float = 5.0
     warm_s: float = 5.0
     open_s: float = 7.0
@@ -242,9 +223,7 @@ class HungProvider(Check):
             "provider"
         )
         rule = Rule(op="at_most", threshold=p.ratio, unit="ratio", text=text)
-        key, refused = await open_key(ctx, "hung")
-        if refused is not None:
-            return not_installed(refused, rule)
+        key = await open_key(ctx, "hung")
         samples, found = await self._measure(ctx, key)
         return self._verdict(samples, found, rule)
 
@@ -334,8 +313,13 @@ class HungProvider(Check):
 
 
 class ClientErrorsParams(Params):
+    """``rounds`` times ``at_once`` refused requests more: a breaker opens for seconds, so they have
+    to come faster than one by one.
+    """
+
     requests: int = 6
-    more: int = 30
+    rounds: int = 4
+    at_once: int = 12
     good: int = 12
 
 
@@ -347,59 +331,23 @@ class ClientErrors(Check):
     params: ClientErrorsParams
 
     async def run(self, ctx: Context) -> Measurement:
-        rule = every("refused requests asked once")
-        key, refused = await open_key(ctx, "client-errors")
-        if refused is not None:
-            return not_installed(refused, rule)
+        p, tally = self.params, Tally("refused requests asked once")
+        key = await open_key(ctx, "client-errors")
         await Providers(ctx).reset()
-        bodies = self._bodies(ctx, "client-errors", 2 * self.params.requests)
-        asked = [await self._ask(ctx, key, body) for body in bodies]
-        wrong = [(answer, calls) for answer, calls in asked if not asked_once(answer, calls)]
-        measured = counted(len(bodies) - len(wrong), len(bodies), "refused requests asked once")
-        if wrong:
-            answer, calls = wrong[0]
-            said = answer.status or answer.error
-            message = (
-                f"A request that no provider accepts cost {calls} provider calls and was answered "
-                f"with {said}."
-            )
-            advice = (
-                "Hand a provider's 4xx (but 429) to the client at once: the same request can't "
-                "succeed elsewhere."
-            )
-            return failed(message, measured, rule, advice, answer)
+        for body in self._bodies(ctx, "client-errors", 2 * p.requests):
+            answer, calls = await self._ask(ctx, key, body)
+            tally.add("" if asked_once(answer, calls) else sent_again(answer, calls), answer)
+        if tally.faults:
+            return tally.verdict("", HAND_ON)
         # Many more, for breakers that count them as failures of the provider.
-        more = self._bodies(ctx, "more client-errors", self.params.more)
-        for pair in zip(more[::2], more[1::2], strict=False):
-            for answer in await asyncio.gather(*(self._send(ctx, key, body) for body in pair)):
-                if not asked_once(answer, 1):
-                    said = answer.status or answer.error
-                    message = (
-                        f"After many refused requests, one more was answered with {said} instead "
-                        "of the refusal."
-                    )
-                    return failed(
-                        message,
-                        measured,
-                        rule,
-                        "A client's mistake is no fault of the provider.",
-                        answer,
-                    )
-        for body in conversations(ctx, "after-errors", self.params.good):
+        for number in range(p.rounds):
+            bodies = self._bodies(ctx, f"more client-errors {number}", p.at_once)
+            for answer in await asyncio.gather(*(self._send(ctx, key, b) for b in bodies)):
+                tally.add("" if asked_once(answer, 1) else shut_out(answer, tally.total), answer)
+        for body in conversations(ctx, "after-errors", p.good):
             answer = await self._send(ctx, key, body)
-            if not answer.ok:
-                message = (
-                    f"After {len(bodies) + len(more)} refused requests a good one was answered "
-                    f"with {answer.status}."
-                )
-                return failed(
-                    message,
-                    measured,
-                    rule,
-                    "A client's mistake is no fault of the provider.",
-                    answer,
-                )
-        return passed("A client's mistake was not sent again.", measured, rule)
+            tally.add("" if answer.ok else good_shut_out(answer, tally.total), answer)
+        return tally.verdict("A client's mistake was not sent again.", NO_FAULT)
 
     async def _send(self, ctx: Context, key: str, body: dict[str, Any]) -> Response:
         path = "/v1/chat/completions"
@@ -431,3 +379,28 @@ def asked_once(answer: Response, calls: int) -> bool:
         and answer.status != 429
         and calls <= 1
     )
+
+
+HAND_ON = (
+    "Hand a provider's 4xx (but 429) to the client at once: the same request can't succeed "
+    "elsewhere."
+)
+NO_FAULT = "A client's mistake is no fault of the provider."
+
+
+def sent_again(answer: Response, calls: int) -> str:
+    said = answer.status or answer.error
+    return (
+        f"A request that no provider accepts cost {calls} provider calls and was answered with "
+        f"{said}."
+    )
+
+
+def shut_out(answer: Response, before: int) -> str:
+    said = answer.status or answer.error
+    return f"After {before} refused requests, one more was answered with {said}, not refused."
+
+
+def good_shut_out(answer: Response, before: int) -> str:
+    said = answer.status or answer.error
+    return f"After {before} refused requests a good one was answered with {said}."

@@ -16,9 +16,7 @@ class Rolling(RollingReplacement):
 
     async def requests(self, ctx: Context) -> list[Request]:
         await Providers(ctx).reset()
-        key, _refused = await open_key(
-            ctx, "rolling"
-        )  # a key that is not in force shows in every answer
+        key = await open_key(ctx, "rolling")
         return [
             chat_request(ctx, key, body) for body in conversations(ctx, "rolling", BODIES, TOKENS)
         ]

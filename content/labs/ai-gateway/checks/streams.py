@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lab_checks.providers import not_installed
 from lab_checks.world import (
     PROVIDERS,
     Providers,
@@ -29,10 +28,7 @@ from grader.lab_api import (
     Response,
     Stream,
     Streaming,
-    counted,
-    every,
-    failed,
-    passed,
+    Tally,
 )
 
 NUMBER = re.compile(r"\s*(\d{1,6}):")
@@ -52,9 +48,7 @@ class PassedOn(Streaming):
     needed_by = "the provider"
 
     async def run(self, ctx: Context) -> Measurement:
-        key, refused = await open_key(ctx, "passed-on")
-        if refused is not None:
-            return not_installed(refused, self._rule())
+        key = await open_key(ctx, "passed-on")
         await Providers(ctx).reset()
         bodies = conversations(ctx, "passed-on", WHOLE, TOKENS)
         cases = [
@@ -90,29 +84,19 @@ class NothingReplayed(Check):
     params: ReplayParams
 
     async def run(self, ctx: Context) -> Measurement:
-        rule = every("broken streams that end as such")
-        key, refused = await open_key(ctx, "replay")
-        if refused is not None:
-            return not_installed(refused, rule)
-        providers = Providers(ctx)
+        tally, providers = Tally("broken streams that end as such"), Providers(ctx)
+        key = await open_key(ctx, "replay")
         await providers.reset()
-        good, worst = 0, None
         try:
             for body in conversations(ctx, "replay", self.params.streams, self.params.tokens):
-                problem, answer = await self._one(ctx, providers, key, body)
-                good += not problem
-                if problem and worst is None:
-                    worst = (problem, answer)
+                tally.add(*await self._one(ctx, providers, key, body))
         finally:
             await providers.reset()
-        measured = counted(good, self.params.streams, "broken streams that end as such")
-        if worst is None:
-            return passed("A stream that broke off was ended, not begun again.", measured, rule)
-        advice = (
+        return tally.verdict(
+            "A stream that broke off was ended, not begun again.",
             "Once a token has reached the client, ask nobody again: end the stream with an event "
-            '{"error": {...}} and without [DONE]. Until then another provider may be asked.'
+            '{"error": {...}} and without [DONE]. Until then another provider may be asked.',
         )
-        return failed(worst[0], measured, rule, advice, worst[1])
 
     async def _one(
         self, ctx: Context, providers: Providers, key: str, body: dict[str, object]

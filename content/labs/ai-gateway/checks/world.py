@@ -16,10 +16,14 @@ from grader.lab_api import (
     ChatRequest,
     Context,
     FaultRule,
+    Measured,
     Request,
     Response,
+    Unmeasurable,
     digest_of,
     events_of,
+    every,
+    failed,
     json_request,
     media_type,
     stream,
@@ -140,15 +144,28 @@ def key_of(
     return {"key": key, "rate": rate, "burst": burst, "quota": quota}
 
 
-async def open_key(ctx: Context, label: str, **limits: Any) -> tuple[str, Response | None]:
-    """A new key in force, and the answer when it could not be installed.
-
-    A check that is repeated gets another key.
-    """
+async def open_key(ctx: Context, label: str, **limits: Any) -> str:
+    """A new key in force. A check that is repeated gets another one."""
     number = ctx.shared["keys"] = ctx.shared.get("keys", 0) + 1
     key = new_key(ctx, f"{label} {number}")
-    answer = await install(ctx, key_of(key, **limits))
-    return key, None if answer.ok else answer
+    await put_in_force(ctx, key_of(key, **limits))
+    return key
+
+
+async def put_in_force(ctx: Context, key: dict[str, Any]) -> None:
+    """Without a key there is nothing to measure."""
+    answer = await install(ctx, key)
+    if not answer.ok:
+        said = answer.status or answer.error
+        raise Unmeasurable(
+            failed(
+                f"PUT /admin/policy answered {said}, so there was no key to measure with.",
+                Measured(text="no key"),
+                every("keys in force"),
+                "Make the policy route work first: the bearer token is $ADMIN_TOKEN.",
+                answer,
+            )
+        )
 
 
 def conversations(ctx: Context, label: str, count: int, tokens: int = 12) -> list[dict[str, Any]]:

@@ -62,11 +62,11 @@ def _make(ctx: Context) -> World:
 
 
 async def world(ctx: Context) -> World:
-    if "world" not in ctx.shared:
+    async def make() -> World:
         ctx.note("making the run's model and its truth")
-        ctx.shared["world"] = await asyncio.to_thread(_make, ctx)
-    made: World = ctx.shared["world"]
-    return made
+        return await asyncio.to_thread(_make, ctx)
+
+    return await ctx.once("world", make)
 
 
 def r(ctx: Context) -> Target:
@@ -136,28 +136,29 @@ class Quiet:
 
 async def quiet(ctx: Context) -> Quiet:
     """Asked once in a run."""
-    if "quiet" not in ctx.shared:
-        made = await world(ctx)
-        scores, wrong, shown = [], "", None
-        for ids in made.quiet:
-            found, said, response = await score(ctx.app, ids)
-            scores.append(math.nan if found is None else found)
-            if said and not wrong:
-                wrong, shown = said, response
-                if response.error:
-                    break
-        scores += [math.nan] * (len(made.quiet) - len(scores))
-        values = np.array(scores)
-        agree = float(np.mean(agrees(values, made.quiet_logits)))
-        truth = 1 / (1 + np.exp(-made.quiet_logits))
-        far = float(np.mean(np.abs(values - truth) > FAR))
-        ctx.shared["quiet"] = Quiet(values, agree, wrong, shown, far)
-    found_quiet: Quiet = ctx.shared["quiet"]
-    return found_quiet
+    return await ctx.once("quiet", lambda: _asked_one_by_one(ctx))
+
+
+async def _asked_one_by_one(ctx: Context) -> Quiet:
+    made = await world(ctx)
+    scores, wrong, shown = [], "", None
+    for ids in made.quiet:
+        found, said, response = await score(ctx.app, ids)
+        scores.append(math.nan if found is None else found)
+        if said and not wrong:
+            wrong, shown = said, response
+            if response.error:
+                break
+    scores += [math.nan] * (len(made.quiet) - len(scores))
+    values = np.array(scores)
+    agree = float(np.mean(agrees(values, made.quiet_logits)))
+    truth = 1 / (1 + np.exp(-made.quiet_logits))
+    far = float(np.mean(np.abs(values - truth) > FAR))
+    return Quiet(values, agree, wrong, shown, far)
 
 
 @dataclass
-class Tally:
+class UnderLoad:
     """Decisions under load that could be compared with the truth."""
 
     right: int = 0
@@ -203,7 +204,7 @@ class Rows:
         self._truth = 1 / (1 + np.exp(-truth))
         self._right = tuple(agrees(np.full(len(truth), score), truth) for score in (0.0, 1.0))
         """Of every known row whether "ok" is right, and whether "fraud" is; near a tie both are."""
-        self.tally = Tally()
+        self.tally = UnderLoad()
 
     def request(self, *, judged: bool = True, known: bool = False) -> Request:
         """A request for one side.

@@ -10,7 +10,7 @@ import numpy as np
 from lab_checks import model as models
 from lab_checks.asking import quiet, score, world
 from lab_checks.embedding import embed, encoder
-from lab_checks.install import without_model
+from lab_checks.install import installed
 from lab_checks.texts import cosine, mixed
 
 from grader.lab_api import (
@@ -18,6 +18,7 @@ from grader.lab_api import (
     Context,
     Measured,
     Measurement,
+    Params,
     Response,
     Rule,
     counted,
@@ -26,7 +27,6 @@ from grader.lab_api import (
     passed,
 )
 
-AGREE, AUC_LOSS = 0.97, 0.01
 DIFFERENT = 0.6
 """So many of the scores are different numbers: with two decimals there are a hundred at most."""
 ROUNDS, ROWS, EMBEDS = 16, 24, 3
@@ -46,6 +46,11 @@ def auc(scores: np.ndarray, fraud: np.ndarray) -> float:
     return float((ranks[fraud].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
+class DecisionsParams(Params):
+    agree: float
+    auc_loss: float
+
+
 class Decisions(Check):
     """Rows asked one by one against fp32.
 
@@ -53,16 +58,17 @@ class Decisions(Check):
     """
 
     id = "decisions"
+    params_model = DecisionsParams
+    params: DecisionsParams
 
     async def run(self, ctx: Context) -> Measurement:
-        if missing := await without_model(ctx):
-            return missing
-        made, own = await world(ctx), await quiet(ctx)
+        await installed(ctx)
+        p, made, own = self.params, await world(ctx), await quiet(ctx)
         rule = Rule(
             op="at_least",
-            threshold=AGREE,
+            threshold=p.agree,
             unit="share",
-            text=f"agree ≥ {AGREE:g}, AUC loss ≤ {AUC_LOSS:g}",
+            text=f"agree ≥ {p.agree:g}, AUC loss ≤ {p.auc_loss:g}",
         )
         if own.shown is not None:
             measured = Measured(text="not every row has a score")
@@ -89,7 +95,7 @@ class Decisions(Check):
                 "Give the score that the model computed, and decide by that.",
                 shown,
             )
-        if own.agree >= AGREE and loss <= AUC_LOSS:
+        if own.agree >= p.agree and loss <= p.auc_loss:
             return passed(message, measured, rule)
         worst = int(np.argmax(np.abs(own.scores - true)))
         _, _, shown = await score(ctx.app, made.quiet[worst])
@@ -105,8 +111,7 @@ class CrossTalk(Check):
     id = "cross-talk"
 
     async def run(self, ctx: Context) -> Measurement:
-        if missing := await without_model(ctx):
-            return missing
+        await installed(ctx)
         made, own = await world(ctx), await quiet(ctx)
         g = models.generator(ctx.rng("cross-talk"))
         clear = np.flatnonzero((own.scores < CLEAR) | (own.scores > 1 - CLEAR))

@@ -19,6 +19,7 @@ from grader.lab_api import (
     Response,
     Rule,
     Target,
+    Unmeasurable,
     counted,
     every,
     failed,
@@ -28,7 +29,7 @@ from grader.lab_api import (
 OCTETS = {"Content-Type": "application/octet-stream"}
 PUT_S = 60.0
 SPARE = 32 << 20
-"""A service without a model may be so much larger than R without one."""
+"""A service without a model may be so much larger than the baseline without one."""
 WARM, AT_ONCE = 96, 32
 
 
@@ -42,8 +43,8 @@ class Sizes:
 
     @property
     def grown(self) -> int:
-        """Ballast that is let go when the model comes would hide it: what R doesn't need either
-        counts as weights.
+        """Ballast that is let go when the model comes would hide it: what the baseline doesn't need
+        either counts as weights.
         """
         return max(0, self.after - min(self.before, self.r_before + SPARE))
 
@@ -167,17 +168,18 @@ async def _refused(ctx: Context, file: bytes, measured: Measured) -> Measurement
 
 
 async def installed(ctx: Context) -> Measurement:
-    """Both services get the model at the first call: a learner may grade one criterion alone."""
-    if "installed" not in ctx.shared:
-        ctx.shared["installed"] = await Installed.install(ctx)
-    found: Measurement = ctx.shared["installed"]
+    """Both services get the model once: a learner may grade one criterion alone.
+
+    Raises Unmeasurable when the service has no model then.
+    """
+    return await ctx.once("installed", lambda: _with_model(ctx))
+
+
+async def _with_model(ctx: Context) -> Measurement:
+    found = await Installed.install(ctx)
+    if found.outcome is Outcome.FAILED:
+        raise Unmeasurable(found)
     return found
-
-
-async def without_model(ctx: Context) -> Measurement | None:
-    """Why the service has no model, None when it has one."""
-    found = await installed(ctx)
-    return found if found.outcome is Outcome.FAILED else None
 
 
 async def _warm(ctx: Context, target: Target) -> None:
@@ -195,7 +197,7 @@ async def _warm(ctx: Context, target: Target) -> None:
 
 
 class MemoryParams(Params):
-    threshold: float = 0.6
+    threshold: float
 
 
 class Memory(Check):
@@ -210,13 +212,12 @@ class Memory(Check):
     params: MemoryParams
 
     async def run(self, ctx: Context) -> Measurement:
-        if missing := await without_model(ctx):
-            return missing
+        await installed(ctx)
         sizes: Sizes = ctx.shared["sizes"]
         size = (await world(ctx)).size
         limit, ratio = self.params.threshold, sizes.grown / size
         ctx.note(
-            f"in use: {sizes.before >> 20} MB, R {sizes.r_before >> 20} MB; with the model "
+            f"in use: {sizes.before >> 20} MB, the baseline {sizes.r_before >> 20} MB; with the model "
             f"{sizes.after >> 20} MB"
         )
         text = f"{ratio:.2f} × the file ({sizes.grown / 1e6:.0f} of {size / 1e6:.0f} MB)"
@@ -231,7 +232,7 @@ class Memory(Check):
         if sizes.before > sizes.r_before + SPARE:
             message += (
                 f" Without it, it was already {(sizes.before - sizes.r_before) / 1e6:.0f} MB "
-                "larger than R."
+                "larger than the baseline."
             )
         if ratio <= limit:
             return passed(message, measured, rule)

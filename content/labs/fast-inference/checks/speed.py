@@ -7,7 +7,7 @@ import statistics
 import time
 
 from lab_checks.asking import FAR, JSON, OF_QUIET, Quiet, Rows, quiet, r, world
-from lab_checks.install import without_model
+from lab_checks.install import installed
 
 from grader.lab_api import (
     Check,
@@ -69,7 +69,7 @@ def guessed(rows: Rows, own: Quiet, decision: Decision, rule: Rule) -> Measureme
 
 
 class ThroughputParams(Params):
-    threshold: float = 4.0
+    threshold: float
     clients: int = 32
     slice_s: float = 0.5
     budget_s: float = 90.0
@@ -89,8 +89,7 @@ class Throughput(Check):
     params: ThroughputParams
 
     async def run(self, ctx: Context) -> Measurement:
-        if missing := await without_model(ctx):
-            return missing
+        await installed(ctx)
         p, made, own = self.params, await world(ctx), await quiet(ctx)
         self._rows = [Rows(made, ctx.rng(f"throughput {side}")) for side in (0, 1)]
         self._rates: tuple[list[float], list[float]] = ([], [])
@@ -140,7 +139,7 @@ class Throughput(Check):
         if self._wrong is not None:
             side, request, (_, said, unanswered) = self._wrong
             if side == 1:
-                return undecided(f"R itself failed under load: {said}.", measured, rule)
+                return undecided(f"The baseline itself failed under load: {said}.", measured, rule)
             message, shown = (
                 f"At {self.params.clients} clients, POST /score {said}.",
                 await again(ctx, request),
@@ -149,9 +148,7 @@ class Throughput(Check):
         if bad := guessed(self._rows[0], own, decision, rule):
             return bad
         mine, theirs = (statistics.fmean(side or [0.0]) for side in self._rates)
-        message = (
-            f"{mine:.0f} rows a second at {self.params.clients} clients; R scored {theirs:.0f}."
-        )
+        message = f"{mine:.0f} rows a second at {self.params.clients} clients; the baseline scored {theirs:.0f}."
         series = [
             Series(
                 kind="histogram",
@@ -171,21 +168,20 @@ class Throughput(Check):
 
 
 class SingleParams(Params):
-    threshold: float = 1.2
+    threshold: float
     utilisation: float = 0.25
     per_window: int = 10
 
 
 class Single(Check):
-    """p50 of requests that come one at a time, alternating with R's."""
+    """p50 of requests that come one at a time, alternating with the baseline's."""
 
     id = "single"
     params_model = SingleParams
     params: SingleParams
 
     async def run(self, ctx: Context) -> Measurement:
-        if missing := await without_model(ctx):
-            return missing
+        await installed(ctx)
         p, made, own = self.params, await world(ctx), await quiet(ctx)
         rule = ratio_rule(p.threshold, "at_most")
         rows = Rows(made, ctx.rng("single"))
@@ -193,14 +189,14 @@ class Single(Check):
             [await _seconds(ctx, Rows(made, ctx.rng(f"cost {n}")).request()) for n in range(12)]
         )
         plan = Plan(p.threshold, "at_most", 2 * p.utilisation / cost, p.per_window, warm_s=1.0)
-        # The same row goes to both sides; the tally counts R's decisions as well, which are right.
+        # The same row goes to both sides; the tally counts the baseline's decisions, too, which are right.
         many = [rows.request() for _ in range(int(plan.rate * 40))]
         seen = await compare((ctx.app, r(ctx)), lambda pair: many[pair % len(many)], plan)
         measured = ratio_measured(seen.decision)
         if seen.wrong is not None:
             side, pair, said, unanswered = seen.wrong
             if side == 1:
-                return undecided(f"R itself failed: {said}.", measured, rule)
+                return undecided(f"The baseline itself failed: {said}.", measured, rule)
             shown = await again(ctx, many[pair % len(many)])
             return failed(
                 f"POST /score {said}.", measured, rule, TRUE_ADVICE, shown, unanswered=unanswered
@@ -210,7 +206,9 @@ class Single(Check):
         if seen.client_failed or not seen.log_ratios:
             return undecided("The load generator could not keep to its schedule.", measured, rule)
         mine, theirs = (statistics.median(side) * 1000 for side in seen.values)
-        message = f"One client waits {mine:.1f} ms in the median; R needs {theirs:.1f} ms."
+        message = (
+            f"One client waits {mine:.1f} ms in the median; the baseline needs {theirs:.1f} ms."
+        )
         series = [
             seconds_histogram(
                 "Latency of single requests",
@@ -231,7 +229,7 @@ async def _seconds(ctx: Context, request: Request) -> float:
         "POST", request.path, body=request.body, headers=JSON, timeout_s=20
     )
     if not response.ok:
-        raise PartyFailed(f"R answered {response.status} {response.error}")
+        raise PartyFailed(f"the baseline answered {response.status} {response.error}")
     return response.total_s
 
 

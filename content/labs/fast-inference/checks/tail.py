@@ -1,4 +1,4 @@
-"""Bursts at one and a half times of what R can do."""
+"""Bursts at one and a half times of what the baseline can do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 from array import array
 
 from lab_checks.asking import Rows, quiet, r, world
-from lab_checks.install import without_model
+from lab_checks.install import installed
 from lab_checks.speed import UNDECIDED, again, guessed
 
 from grader.lab_api import (
@@ -29,15 +29,15 @@ from grader.lab_api import (
 
 TIMEOUT_S = 20.0
 ALONE = 16
-"""Bursts without R's.
+"""Bursts without the baseline's.
 
 A guess for each fourth row beyond the 32nd makes 60 scores of 1,024 far from the truth.
 """
 
 
 class TailParams(Params):
-    threshold: float = 0.5
-    times: float = 1.5
+    threshold: float
+    times: float
     burst: int = 64
     seconds: float = 2.5
     rounds: int = 3
@@ -55,15 +55,14 @@ class Tail(Check):
     params: TailParams
 
     async def run(self, ctx: Context) -> Measurement:
-        if missing := await without_model(ctx):
-            return missing
+        await installed(ctx)
         p, own = self.params, await quiet(ctx)
         self._rows = Rows(await world(ctx), ctx.rng("tail"))
         rule = Rule(
             op="at_most",
             threshold=p.threshold,
             unit="ratio",
-            text=f"at most {p.threshold:g} × R's median",
+            text=f"at most {p.threshold:g} × the baseline's median",
         )
         rate = p.times * (ctx.shared.get("r_rate") or await self._capacity(ctx))
         ratios: list[float] = []
@@ -85,7 +84,7 @@ class Tail(Check):
         return self._say(ratios, kept, rule)
 
     async def _capacity(self, ctx: Context) -> float:
-        """Rows per second that R scores at 32 clients."""
+        """Rows per second that the baseline scores at 32 clients."""
         rows = Rows(await world(ctx), ctx.rng("capacity"))
         async with ClosedLoop(r(ctx), 32) as loop:
             return (await loop.slice(lambda _: rows.request(judged=False), 0, 1.0)).rate
@@ -113,7 +112,7 @@ class Tail(Check):
     async def _alone(self, ctx: Context, rule: Rule) -> Measurement | None:
         """Bursts for the learner's service only, of rows whose truth is known.
 
-        R's rows between them would thin the queue out, and who guesses when it is long would hardly
+        The baseline's rows between them would thin the queue out, and who guesses when it is long would hardly
         be seen.
         """
         for _ in range(ALONE):
@@ -151,18 +150,18 @@ class Tail(Check):
     ) -> Measurement:
         limit = self.params.threshold
         middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
-        text = f"{middle:.2f} × R's median [{low:.2f}, {high:.2f}], n = {len(ratios)} rounds"
+        text = f"{middle:.2f} × the baseline's median [{low:.2f}, {high:.2f}], n = {len(ratios)} rounds"
         measured = Measured(
             value=round(middle, 3), unit="ratio", low=low, high=high, n=len(ratios), text=text
         )
         ms = [statistics.median(side) * 1000 for side in kept]
         message = (
-            f"In bursts that R can't keep up with, half waited under {ms[0]:.0f} ms; for R, "
+            f"In bursts that the baseline can't keep up with, half waited under {ms[0]:.0f} ms; there, "
             f"{ms[1]:.0f} ms."
         )
         series = [
             seconds_histogram(
-                "Latency in bursts at 1.5 × R's capacity",
+                f"Latency in bursts at {self.params.times:g} × the baseline's capacity",
                 *kept,
                 threshold=ms[1] / 1000 * limit,
                 summary=message,

@@ -16,8 +16,8 @@ from grader.lab_api import (
     Bm25,
     Context,
     Embedder,
-    Measurement,
     Reader,
+    Unmeasurable,
     counted,
     every,
     failed,
@@ -77,26 +77,22 @@ def build_oracle(corpus: Corpus) -> Oracle:
     )
 
 
-async def dataset(ctx: Context) -> Dataset | Measurement:
-    """The run's data, ingested.
+async def dataset(ctx: Context) -> Dataset:
+    """The run's data, ingested once. Raises Unmeasurable when the service would not take them."""
+    return await ctx.once(KEY, lambda: _made(ctx))
 
-    A Measurement instead when the service would not take the clauses.
-    """
-    found: Dataset | Measurement | None = ctx.shared.get(KEY)
-    if found is None:
-        corpus = generate(ctx.rng("corpus"))
-        data = Dataset(
-            corpus,
-            corpus.questions(QUESTIONS, paraphrased=True, replaced_share=REPLACED_SHARE),
-            corpus.questions(PLAIN, paraphrased=False),
-            corpus.unanswerable(UNANSWERABLE),
-        )
-        ctx.note(
-            f"ingesting {len(corpus.clauses)} clauses, {len(corpus.repealed)} of them repealed"
-        )
-        found = await _ingest(ctx, corpus) or data
-        ctx.shared[KEY] = found
-    return found
+
+async def _made(ctx: Context) -> Dataset:
+    corpus = generate(ctx.rng("corpus"))
+    data = Dataset(
+        corpus,
+        corpus.questions(QUESTIONS, paraphrased=True, replaced_share=REPLACED_SHARE),
+        corpus.questions(PLAIN, paraphrased=False),
+        corpus.unanswerable(UNANSWERABLE),
+    )
+    ctx.note(f"ingesting {len(corpus.clauses)} clauses, {len(corpus.repealed)} of them repealed")
+    await _ingest(ctx, corpus)
+    return data
 
 
 async def oracle(data: Dataset) -> Oracle:
@@ -106,7 +102,7 @@ async def oracle(data: Dataset) -> Oracle:
     return data.oracle
 
 
-async def _ingest(ctx: Context, corpus: Corpus) -> Measurement | None:
+async def _ingest(ctx: Context, corpus: Corpus) -> None:
     docs = [clause.doc() for clause in corpus.clauses.values()]
     for start in range(0, len(docs), BATCH):
         batch = docs[start : start + BATCH]
@@ -115,20 +111,17 @@ async def _ingest(ctx: Context, corpus: Corpus) -> Measurement | None:
         )
         if not response.ok:
             why = response.error or f"answered {response.status}"
-            return failed(
-                (
+            raise Unmeasurable(
+                failed(
                     f"The clauses could not be ingested: POST /ingest with {len(batch)} documents "
-                    f"{why}."
-                ),
-                counted(start, len(docs), "documents"),
-                every("documents"),
-                (
-                    f"Take {BATCH} documents a request; answer 200 within {INGEST_TIMEOUT_S:g} s, once "
-                    "they can be found."
-                ),
-                response,
+                    f"{why}.",
+                    counted(start, len(docs), "documents"),
+                    every("documents"),
+                    f"Take {BATCH} documents a request; answer 200 within {INGEST_TIMEOUT_S:g} s, "
+                    "once they can be found.",
+                    response,
+                )
             )
-    return None
 
 
 async def replies(ctx: Context, data: Dataset) -> list[Reply]:

@@ -10,10 +10,7 @@ from grader.lab_api import (
     Measurement,
     Params,
     Response,
-    counted,
-    every,
-    failed,
-    passed,
+    Tally,
 )
 
 UNIT = "searches"
@@ -32,23 +29,14 @@ class Depth(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await dataset(ctx)
-        if isinstance(data, Measurement):
-            return data
-        good, first = 0, None
+        tally = Tally(UNIT)
         for k, question in zip(ASKED, data.plain, strict=False):
             body = {"q": question.text, **({} if k is None else {"k": k})}
             response = await ctx.app.request("POST", "/search", json=body, timeout_s=25)
             problem = wrong(response, k or DEFAULT)
-            good += not problem
-            if problem and first is None:
-                first = (
-                    f"A search with {'no k' if k is None else f'k = {k}'} {problem}.",
-                    response,
-                )
-        measured = counted(good, len(ASKED), UNIT)
-        if first is None:
-            return passed("Searches bring as many ids as were asked for.", measured, every(UNIT))
-        return failed(first[0], measured, every(UNIT), ADVICE, first[1])
+            asked = "no k" if k is None else f"k = {k}"
+            tally.add(f"A search with {asked} {problem}." if problem else "", response)
+        return tally.verdict("Searches bring as many ids as were asked for.", ADVICE)
 
 
 def wrong(response: Response, k: int) -> str:

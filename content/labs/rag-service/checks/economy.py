@@ -26,7 +26,7 @@ from grader.lab_api import (
 
 
 class TokenParams(Params):
-    of_stuffing: float = 0.35
+    of_stuffing: float
     stuffed: int = 20
     calls: float = 0.8
 
@@ -42,8 +42,6 @@ class PromptTokens(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await dataset(ctx)
-        if isinstance(data, Measurement):
-            return data
         given = await replies(ctx, data)
         judge = await oracle(data)
         assert data.usage is not None
@@ -129,7 +127,7 @@ class PromptTokens(Check):
 
 
 class ResilienceParams(Params):
-    share: float = 0.97
+    share: float
     faults: float = 0.15
     retry_after_s: float = 0.5
     questions: int = 60
@@ -147,8 +145,6 @@ class Resilience(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await dataset(ctx)
-        if isinstance(data, Measurement):
-            return data
         questions = self._questions(ctx, data)
         await gateway.reset(ctx)
         await gateway.set_faults(ctx, self.params.faults, self.params.retry_after_s)

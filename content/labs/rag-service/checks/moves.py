@@ -48,8 +48,6 @@ class Moved(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await dataset(ctx)
-        if isinstance(data, Measurement):
-            return data
         corpus, rng = data.corpus, ctx.rng("moves")
         pool = [c for c in corpus.in_force() if not c.replaces and c.id not in data.changed]
         problems: list[tuple[str, Response]] = []
@@ -64,7 +62,7 @@ class Moved(Check):
                 why = response.error or f"answered {response.status}"
                 problems.append((f"/ingest {why}", response))
                 continue
-            problems += await self._look(ctx, corpus, old, new)
+            problems += await self._look(ctx, old, new)
         good = self.params.moves - len(problems)
         measured = counted(max(good, 0), self.params.moves, UNIT)
         stale = [p for p in problems if "still" in p[0] or "/ingest" in p[0]]
@@ -77,33 +75,16 @@ class Moved(Check):
             f"After a document was replaced, {message}.", measured, every(UNIT), ADVICE, response
         )
 
-    async def _look(
-        self,
-        ctx: Context,
-        corpus: Corpus,  # noqa: ARG002
-        old: Clause,
-        new: Clause,
-    ) -> list[tuple[str, Response]]:
+    async def _look(self, ctx: Context, old: Clause, new: Clause) -> list[tuple[str, Response]]:
         before, after = plain(old.plan, old.matter), plain(new.plan, new.matter)
         found, response = await search(ctx.app, before, DEPTH)
         if old.id in found:
-            return [
-                (
-                    (
-                        f"a search for {before.text!r} still brings {old.id}, which no longer speaks "
-                        "of it"
-                    ),
-                    response,
-                )
-            ]
+            said = f"still brings {old.id}, which no longer speaks of it"
+            return [(f"a search for {before.text!r} {said}", response)]
         found, response = await search(ctx.app, after, DEPTH)
         if new.id not in found:
-            return [
-                (
-                    f"a search for {after.text!r} does not bring {new.id}, which speaks of it now",
-                    response,
-                )
-            ]
+            said = f"does not bring {new.id}, which speaks of it now"
+            return [(f"a search for {after.text!r} {said}", response)]
         return []
 
 

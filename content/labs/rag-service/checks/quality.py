@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from lab_checks.asking import Reply, ask_all, holds, search, tokens
 from lab_checks.corpus import Corpus, Question
@@ -29,8 +30,8 @@ DEPTH = 10
 
 
 class RecallParams(Params):
-    over_bm25: float = 1.15
-    of_fusion: float = 0.9
+    over_bm25: float
+    of_fusion: float
 
 
 class Recall(Check):
@@ -44,8 +45,6 @@ class Recall(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await dataset(ctx)
-        if isinstance(data, Measurement):
-            return data
         judge = await oracle(data)
         gold = {q.text: [q.gold] for q in data.paraphrased}
         found: dict[str, list[str]] = {}
@@ -78,7 +77,7 @@ class Recall(Check):
         )
         rule = Rule(op="at_least", threshold=round(bound, 4), unit="share", text=text)
         measured = measured_share(app.recall[5], app.n, "recall@5")
-        more = {
+        more: dict[str, Any] = {
             "series": [recall_series(app, bm25, "BM25", bound)],
             "data": {"app": app.data(), "bm25": bm25.data(), "fusion": fusion.data()},
         }
@@ -92,7 +91,7 @@ class Recall(Check):
             clause = corpus.clauses[question.gold]
             message += f" For example {question.text!r}: {clause.id} ({clause.title}) is missing."
             return failed(message, measured, rule, RECALL_ADVICE, response, **more)
-        return failed(message, measured, rule, RECALL_ADVICE, **more)  # type: ignore[arg-type]
+        return failed(message, measured, rule, RECALL_ADVICE, **more)
 
 
 RECALL_ADVICE = (
@@ -103,7 +102,7 @@ RECALL_ADVICE = (
 
 
 class ExactMatchParams(Params):
-    of_gold: float = 0.82
+    of_gold: float
 
 
 class ExactMatch(Check):
@@ -117,8 +116,6 @@ class ExactMatch(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await dataset(ctx)
-        if isinstance(data, Measurement):
-            return data
         given = await replies(ctx, data)
         judge = await oracle(data)
         gold = await asyncio.to_thread(gold_score, judge, data)
@@ -161,7 +158,7 @@ def gold_score(judge: Oracle, data: Dataset) -> float:
 
 
 class AbstainParams(Params):
-    f1: float = 0.8
+    f1: float
 
 
 class Abstain(Check):
@@ -175,8 +172,6 @@ class Abstain(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await dataset(ctx)
-        if isinstance(data, Measurement):
-            return data
         mixed = [*data.plain, *data.unanswerable]
         ctx.rng("abstain").shuffle(mixed)
         given = await ask_all(ctx, mixed)
@@ -215,7 +210,7 @@ class Abstain(Check):
 
 
 class CitationParams(Params):
-    precision: float = 0.8
+    precision: float
     supported: float = 0.9
     answered: float = 0.3
     common: float = 0.1
@@ -233,8 +228,6 @@ class Citations(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await dataset(ctx)
-        if isinstance(data, Measurement):
-            return data
         given = [r for r in await replies(ctx, data) if r.answered]
         text = (
             f"at least {self.params.precision:g} of all citations hold the answer; every answer "

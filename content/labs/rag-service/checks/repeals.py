@@ -18,6 +18,7 @@ from grader.lab_api import (
     Params,
     Response,
     Rule,
+    Unmeasurable,
     failed,
     passed,
 )
@@ -64,16 +65,11 @@ class InForce(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await dataset(ctx)
-        if isinstance(data, Measurement):
-            return data
         looks = await self._every_repeal(ctx, data)
         for step in (self._send_again, self._chains):
             if any(look.revived for look in looks):
                 break
-            more = await step(ctx, data)
-            if isinstance(more, Measurement):
-                return more
-            looks += more
+            looks += await step(ctx, data)
         problem = None if any(look.revived for look in looks) else await self._mentions(ctx, data)
         return problem or self._verdict(looks)
 
@@ -85,17 +81,16 @@ class InForce(Check):
         old = [corpus.clauses[i] for i in sorted(corpus.repealed) if i in corpus.clauses]
         return [await self._look(ctx, corpus, clause) for clause in old]
 
-    async def _send_again(self, ctx: Context, data: Dataset) -> list[Look] | Measurement:
+    async def _send_again(self, ctx: Context, data: Dataset) -> list[Look]:
         """A repealed clause that arrives once more is still repealed."""
         corpus, rng = data.corpus, ctx.rng("sent again")
         old = rng.sample(
             sorted(i for i in corpus.repealed if i in corpus.clauses), self.params.returned
         )
-        if refused := await self._ingest(ctx, [corpus.clauses[i] for i in old]):
-            return refused
+        await self._ingest(ctx, [corpus.clauses[i] for i in old])
         return [await self._look(ctx, corpus, corpus.clauses[i], asked=True) for i in old]
 
-    async def _chains(self, ctx: Context, data: Dataset) -> list[Look] | Measurement:
+    async def _chains(self, ctx: Context, data: Dataset) -> list[Look]:
         """The clause that repealed one is repealed itself: both stay out of force, in each order of
         arrival.
         """
@@ -111,8 +106,7 @@ class InForce(Check):
             data.changed |= {first.id, second.id, third.id}
             order = [second, third] if number % 2 == 0 else [third, second]
             for clause in order:
-                if refused := await self._ingest(ctx, [clause]):
-                    return refused
+                await self._ingest(ctx, [clause])
             looks += [
                 await self._look(ctx, corpus, clause, asked=True) for clause in (first, second)
             ]
@@ -134,8 +128,7 @@ class InForce(Check):
             words = MENTIONS[number % len(MENTIONS)].format(kept.id)
             new = corpus.add(replace(new, text=f"{new.text} {words}"))
             data.changed |= {kept.id, new.id}
-            if refused := await self._ingest(ctx, [new]):
-                return refused
+            await self._ingest(ctx, [new])
             question = Question(kept.matter.plain[0].format(p=kept.plan))
             found, response = await search(ctx.app, question, DEPTH)
             if kept.id not in found:
@@ -160,17 +153,15 @@ class InForce(Check):
             lost[0],
         )
 
-    async def _ingest(self, ctx: Context, clauses: list[Clause]) -> Measurement | None:
+    async def _ingest(self, ctx: Context, clauses: list[Clause]) -> None:
         body = {"docs": [clause.doc() for clause in clauses]}
         response = await ctx.app.request("POST", "/ingest", json=body, timeout_s=15)
-        if response.ok:
-            return None
-        why = response.error or f"answered {response.status}"
-        measured = Measured(unit=UNIT, text="not measured")
-        advice = "POST /ingest takes a document that is already there, and replaces it."
-        return failed(
-            f"A clause could not be ingested: /ingest {why}.", measured, RULE, advice, response
-        )
+        if not response.ok:
+            why = response.error or f"answered {response.status}"
+            measured = Measured(unit=UNIT, text="not measured")
+            advice = "POST /ingest takes a document that is already there, and replaces it."
+            said = f"A clause could not be ingested: /ingest {why}."
+            raise Unmeasurable(failed(said, measured, RULE, advice, response))
 
     async def _look(
         self, ctx: Context, corpus: Corpus, old: Clause, *, asked: bool = False

@@ -12,10 +12,10 @@ from lab_checks.corpus import Corpus, numbers
 
 from grader.lab_api import (
     Context,
-    Measurement,
     PartyFailed,
     Response,
     Target,
+    Unmeasurable,
     counted,
     every,
     failed,
@@ -99,18 +99,12 @@ async def write(
     )
 
 
-async def loaded(ctx: Context) -> Loaded | Measurement:
-    """The corpus in both systems; stored at the first call.
-
-    A Measurement says why the service did not take it.
-    """
-    if "loaded" not in ctx.shared:
-        ctx.shared["loaded"] = await _load(ctx)
-    data: Loaded | Measurement = ctx.shared["loaded"]
-    return data
+async def loaded(ctx: Context) -> Loaded:
+    """The corpus in both systems, stored once. Unmeasurable when the service does not take it."""
+    return await ctx.once("loaded", lambda: _load(ctx))
 
 
-async def _load(ctx: Context) -> Loaded | Measurement:
+async def _load(ctx: Context) -> Loaded:
     assert ctx.spec.baseline is not None
     made = await asyncio.to_thread(corpora.make, ctx.rng("corpus"))
     batches = _batches(made)
@@ -129,7 +123,9 @@ async def _load(ctx: Context) -> Loaded | Measurement:
         said = refused.error or f"answered {refused.status}, expected 200"
         measured = counted(0, len(made.ids), "vectors stored")
         advice = "Take up to 500 vectors in one request, and commit them in one transaction."
-        return failed(f"POST /vectors {said}.", measured, every("vectors"), advice, refused)
+        raise Unmeasurable(
+            failed(f"POST /vectors {said}.", measured, every("vectors"), advice, refused)
+        )
     rest = sum(len(items) for _, items in batches[quarter:])
     return Loaded(made, (first, second), rest * corpora.DIMENSIONS * 4)
 

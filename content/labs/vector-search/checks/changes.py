@@ -16,10 +16,7 @@ from grader.lab_api import (
     Measurement,
     Params,
     Response,
-    counted,
-    every,
-    failed,
-    passed,
+    Tally,
 )
 
 UNIT = "changes seen"
@@ -56,24 +53,16 @@ class Changes(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await loaded(ctx)
-        if isinstance(data, Measurement):
-            return data
         rng, chosen = corpora.generator(ctx.rng("changes")), ctx.rng("changed rows")
         rows = chosen.sample(list(data.corpus.rows(0)), self.params.large)
         rows += chosen.sample(list(data.corpus.rows(1)), self.params.small)
-        problems = [
-            p
-            for n, row in enumerate(rows)
-            if (p := await self._one(ctx, data, int(row), rng, replaced=n % 2 == 0))
-        ]
-        measured = counted(len(rows) - len(problems), len(rows), UNIT)
-        if not problems:
-            return passed(
-                "Deleted vectors were gone, and those stored again were found.",
-                measured,
-                every(UNIT),
-            )
-        return failed(f"{problems[0].said}.", measured, every(UNIT), ADVICE, problems[0].response)
+        tally = Tally(UNIT)
+        for n, row in enumerate(rows):
+            wrong = await self._one(ctx, data, int(row), rng, replaced=n % 2 == 0)
+            tally.add(f"{wrong.said}." if wrong else "", wrong.response if wrong else None)
+        return tally.verdict(
+            "Deleted vectors were gone, and those stored again were found.", ADVICE
+        )
 
     async def _one(
         self, ctx: Context, data: Loaded, row: int, rng: np.random.Generator, *, replaced: bool

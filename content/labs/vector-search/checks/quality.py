@@ -15,6 +15,7 @@ from grader.lab_api import (
     Measured,
     Measurement,
     Outcome,
+    Params,
     Rule,
     Series,
     counted,
@@ -22,7 +23,7 @@ from grader.lab_api import (
     passed,
 )
 
-QUERIES, LEAST = 60, 0.95
+QUERIES = 60
 WINDOW_DAYS, WIDE_DAYS = 25, 500
 MET, SCORED = 40, 12
 ROUNDED = 0.02
@@ -69,9 +70,9 @@ def misjudged(data: Loaded, v: np.ndarray, document: Any) -> str:
 
 
 def judged(
-    values: dict[str, list[float]], worst: Found | None, advice: str, said: str
+    values: dict[str, list[float]], worst: Found | None, least: float, advice: str, said: str
 ) -> Measurement:
-    """Passed when the mean recall of every group reaches ``LEAST``."""
+    """Passed when the mean recall of every group reaches ``least``."""
     means = {name: statistics.fmean(group) for name, group in values.items()}
     name = min(means, key=lambda key: means[key])
     low = means[name]
@@ -79,7 +80,7 @@ def judged(
     text = ", ".join(f"{key} {mean:.2f}" for key, mean in means.items())
     measured = Measured(value=round(low, 4), unit="recall", n=n, text=f"recall@10: {text}, n = {n}")
     rule = Rule(
-        op="at_least", threshold=LEAST, unit="recall", text=f"at least {LEAST:g} of the exact scan"
+        op="at_least", threshold=least, unit="recall", text=f"at least {least:g} of the exact scan"
     )
     message = f"Of the ten nearest vectors, {said} returned {low:.0%} on average ({name})."
     bars = [
@@ -95,29 +96,33 @@ def judged(
         )
         for key, group in values.items()
     ]
-    if low >= LEAST:
+    if low >= least:
         return passed(message, measured, rule, series=bars)
     if worst is not None and worst.wrong:
         message += f" One of them {worst.wrong}."
     return failed(message, measured, rule, advice, worst.response if worst else None, series=bars)
 
 
+class RecallParams(Params):
+    recall: float
+
+
 class Recall(Check):
     """Searches without a filter in the large tenant."""
 
     id = "recall"
+    params_model = RecallParams
+    params: RecallParams
 
     async def run(self, ctx: Context) -> Measurement:
         data = await loaded(ctx)
-        if isinstance(data, Measurement):
-            return data
         values, worst = await recalls(ctx, data, "recall", [(0, None)] * QUERIES)
         advice = (
             "Compare by cosine: the stored vectors and the queries have any length. With an index, "
             "let a search look "
             "at more candidates than it returns (hnsw.ef_search)."
         )
-        found = judged({"large tenant": values}, worst, advice, "searches")
+        found = judged({"large tenant": values}, worst, self.params.recall, advice, "searches")
         if found.outcome is not Outcome.PASSED:
             return found  # who compares by something else has no right order either
         return await self._scores(ctx, data) or found
@@ -148,11 +153,11 @@ class Filters(Check):
     """Small tenants, and narrow and wide ranges of days in the large one."""
 
     id = "filters"
+    params_model = RecallParams
+    params: RecallParams
 
     async def run(self, ctx: Context) -> Measurement:
         data = await loaded(ctx)
-        if isinstance(data, Measurement):
-            return data
         rng = ctx.rng("filters")
         small: list[tuple[int, Days | None]] = [
             (1 + n % corpora.SMALL_TENANTS, None) for n in range(QUERIES // 2)
@@ -175,7 +180,7 @@ class Filters(Check):
             "indexes of their own."
         )
         lowest = min(groups, key=lambda name: statistics.fmean(groups[name]))
-        return judged(groups, worst[lowest], advice, "filtered searches")
+        return judged(groups, worst[lowest], self.params.recall, advice, "filtered searches")
 
 
 class Tenants(Check):
@@ -187,8 +192,6 @@ class Tenants(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await loaded(ctx)
-        if isinstance(data, Measurement):
-            return data
         owners = dict(
             zip(data.corpus.ids, (data.corpus.tenants[o] for o in data.corpus.owner), strict=True)
         )

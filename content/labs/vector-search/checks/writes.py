@@ -17,6 +17,7 @@ from grader.lab_api import (
     Context,
     Measured,
     Measurement,
+    Params,
     Response,
     Rule,
     counted,
@@ -24,7 +25,6 @@ from grader.lab_api import (
     passed,
 )
 
-OF_RAW = 0.5
 WRITERS, WRITES_S = 3, 1.2
 BACK_S = 30.0
 NEWEST, OLDER = 60, 40
@@ -38,30 +38,35 @@ the others need no such care.
 """
 
 
+class MemoryParams(Params):
+    of_raw: float
+
+
 class Memory(Check):
     """Growth of the peak between a quarter and all of the corpus, as the engine reports it."""
 
     id = "memory"
+    params_model = MemoryParams
+    params: MemoryParams
 
     async def run(self, ctx: Context) -> Measurement:
         data = await loaded(ctx)
-        if isinstance(data, Measurement):
-            return data
+        limit = self.params.of_raw
         grown = max(0, data.peaks[1] - data.peaks[0])
         ratio = grown / data.stored_bytes
         text = f"{ratio:.2f} × raw vectors ({grown / 1e6:.1f} of {data.stored_bytes / 1e6:.1f} MB)"
         measured = Measured(value=round(ratio, 3), unit="ratio", text=text)
         rule = Rule(
             op="at_most",
-            threshold=OF_RAW,
+            threshold=limit,
             unit="ratio",
-            text=f"at most {OF_RAW:g} × the raw vectors",
+            text=f"at most {limit:g} × the raw vectors",
         )
         message = (
             f"While {data.stored_bytes / 1e6:.1f} MB of vectors were stored, the service grew by "
             f"{grown / 1e6:.1f} MB."
         )
-        if ratio <= OF_RAW:
+        if ratio <= limit:
             return passed(message, measured, rule)
         return failed(
             message,
@@ -80,8 +85,6 @@ class Durability(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         data = await loaded(ctx)
-        if isinstance(data, Measurement):
-            return data
         rule = Rule(op="none", unit="writes", text="no acknowledged write lost")
         lost: list[tuple[str, str, Response]] = []
         total = looked = 0
