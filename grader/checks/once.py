@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from grader.result import Measurement
+from grader.result import Measurement, Outcome
 
 T = TypeVar("T")
 
@@ -31,7 +31,8 @@ class Once:
     async def once(self, name: str, make: Callable[[], Awaitable[T]]) -> T:
         """What ``make`` gave the first time it was asked for by this name.
 
-        Raises Unmeasurable again each time when it did the first time.
+        Raises Unmeasurable again each time when it failed the first time; what a busy machine left
+        undecided is tried anew.
         """
         if name in self._failed:
             raise Unmeasurable(self._failed[name])
@@ -39,7 +40,8 @@ class Once:
             try:
                 self.shared[name] = await make()
             except Unmeasurable as error:
-                self._failed[name] = error.measurement
+                if error.measurement.outcome is Outcome.FAILED:
+                    self._failed[name] = error.measurement
                 raise
         made: T = self.shared[name]
         return made

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from labkit import lab_checks
+from labkit import check_of, lab_checks, measured
 from observability_kit import REQUESTS, SLOW_S, Counts, SmallAssistant, World, world
 
+from grader.checks.once import Once
 from grader.result import Measurement, Outcome
 
-CHECKS = {
+CHECKS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "logs": ("logs", "Logs", {}),
     "counters": ("counters", "Counters", {}),
     "ended-early": ("departed", "Counted", {}),
@@ -58,9 +59,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def judge(ctx: World, name: str) -> Measurement:
     """One check; what a busy machine left undecided is measured again, as the probe does it."""
     module, cls, params = CHECKS[name]
-    check = getattr(lab(module), cls)
+    check = check_of("ai-observability", f"{module}.{cls}", **params)
     for _ in range(3):
-        found: Measurement = await check(check.params_model.model_validate(params)).run(ctx)
+        found = await measured(check, ctx)
         if found.outcome is not Outcome.INCONCLUSIVE:
             break
     return found
@@ -272,8 +273,9 @@ async def test_the_median_tells_when_a_busy_machine_stretches_the_tail(
     phase = types.SimpleNamespace(ttft_s=[seen * t for t in times], samples=samples)
     grown = histogram([t + observed for t in times])
     stretch = types.SimpleNamespace(phase=phase, grown=lambda _: grown)
-    check = lab("counters").FirstToken
-    found = await check(check.params_model()).run(types.SimpleNamespace(shared={"quiet": stretch}))
+    run = Once()
+    run.shared["quiet"] = stretch
+    found = await measured(check_of("ai-observability", "counters.FirstToken"), run)
     assert found.outcome is outcome, found.message
 
 
@@ -334,11 +336,10 @@ async def test_silence_counts_only_where_rules_could_speak() -> None:
 async def test_metrics_that_cannot_be_scraped_are_the_learners_matter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def nothing(_: Any) -> None:
-        return None
+    async def never(_watch: Any, _scrapes: int) -> bool:
+        return False
 
-    for module in ("counters", "traces"):
-        monkeypatch.setattr(lab(module), "quiet", nothing)
+    monkeypatch.setattr(lab("watch").Watch, "after_scrapes", never)
     async with world() as ctx:
         await asyncio.sleep(0.6)
         for scrapable, outcome in ((True, Outcome.INCONCLUSIVE), (False, Outcome.FAILED)):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from labkit import lab_checks
+from labkit import check_of, lab_checks
 from observability_kit import BUCKETS, REQUESTS, TOKENS, World
 
 from grader.result import Mark
@@ -18,6 +18,10 @@ from grader.result import Mark
 
 def lab(name: str) -> Any:
     return importlib.import_module(f"lab_checks.{name}")
+
+
+def incidents() -> Any:
+    return check_of("ai-observability", "alerts.Incidents")
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +94,7 @@ async def test_an_alert_that_hovers_is_silent_when_it_stays_so(
     fires: str, rest: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alerts = lab("alerts")
-    check, episode = alerts.Incidents(alerts.IncidentsParams()), alerts.Episode("cost")
+    check, episode = incidents(), alerts.Episode("cost")
     await check._rests(course(monkeypatch, fires), episode)
     assert (episode.rest, episode.starved) == (rest, False)
 
@@ -108,7 +112,7 @@ async def test_without_scrapes_nobody_is_blamed(monkeypatch: pytest.MonkeyPatch)
     alerts, watch = lab("alerts"), course(monkeypatch, "")
     monkeypatch.setattr(lab("watch"), "PATIENCE", 0.001)
     monkeypatch.setattr(type(watch), "now", property(lambda _: 0, lambda _, __: None))
-    check, episode = alerts.Incidents(alerts.IncidentsParams()), alerts.Episode("cost")
+    check, episode = incidents(), alerts.Episode("cost")
     await check._named(watch, episode)
     assert (episode.scrapes, episode.starved) == (None, True)
 
@@ -118,10 +122,10 @@ async def test_an_alert_must_name_its_incident_in_time(
     fires: str, scrapes: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alerts, episode = lab("alerts"), lab("alerts").Episode("cost")
-    await alerts.Incidents(alerts.IncidentsParams())._named(course(monkeypatch, fires), episode)
+    await incidents()._named(course(monkeypatch, fires), episode)
     assert (episode.scrapes, episode.starved) == (scrapes, False)
     other = alerts.Episode("errors")
-    await alerts.Incidents(alerts.IncidentsParams())._named(course(monkeypatch, fires), other)
+    await incidents()._named(course(monkeypatch, fires), other)
     assert (other.scrapes, other.others) == (None, {"cost"}), (
         "an alert about something else is noticed as well"
     )

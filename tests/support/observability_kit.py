@@ -18,6 +18,7 @@ from typing import Any
 
 from gateway_kit import WordEmbedder, serving
 
+from grader.checks.once import Once
 from grader.http.client import Target
 from grader.lab import Service
 from grader.sidecars.asgi import Exchange, Receive, Scope, Send
@@ -274,12 +275,12 @@ class StandIn:
         return {"labels": labels, "value": str(value), "at": time.time()}
 
 
-class World:
+class World(Once):
     """A context."""
 
     def __init__(self, gateway: Gateway, store: Store, watch: StandIn, app: Target) -> None:
         self.seed, self.app, self.replicas = "s", app, ("app",)
-        self.shared: dict[str, Any] = {}
+        super().__init__()
         self.spec = SimpleNamespace(service=Service(), baseline=None)
         self._gateway, self._store, self.watch = gateway, store, watch
 
