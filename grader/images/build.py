@@ -21,6 +21,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, ImageNotFound
 
+from grader.engines.labels import LABEL_RUN
 from grader.errors import EngineUnavailable
 from grader.images import host
 from grader.images.catalog import DIGEST_LABEL, Recipe, full_name, recipes
@@ -139,10 +140,13 @@ def _remove_stages(client: docker.DockerClient) -> None:
     """Remove first stages: all that are used once, and all but the newest of those that spare the
     next build work.
 
-    And images of ours that lost their name while something still ran on them.
+    And images of ours that lost their name while something still ran on them. A learner's image
+    has the labels of its base, and no name: between its build and its deployment nothing else
+    tells that it is needed.
     """
     for image in client.images.list(all=True, filters={"dangling": True, "label": DIGEST_LABEL}):
-        _remove(client, str(image.id))
+        if LABEL_RUN not in image.labels:
+            _remove(client, str(image.id))
     for kind, keep in STAGES.items():
         filters = {"dangling": True, "label": f"{STAGE_LABEL}={kind}"}
         stages = sorted(

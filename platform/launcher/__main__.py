@@ -40,6 +40,7 @@ def main(argv: list[str]) -> int:
         "--quick", action="store_true", help="unit tests alone, without an engine and a browser"
     )
     commands.add_parser("check", help="ruff, mypy and import-linter")
+    commands.add_parser("mutate", help="change the arithmetic of verdicts; the tests must notice")
     sync = commands.add_parser("sync", help="publish changed labs to the site as new versions")
     sync.add_argument("content", nargs="?", help="the content folder (default: content/)")
     options, rest = parser.parse_known_args(argv)
@@ -85,6 +86,10 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         from launcher.up import sync
 
         return sync(options.content)
+    if options.command == "mutate":
+        from launcher.mutate import mutate
+
+        return mutate()
     from launcher import testing
 
     if options.command == "test":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,9 +10,10 @@ from typing import Any
 
 import docker
 import pytest
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 
 from grader.images import current, ensure
+from grader.images.build import _remove_stages
 from grader.images.catalog import recipes
 
 pytestmark = pytest.mark.docker
@@ -221,3 +223,22 @@ def test_postgres_without_a_password_says_so(engine: docker.DockerClient) -> Non
         assert b"set POSTGRES_PASSWORD" in made.logs()
     finally:
         made.remove(force=True, v=True)
+
+
+def test_what_a_learner_built_on_our_image_outlives_a_new_image_of_ours(
+    engine: docker.DockerClient,
+) -> None:
+    """It inherits the label by which ours are known, and has no name until it is deployed."""
+    made = []
+    for label in ("seatrial.run=somebodys", "seatrial.test=lost-its-name"):
+        name, _, value = label.partition("=")
+        text = f'FROM seatrial/base:1\nLABEL "{name}"="{value}"\n'
+        made.append(engine.images.build(fileobj=io.BytesIO(text.encode()), rm=True)[0])
+    learners, lost = made
+    try:
+        _remove_stages(engine)
+        assert engine.images.get(learners.id)
+        with pytest.raises(ImageNotFound):
+            engine.images.get(lost.id)
+    finally:
+        engine.images.remove(learners.id, force=True)

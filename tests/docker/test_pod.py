@@ -4,14 +4,12 @@ of it.
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
 import time
 
 import docker
 import podkit
 import pytest
+from relay import Relay
 
 from grader.engines.base import ImageRef, PartySpec
 from grader.engines.docker.sandbox import DockerSandbox
@@ -267,43 +265,10 @@ def test_a_pod_costs_little_time():
     assert min(took) < 1.5
 
 
-class Relay:
-    """Carries TCP connections to the engine's unix socket, as an engine that listens on TCP would
-    look.
-    """
-
-    def __init__(self) -> None:
-        self.server = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self.server.accept()
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(
-                os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
-            )
-            for source, target in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
-
-    @staticmethod
-    def _pump(source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-
 def test_an_engine_over_tcp():
     relay = Relay()
-    url = f"tcp://127.0.0.1:{relay.server.getsockname()[1]}"
     run = podkit.labels()
-    pod = DockerSandbox(docker.DockerClient(base_url=url)).open_pod(run, ("app",))
+    pod = DockerSandbox(docker.DockerClient(base_url=relay.url)).open_pod(run, ("app",))
     try:
         pod.start(probe())
         channel = pod.open_channel("probe")
@@ -312,7 +277,7 @@ def test_an_engine_over_tcp():
         assert pod.stop("probe", 0.2).running is False
     finally:
         pod.destroy()
-        relay.server.close()
+        relay.cut()
     assert podkit.left(run) == []
 
 

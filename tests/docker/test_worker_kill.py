@@ -5,35 +5,15 @@ nothing stays behind.
 from __future__ import annotations
 
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from tiny import tiny_lab
-from worker_kit import BEGIN, EXPIRE, SWEEP, WORK, Site
+from worker_kit import BEGIN, EXPIRE, SWEEP, WORK, Site, leftovers, wait_for_phase
 
 from grader.engines.docker.sandbox import DockerSandbox
 
 pytestmark = pytest.mark.docker
-
-
-def leftovers(sandbox: DockerSandbox, installation: str) -> list[str]:
-    """Containers and images of this site that the engine still has."""
-    wanted = {"label": f"seatrial.installation={installation}"}
-    containers = sandbox.client.containers.list(all=True, ignore_removed=True, filters=wanted)
-    images = sandbox.client.images.list(all=True, filters=wanted)
-    held = [i for i in images if "seatrial.held" not in (i.labels or {})]
-    return [*(c.name or "?" for c in containers), *(str(i.id) for i in held)]
-
-
-def wait_for_phase(site: Site, worker: subprocess.Popen[str], phase: str) -> None:
-    """Looks straight into the database: a process of its own would be slower than the phases."""
-    deadline = time.monotonic() + 120
-    while phase not in site.phases():
-        assert worker.poll() is None, worker.communicate()
-        assert time.monotonic() < deadline, site.look()
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("phase", ["build", "ready"])

@@ -7,9 +7,12 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from grader.engines.docker.sandbox import DockerSandbox
 
 # Each step is a process of its own, as in life: killing one leaves nothing of it in memory.
 BEGIN = """
@@ -97,3 +100,21 @@ class Site:
     def look(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run(LOOK).splitlines()[-1])
         return found
+
+
+def leftovers(sandbox: DockerSandbox, installation: str) -> list[str]:
+    """Containers and images of this site that the engine still has."""
+    wanted = {"label": f"seatrial.installation={installation}"}
+    containers = sandbox.client.containers.list(all=True, ignore_removed=True, filters=wanted)
+    images = sandbox.client.images.list(all=True, filters=wanted)
+    held = [i for i in images if "seatrial.held" not in (i.labels or {})]
+    return [*(c.name or "?" for c in containers), *(str(i.id) for i in held)]
+
+
+def wait_for_phase(site: Site, worker: subprocess.Popen[str], phase: str) -> None:
+    """Looks straight into the database: a process of its own would be slower than the phases."""
+    deadline = time.monotonic() + 120
+    while phase not in site.phases():
+        assert worker.poll() is None, worker.communicate()
+        assert time.monotonic() < deadline, site.look()
+        time.sleep(0.02)
