@@ -11,6 +11,9 @@ from typing import Any
 from grader.lab import Sidecar
 from grader.result import Frozen
 
+PYTHON_IMAGE = "seatrial/probe:1"
+"""For sidecars that are programs of ours."""
+
 
 class SidecarConfig(Frozen):
     """Base of the ``config:`` models."""

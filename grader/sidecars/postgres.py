@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from grader.lab import Sidecar
-from grader.sidecars.base import SidecarConfig
+from grader.sidecars.base import SidecarConfig, SidecarKind
 
 _NAME = r"^[a-z_][a-z0-9_]{0,62}$"
 
@@ -30,3 +30,12 @@ def postgres_env(sidecar: Sidecar) -> dict[str, str]:
         "POSTGRES_DB": config.database,
     }
     return {name: sidecar.env.get(name, value) for name, value in made.items()}
+
+
+KIND = SidecarKind(
+    id="postgres",
+    image="seatrial/postgres:1",
+    config_model=PostgresConfig,
+    env=postgres_env,
+    data_mb=256,
+)

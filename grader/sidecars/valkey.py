@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from grader.lab import Sidecar
-from grader.sidecars.base import SidecarConfig
+from grader.sidecars.base import SidecarConfig, SidecarKind
 
 
 class ValkeyConfig(SidecarConfig):
@@ -17,3 +17,12 @@ class ValkeyConfig(SidecarConfig):
 def valkey_env(sidecar: Sidecar) -> dict[str, str]:
     """What the image reads at its start."""
     return {"VALKEY_MAXMEMORY": f"{ValkeyConfig.model_validate(sidecar.config).max_mb}mb"}
+
+
+KIND = SidecarKind(
+    id="valkey",
+    image="seatrial/edge:1",
+    command=("/opt/seatrial/edge/store.sh",),
+    config_model=ValkeyConfig,
+    env=valkey_env,
+)

@@ -19,8 +19,8 @@ from grader.http.client import Target
 from grader.result import Outcome
 from grader.sidecars.asgi import Exchange, Receive, Scope, Send
 from grader.sidecars.model_gateway.app import Gateway
-from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
+from grader.sidecars.model_gateway.kind import GatewayConfig
 
 MODEL = {
     "models": {"assistant": {"kind": "stream", "ttft_ms": 30, "itl_ms": 8, "jitter": 0}},

@@ -16,8 +16,8 @@ from grader.checks.once import Once
 from grader.http.client import Target
 from grader.lab import Service
 from grader.sidecars.model_gateway.app import Gateway
-from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
+from grader.sidecars.model_gateway.kind import GatewayConfig
 
 ADMIN = "operator-token"
 PROVIDER = {

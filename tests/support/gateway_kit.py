@@ -16,7 +16,7 @@ import uvicorn
 from grader.http.client import Target
 from grader.sidecars.asgi import BoundedProtocol
 from grader.sidecars.model_gateway.app import Gateway
-from grader.sidecars.model_gateway.config import GatewayConfig
+from grader.sidecars.model_gateway.kind import GatewayConfig
 
 
 class WordVector(Counter[str]):

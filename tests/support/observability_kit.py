@@ -23,8 +23,8 @@ from grader.http.client import Target
 from grader.lab import Service
 from grader.sidecars.asgi import Exchange, Receive, Scope, Send
 from grader.sidecars.model_gateway.app import Gateway
-from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
+from grader.sidecars.model_gateway.kind import GatewayConfig
 from grader.sidecars.otlp.app import Receiver
 from grader.sidecars.otlp.decode import Span
 from grader.sidecars.otlp.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from grader.sidecars.clock.clock import Clock
-from grader.sidecars.clock.config import ClockConfig
+from grader.sidecars.clock.kind import ClockConfig
 from grader.sidecars.serving import serve
 from grader.sidecars.stdio import Stdio
 

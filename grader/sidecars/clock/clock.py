@@ -11,7 +11,7 @@ from pydantic import Field
 
 from grader.result import Frozen
 from grader.sidecars.asgi import Exchange, Receive, Scope, Send
-from grader.sidecars.clock.config import ClockConfig
+from grader.sidecars.clock.kind import ClockConfig
 
 
 class ClockState(Frozen):

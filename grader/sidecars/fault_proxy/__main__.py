@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from grader.sidecars.fault_proxy.config import ProxyConfig
+from grader.sidecars.fault_proxy.kind import ProxyConfig
 from grader.sidecars.fault_proxy.proxy import Proxy
 from grader.sidecars.stdio import Stdio
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from grader.sidecars.fault_proxy.config import Link, ProxyConfig
+from grader.sidecars.fault_proxy.kind import Link, ProxyConfig
 
 CHUNK = 16 << 10
 HELD = 64

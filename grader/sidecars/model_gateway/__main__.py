@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from grader.sidecars.model_gateway.app import Gateway
-from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
 from grader.sidecars.model_gateway.embedding import Counter
+from grader.sidecars.model_gateway.kind import GatewayConfig
 from grader.sidecars.serving import serve
 from grader.sidecars.stdio import Stdio
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from grader.sidecars.asgi import Broken, Exchange, HungUp, Receive, Refused, Scope, Send, until_gone
-from grader.sidecars.model_gateway.config import GatewayConfig, ModelConfig
 from grader.sidecars.model_gateway.faults import FaultRule, Schedule
+from grader.sidecars.model_gateway.kind import GatewayConfig, ModelConfig
 from grader.sidecars.model_gateway.ledger import Ledger, Row
 from grader.sidecars.model_gateway.prompt import ChatRequest, EmbeddingRequest
 from grader.sidecars.model_gateway.reader import NOT_FOUND, Reader

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from grader.sidecars.model_gateway.config import ModelKind
+from grader.sidecars.model_gateway.kind import ModelKind
 from grader.sidecars.model_gateway.prompt import ChatRequest, read_prompt
 from grader.sidecars.model_gateway.reader import NOT_FOUND, Reader
 from grader.sidecars.model_gateway.seeded import fraction

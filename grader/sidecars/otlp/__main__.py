@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from grader.sidecars.otlp.app import Receiver
-from grader.sidecars.otlp.config import OtlpConfig
+from grader.sidecars.otlp.kind import OtlpConfig
 from grader.sidecars.otlp.store import Store
 from grader.sidecars.serving import serve
 from grader.sidecars.stdio import Stdio

@@ -8,8 +8,8 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from grader.sidecars.prometheus.config import PrometheusConfig
 from grader.sidecars.prometheus.control import obey
+from grader.sidecars.prometheus.kind import PrometheusConfig
 from grader.sidecars.prometheus.server import Server
 from grader.sidecars.stdio import Stdio
 

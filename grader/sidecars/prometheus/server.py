@@ -15,7 +15,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-from grader.sidecars.prometheus.config import PrometheusConfig, server_config, server_flags
+from grader.sidecars.prometheus.kind import PrometheusConfig, server_config, server_flags
 
 READY_S = 60.0
 CALL_S = 5.0

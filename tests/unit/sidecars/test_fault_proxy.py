@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from grader.sidecars.fault_proxy.config import ProxyConfig
+from grader.sidecars.fault_proxy.kind import ProxyConfig
 from grader.sidecars.fault_proxy.proxy import Proxy
 from grader.sidecars.stdio import reply_to
 

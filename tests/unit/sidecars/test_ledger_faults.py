@@ -16,9 +16,9 @@ from grader.engines.docker.channel import MAX_LINE
 from grader.lab import Sidecar
 from grader.sidecars import KINDS
 from grader.sidecars.base import config_of
-from grader.sidecars.model_gateway.config import GatewayConfig
 from grader.sidecars.model_gateway.control import obey
 from grader.sidecars.model_gateway.faults import FaultRule, Schedule
+from grader.sidecars.model_gateway.kind import GatewayConfig
 from grader.sidecars.model_gateway.ledger import KEPT, PAGE, Ledger
 from grader.sidecars.model_gateway.seeded import Attempts, delays
 from grader.sidecars.stdio import reply_to

@@ -13,8 +13,8 @@ from grader.lab import Sidecar
 from grader.sidecars import KINDS
 from grader.sidecars.base import config_of
 from grader.sidecars.prometheus import control
-from grader.sidecars.prometheus.config import PrometheusConfig, server_config, server_flags
 from grader.sidecars.prometheus.control import obey
+from grader.sidecars.prometheus.kind import PrometheusConfig, server_config, server_flags
 from grader.sidecars.prometheus.server import bcrypt
 from grader.sidecars.stdio import MAX_LINE
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from grader.sidecars.base import SidecarConfig
+from grader.sidecars.base import SidecarConfig, SidecarKind
 
 JOB = "app"
 RESERVED = "up|scrape_.*|ALERTS.*"
@@ -76,3 +76,12 @@ def server_flags(folder: str, port: int) -> list[str]:
         "--query.lookback-delta=10s",
         "--log.level=warn",
     ]
+
+
+KIND = SidecarKind(
+    id="prometheus",
+    image="seatrial/observe:1",
+    config_model=PrometheusConfig,
+    interactive=True,
+    tmp_mb=128,
+)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from grader.sidecars.base import SidecarConfig
+from grader.sidecars.base import PYTHON_IMAGE, SidecarConfig, SidecarKind
 
 ModelKind = Literal["reader", "stream"]
 
@@ -41,3 +41,12 @@ class GatewayConfig(SidecarConfig):
         True, description="False: no embedder is loaded; only models of kind stream work"
     )
     max_connections: int = Field(128, ge=1, le=512)
+
+
+KIND = SidecarKind(
+    id="model-gateway",
+    image=PYTHON_IMAGE,
+    command=("python", "-m", "grader.sidecars.model_gateway"),
+    config_model=GatewayConfig,
+    interactive=True,
+)

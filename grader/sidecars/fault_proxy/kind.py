@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from grader.result import Frozen
-from grader.sidecars.base import SidecarConfig
+from grader.sidecars.base import PYTHON_IMAGE, SidecarConfig, SidecarKind
 
 
 class ProxyConfig(SidecarConfig):
@@ -31,3 +31,12 @@ class Link(Frozen):
     bytes_per_s: float | None = Field(None, gt=0, description="of each connection and direction")
     stalled: bool = Field(False, description="connections stay open and nothing arrives")
     cut: bool = Field(False, description="open connections are reset, new ones too")
+
+
+KIND = SidecarKind(
+    id="fault-proxy",
+    image=PYTHON_IMAGE,
+    command=("python", "-m", "grader.sidecars.fault_proxy"),
+    config_model=ProxyConfig,
+    interactive=True,
+)
