@@ -23,16 +23,29 @@ SECRET_MIN = 40
 
 
 def envstr(name: str, default: str = "") -> str:
-    """Return the variable, stripped, or ``default`` when it is unset or empty."""
-    return os.environ.get(name, "").strip() or default
+    """Return the variable, stripped, or ``default`` when it is unset or empty.
+
+    ``NAME_FILE`` may name a file that holds the value instead: secrets of Docker and Kubernetes are
+    files, and no ``inspect`` shows them. Raises ImproperlyConfigured when the file can't be read,
+    or when both are set.
+    """
+    value, path = os.environ.get(name, "").strip(), os.environ.get(f"{name}_FILE", "").strip()
+    if not path:
+        return value or default
+    if value:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Set one of them.")
+    try:
+        return Path(path).read_text().strip() or default
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE: {path} can't be read: {error}.") from None
 
 
 def envbool(name: str, default: bool) -> bool:
     """Return the variable as a boolean. Raises ImproperlyConfigured for any other word."""
-    raw = os.environ.get(name)
-    if raw is None:
+    if name not in os.environ and f"{name}_FILE" not in os.environ:
         return default
-    word = raw.strip().lower()
+    raw = envstr(name)
+    word = raw.lower()
     if word in TRUE:
         return True
     if word in FALSE:

@@ -26,6 +26,28 @@ def test_envbool_refuses_other_words(monkeypatch) -> None:
         env.envbool("X", True)
 
 
+def test_a_file_may_hold_the_value(monkeypatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"  {GOOD}\n")
+    monkeypatch.delenv("X", raising=False)
+    monkeypatch.setenv("X_FILE", str(tmp_path / "secret"))
+    assert env.envstr("X") == GOOD
+    assert env.envsecret("X", home=tmp_path, production=True) == GOOD
+    (tmp_path / "secret").write_text("7")
+    assert env.envint("X", 3, low=0, high=10) == 7
+    (tmp_path / "secret").write_text("off\n")
+    assert env.envbool("X", True) is False
+    monkeypatch.setenv("X", "too")
+    with pytest.raises(ImproperlyConfigured, match="X and X_FILE are both set"):
+        env.envstr("X")
+
+
+def test_a_file_that_is_not_there_stops_the_start(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("X", raising=False)
+    monkeypatch.setenv("X_FILE", str(tmp_path / "missing"))
+    with pytest.raises(ImproperlyConfigured, match="X_FILE: .*missing can't be read"):
+        env.envstr("X", "default")
+
+
 @pytest.mark.parametrize("raw", ["one", "1.5", "-1", "11"])
 def test_envint_refuses_what_is_not_in_range(monkeypatch, raw: str) -> None:
     monkeypatch.setenv("X", raw)
