@@ -44,7 +44,7 @@ def test_a_file_may_hold_the_value(monkeypatch, tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_stops_the_start(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.delenv("X", raising=False)
     monkeypatch.setenv("X_FILE", str(tmp_path / "missing"))
-    with pytest.raises(ImproperlyConfigured, match="X_FILE: .*missing can't be read"):
+    with pytest.raises(ImproperlyConfigured, match=r"X_FILE: .*missing can't be read"):
         env.envstr("X", "default")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 from grader import slots
 from grader.errors import RunCancelled
@@ -82,10 +83,7 @@ def start(monkeypatch: pytest.MonkeyPatch, name: str, **ticket: Any) -> subproce
 
 
 def in_line(count: int) -> None:
-    deadline = time.monotonic() + 20
-    while len(slots.waiting()) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: len(slots.waiting()) >= count)
 
 
 def test_two_terminals_and_the_site_start_in_order_of_arrival(

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from launcher import children
 from launcher.children import Child, stop_all
@@ -19,8 +21,8 @@ STUBBORN = [
     sys.executable,
     "-uc",
     (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); "
-        "time.sleep(60)"
+        "import os, pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "pathlib.Path(os.environ['ON']).touch(); time.sleep(60)"
     ),
 ]
 
@@ -40,13 +42,6 @@ def gone(pid: int) -> bool:
     return False
 
 
-def wait_for(what: object, seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def test_a_polite_child_stops_at_once(started: list[Child]) -> None:
     child = Child("sleeper", SLEEP, 10.0)
     started.append(child)
@@ -57,21 +52,25 @@ def test_a_polite_child_stops_at_once(started: list[Child]) -> None:
     assert time.monotonic() - began < 3
 
 
-def test_a_stubborn_child_is_killed_after_its_grace(started: list[Child]) -> None:
-    child = Child("stubborn", STUBBORN, 0.5)
+def stubborn(folder: Path, grace_s: float) -> Child:
+    """A child that does not hear SIGTERM any more."""
+    child = Child("stubborn", STUBBORN, grace_s)
+    child.start({**os.environ, "ON": str(folder / "on")})
+    wait_for((folder / "on").exists)
+    return child
+
+
+def test_a_stubborn_child_is_killed_after_its_grace(started: list[Child], tmp_path: Path) -> None:
+    child = stubborn(tmp_path, 0.5)
     started.append(child)
-    child.start(os.environ)
-    time.sleep(0.5)
     stop_all([child], [False])
     assert child.process is not None
     assert child.process.returncode == -signal.SIGKILL
 
 
-def test_a_second_signal_ends_the_grace(started: list[Child]) -> None:
-    child = Child("stubborn", STUBBORN, 60.0)
+def test_a_second_signal_ends_the_grace(started: list[Child], tmp_path: Path) -> None:
+    child = stubborn(tmp_path, 60.0)
     started.append(child)
-    child.start(os.environ)
-    time.sleep(0.5)
     began = time.monotonic()
     stop_all([child], [True])
     assert time.monotonic() - began < 3
@@ -110,9 +109,12 @@ def test_a_dead_child_is_started_again_after_a_pause(
     child.process.wait()
     child.revive(os.environ)
     assert child.process.pid == first, "it must wait before it starts again"
-    time.sleep(0.25)
-    child.revive(os.environ)
-    assert child.process.pid != first
+
+    def started_anew() -> bool:
+        child.revive(os.environ)
+        return child.process is not None and child.process.pid != first
+
+    wait_for(started_anew)
 
 
 def test_children_die_with_a_launcher_that_is_killed(tmp_path: object) -> None:
@@ -124,7 +126,6 @@ def test_children_die_with_a_launcher_that_is_killed(tmp_path: object) -> None:
     launcher = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert launcher.stdout is not None
     pid = int(launcher.stdout.readline())
-    time.sleep(0.3)
     launcher.kill()
     launcher.wait()
     launcher.stdout.close()

@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from submissions import worker
 from submissions.management.commands import housekeeping
@@ -56,10 +56,7 @@ def test_it_ends_when_its_worker_was_killed() -> None:
     keeper = int(parent.stdout.readline())
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 20
-    while _lives(keeper):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: not _lives(keeper))
 
 
 def _lives(pid: int) -> bool:
@@ -85,10 +82,7 @@ def test_a_worker_starts_it_again_and_takes_it_along(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(worker._Worker, "stopping", threading.Event())
     thread = threading.Thread(target=worker.keep_housekeeper)
     thread.start()
-    deadline = time.monotonic() + 20
-    while len(started) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: len(started) >= 2)
     worker.end()
     thread.join(20)
     assert [process.returncode for process in started] == [-signal.SIGKILL, -signal.SIGTERM]
