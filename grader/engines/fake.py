@@ -132,7 +132,8 @@ class FakePod:
         return channel
 
     def state(self, name: str) -> PartyState:
-        return self._party(name).state
+        """What is gone does not run; it is no error to ask."""
+        return PartyState(running=False) if self.destroyed else self._party(name).state
 
     def signal(self, name: str, signal: str) -> None:
         party = self._party(name)

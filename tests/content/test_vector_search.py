@@ -284,3 +284,14 @@ async def test_a_bulk_load_goes_on_until_it_is_stopped_and_tells_a_refusal(check
     refused = await checks.speed._bulk_load(context(Told(500)), bodies, asyncio.Event())
     assert refused is not None
     assert "500" in refused[0]
+
+
+def test_what_takes_a_vectors_place_is_never_near_it_by_luck(checks: Any, corpus: Any) -> None:
+    """Ten of three hundred are often strangers to each other: a right service would have failed."""
+    rng = np.random.default_rng(5)
+    for row in [int(r) for r in corpus.rows(1)[:40]] + [int(corpus.rows(0)[0])]:
+        v = checks.changes.fresh(corpus, row, rng)
+        others = [r for r in corpus.rows(int(corpus.owner[row])) if r != row]
+        cosine = float(v @ corpus.unit[row]) / float(np.linalg.norm(v))
+        nearer = int(np.sum(corpus.unit[others] @ corpus.unit[row] > cosine))
+        assert nearer >= 3 * checks.asking.K

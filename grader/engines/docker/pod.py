@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from docker import APIClient
 from docker.errors import APIError, NotFound
@@ -205,7 +206,12 @@ class DockerPod:
 
     def pause(self, name: str) -> None:
         with engine_call(f"pause {name}"):
-            self._api.pause(self._member(name).container)
+            try:
+                self._api.pause(self._member(name).container)
+            except APIError as error:
+                if error.status_code == HTTPStatus.CONFLICT:
+                    raise SandboxError(f"{name} does not run, so it can't be paused") from error
+                raise
 
     def unpause(self, name: str) -> None:
         with engine_call(f"unpause {name}"):
