@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab_checks.counters import not_scraped
 from lab_checks.evidence import alert_mark, lines
 from lab_checks.quiet import USERS, again, quiet
-from lab_checks.watch import LASTING, Silence, Watch, load_rules, missing_rules
+from lab_checks.watch import LASTING, REST, Silence, Watch, load_rules, missing_rules
 from lab_checks.world import INCIDENTS, SLO_TTFT_S, Model, Phase, Traffic, is_token
 
 from grader.lab_api import (
@@ -73,6 +74,8 @@ class Decoys(Check):
                 message, text, rule, "Write one alert for each incident of the brief.", response
             )
         seen = await quiet(ctx)
+        if seen is None:
+            return await not_scraped(ctx, rule)
         phase = seen.phase
         fired = await Watch(ctx).fired(phase.began, phase.ended + LINGER_S)
         marks = [alert_mark(*one, phase.began) for one in fired]
@@ -135,9 +138,9 @@ class Episode:
 
 
 class IncidentsParams(Params):
-    scrapes: int
-    rest: int
     rate: float = 15.0
+    scrapes: int = 8
+    rest: int = REST
     clean_s: float = 4.0
     pause_s: float = 1.0
 

@@ -8,10 +8,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from lab_checks.counters import not_scraped
 from lab_checks.quiet import REQUESTS, counters
 from lab_checks.traces import ADVICE as TRACE_ADVICE
 from lab_checks.traces import called_by, problem_of, traces_of
-from lab_checks.watch import Watch, scraped
+from lab_checks.watch import Watch
 from lab_checks.world import OUTCOMES, PATH, Model, Phase, Traffic, Turn, body_of, drive, headers_of
 
 from grader.lab_api import (
@@ -61,29 +62,33 @@ async def leave(ctx: Context, turn: Turn) -> None:
     turn.outcome = "error"
 
 
-async def departed(ctx: Context) -> Departed:
-    """Driven once a run. Raises Unmeasurable when Prometheus did not scrape."""
-    return await ctx.once(KEY, lambda: _driven(ctx))
-
-
-async def _driven(ctx: Context) -> Departed:
-    watch, model = Watch(ctx), Model(ctx)
-    await scraped(ctx, 1)
-    before = (await counters(watch))[REQUESTS]
-    traffic = Traffic(ctx.rng("departed"), 3)
-    schedule = step(((float(BREAKING), 1.0),))
-    await model.begin(fates(LEAVING, 0))
-    began = asyncio.get_running_loop().time()
-    await asyncio.gather(*(leave(ctx, traffic.turn()) for _ in range(LEAVING)))
-    gone = await model.rows()
-    await asyncio.sleep(max(0.0, NOTICED_S - (asyncio.get_running_loop().time() - began)))
-    broken = await drive(ctx, traffic, schedule, fates(0, BREAKING))
-    await scraped(ctx, 2)
-    after = (await counters(watch))[REQUESTS]
-    start = min(min((row["start"] for row in gone), default=broken.began), broken.began)
-    phase = Phase(traffic, broken.samples, start, broken.ended, [*gone, *broken.calls])
-    grown = {name: after.get(name, 0.0) - before.get(name, 0.0) for name in OUTCOMES}
-    return Departed(phase, grown)
+async def departed(ctx: Context) -> Departed | None:
+    """Driven once a run. None when Prometheus did not scrape."""
+    if KEY not in ctx.shared:
+        watch, model = Watch(ctx), Model(ctx)
+        if not await watch.after_scrapes(1):
+            return None
+        before = (await counters(watch))[REQUESTS]
+        traffic = Traffic(ctx.rng("departed"), 3)
+        schedule = step(((float(BREAKING), 1.0),))
+        await model.begin(fates(LEAVING, 0))
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(leave(ctx, traffic.turn()) for _ in range(LEAVING)))
+        gone = await model.rows()
+        await asyncio.sleep(max(0.0, NOTICED_S - (asyncio.get_running_loop().time() - began)))
+        broken = await drive(ctx, traffic, schedule, fates(0, BREAKING))
+        if not await watch.after_scrapes(2):
+            return None
+        after = (await counters(watch))[REQUESTS]
+        start = min((row["start"] for row in gone), default=broken.began)
+        phase = Phase(
+            traffic, broken.samples, min(start, broken.began), broken.ended, [*gone, *broken.calls]
+        )
+        ctx.shared[KEY] = Departed(
+            phase, {name: after.get(name, 0.0) - before.get(name, 0.0) for name in OUTCOMES}
+        )
+    found: Departed = ctx.shared[KEY]
+    return found
 
 
 class Counted(Check):
@@ -94,6 +99,8 @@ class Counted(Check):
     async def run(self, ctx: Context) -> Measurement:
         unit = "requests that ended early"
         seen = await departed(ctx)
+        if seen is None:
+            return await not_scraped(ctx, every(unit))
         wanted = len(seen.phase.traffic.turns)
         others = sum(grown for name, grown in seen.grown.items() if name != "error")
         measured = counted(max(0, min(wanted, round(seen.grown["error"]))), wanted, unit)
@@ -128,6 +135,8 @@ class Traced(Check):
         unit = "traces of requests that ended early"
         rule = Rule(op="at_least", unit=unit, text=f"all {unit} but {self.params.spare}")
         seen = await departed(ctx)
+        if seen is None:
+            return await not_scraped(ctx, rule)
         turns, phase = seen.phase.traffic.turns, seen.phase
         called, loop = called_by(phase), asyncio.get_running_loop()
         deadline = loop.time() + self.params.within_s

@@ -8,7 +8,7 @@ import asyncio
 import random
 from typing import Any
 
-from lab_checks.watch import REST, Watch, load_rules, scraped
+from lab_checks.watch import REST, Watch, load_rules
 from lab_checks.world import OUTCOMES, PATH, Phase, Traffic, drive
 
 from grader.lab_api import Context, step
@@ -43,22 +43,23 @@ REQUESTS, TOKENS, TTFT = (
 LABELS = {REQUESTS: "outcome", TOKENS: "kind", TTFT: "le"}
 
 
-async def quiet(ctx: Context) -> Quiet:
-    """The stretch, driven once a run. Raises Unmeasurable when Prometheus did not scrape."""
-    return await ctx.once(KEY, lambda: _driven(ctx))
-
-
-async def _driven(ctx: Context) -> Quiet:
-    await load_rules(ctx)
-    watch = Watch(ctx)
-    await scraped(ctx, 1)
-    await watch.rested(REST)  # an alert about what came before would be blamed on this stretch
-    before = await counters(watch)
-    traffic, schedule = Traffic(ctx.rng("quiet"), USERS), step(STAGES)
-    faults = harmless(ctx.rng("harmless"), len(schedule))
-    phase, _ = await asyncio.gather(drive(ctx, traffic, schedule, faults), refused(ctx))
-    await scraped(ctx, 2)
-    return Quiet(phase, before, await counters(watch))
+async def quiet(ctx: Context) -> Quiet | None:
+    """The stretch, driven once a run. None when Prometheus did not scrape."""
+    if KEY not in ctx.shared:
+        await load_rules(ctx)
+        watch = Watch(ctx)
+        if not await watch.after_scrapes(1):
+            return None
+        await watch.rested(REST)  # an alert about what came before would be blamed on this stretch
+        before = await counters(watch)
+        traffic, schedule = Traffic(ctx.rng("quiet"), USERS), step(STAGES)
+        faults = harmless(ctx.rng("harmless"), len(schedule))
+        phase, _ = await asyncio.gather(drive(ctx, traffic, schedule, faults), refused(ctx))
+        if not await watch.after_scrapes(2):
+            return None
+        ctx.shared[KEY] = Quiet(phase, before, await counters(watch))
+    found: Quiet = ctx.shared[KEY]
+    return found
 
 
 async def refused(ctx: Context) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lab_checks.counters import not_scraped
 from lab_checks.quiet import REQUESTS
-from lab_checks.watch import Watch, scraped
+from lab_checks.watch import Watch
 from lab_checks.world import Traffic, drive
 
 from grader.lab_api import (
@@ -31,9 +32,9 @@ async def grown(watch: Watch) -> str:
 
 
 class SeriesParams(Params):
-    at_most: float
     users: int = 500
     rate: float = 50.0
+    at_most: float = 1.2
 
 
 class ActiveSeries(Check):
@@ -52,13 +53,15 @@ class ActiveSeries(Check):
         await drive(
             ctx, Traffic(ctx.rng("few users"), 5), constant(p.rate / 2.5, 50 / p.rate), EACH_ONCE
         )
-        await scraped(ctx, 2)
+        if not await watch.after_scrapes(2):
+            return await not_scraped(ctx, rule)
         few = await watch.value(ACTIVE)
         known = await watch.by("outcome", REQUESTS)
         await drive(
             ctx, Traffic(ctx.rng("many users"), p.users), constant(p.rate, p.users / p.rate)
         )
-        await scraped(ctx, 2)
+        if not await watch.after_scrapes(2):
+            return await not_scraped(ctx, rule)
         many = await watch.value(ACTIVE)
         ratio = many / few if few > 0 else float("nan")
         text = f"{few:g} series with 5 users, {many:g} with {p.users}"

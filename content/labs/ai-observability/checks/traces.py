@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from lab_checks.counters import unsound
+from lab_checks.counters import not_scraped, unsound
 from lab_checks.quiet import quiet
 from lab_checks.world import SINK, Phase, Turn
 
@@ -26,7 +26,7 @@ Row = list[Any]
 
 
 class TracesParams(Params):
-    share: float
+    share: float = 0.98
     spare: int = 1
     """Of the few requests that fail so many traces may be incomplete: they would be lost in the
     share of all.
@@ -45,6 +45,8 @@ class Traces(Check):
 
     async def run(self, ctx: Context) -> Measurement:
         seen = await quiet(ctx)
+        if seen is None:
+            return await not_scraped(ctx, self._rule())
         called = called_by(seen.phase)
         turns = [turn for turn in seen.phase.traffic.turns if turn.outcome]
         deadline = time.time() + self.params.within_s
@@ -134,8 +136,7 @@ def problem_of(turn: Turn, spans: Sequence[Row], called: dict[str, set[str]], ph
         return f"the model got no traceparent of trace {turn.trace}"
     by_id = {row[0]: row for row in spans}
     for last in called[turn.trace]:
-        chain: list[Row] = []
-        at = last
+        chain, at = [], last  # type: ignore[var-annotated]
         while at in by_id and len(chain) <= len(by_id):
             chain.append(by_id[at])
             at = by_id[at][1]

@@ -11,7 +11,7 @@ from typing import Any
 
 from lab_checks.world import INCIDENTS, WATCH
 
-from grader.lab_api import Context, Measured, Response, Unmeasurable, every, failed, undecided
+from grader.lab_api import Context
 
 RULES_PATH = "/rules.yml"
 MAX_RULES_BYTES = 64 << 10
@@ -155,47 +155,29 @@ class Watch:
         return found
 
 
-async def scraped(ctx: Context, times: int) -> None:
-    """Wait for so many good scrapes.
-
-    Without them there are no numbers: because /metrics fails, or because Prometheus itself did not
-    get to work. Raises Unmeasurable then.
-    """
-    watch = Watch(ctx)
-    if await watch.after_scrapes(times):
-        return
-    text, rule = Measured(text="not measured"), every("scrapes of /metrics")
-    if await watch.in_vain():
-        response = await ctx.app.request("GET", "/metrics", timeout_s=5)
-        advice = "Answer GET /metrics within 0.9 s, in at most 4 MB and 20,000 samples."
-        said = "Prometheus came to scrape, and /metrics gave it nothing."
-        raise Unmeasurable(failed(said, text, rule, advice, response))
-    raise Unmeasurable(undecided("Prometheus did not come to scrape in time.", text, rule))
-
-
-async def load_rules(ctx: Context) -> tuple[str, Response]:
+async def load_rules(ctx: Context) -> tuple[str, Any]:
     """Fetch the learner's rules and put them in force, once a run.
 
     ("" or what is wrong, the response).
     """
-    problem, response, _ = await _rules(ctx)
+    if "rules" not in ctx.shared:
+        response = await ctx.app.request("GET", RULES_PATH, timeout_s=10, max_body=MAX_RULES_BYTES)
+        if not response.ok:
+            said = response.error or f"answered {response.status}"
+            ctx.shared["rules"] = (f"GET {RULES_PATH}: {said}.", response, [])
+        else:
+            reply = await Watch(ctx).ask(
+                command="rules", text=response.body.decode("utf-8", "replace")
+            )
+            problem = (
+                f"promtool refuses {RULES_PATH}: {reply['problem']}." if reply["problem"] else ""
+            )
+            ctx.shared["rules"] = (problem, response, reply["rules"])
+    problem, response, _ = ctx.shared["rules"]
     return problem, response
 
 
-async def _rules(ctx: Context) -> tuple[str, Response, list[dict[str, Any]]]:
-    async def fetch() -> tuple[str, Response, list[dict[str, Any]]]:
-        response = await ctx.app.request("GET", RULES_PATH, timeout_s=10, max_body=MAX_RULES_BYTES)
-        if not response.ok:
-            return f"GET {RULES_PATH}: {response.error or response.status}.", response, []
-        text = response.body.decode("utf-8", "replace")
-        reply = await Watch(ctx).ask(command="rules", text=text)
-        said = reply["problem"] and f"promtool refuses {RULES_PATH}: {reply['problem']}."
-        return said or "", response, reply["rules"]
-
-    return await ctx.once("rules", fetch)
-
-
 async def missing_rules(ctx: Context) -> list[str]:
-    """Incidents that no rule names."""
-    named = {rule["labels"].get("incident") for rule in (await _rules(ctx))[2]}
+    """Incidents that no rule names. Only after ``load_rules``."""
+    named = {rule["labels"].get("incident") for rule in ctx.shared["rules"][2]}
     return [incident for incident in INCIDENTS if incident not in named]
