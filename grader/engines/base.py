@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from grader.dockerfile import Bases
 from grader.job import Snapshot
+
+if TYPE_CHECKING:
+    from grader.engines.handle import PodHandle
 
 Role = Literal["app", "sidecar", "baseline", "probe"]
 
@@ -188,6 +191,10 @@ class Pod(Protocol):
         """
         ...
 
+    def describe(self) -> PodHandle:
+        """What ``Sandbox.adopt`` needs to open this pod in another process."""
+        ...
+
     def destroy(self) -> None: ...
 
 
@@ -231,6 +238,14 @@ class Sandbox(Protocol):
 
     def open_pod(self, labels: RunLabels, hosts: tuple[str, ...]) -> Pod:
         """An empty pod in which every name of ``hosts`` has a loopback address of its own."""
+        ...
+
+    def adopt(self, handle: PodHandle) -> Pod:
+        """A pod that is there already, as ``Pod.describe`` told of it, perhaps in another process.
+
+        Lines that an interactive party said meanwhile are lost. Raises SandboxError when the pod is
+        gone, or of another kind of engine.
+        """
         ...
 
     def sweep(self, *, is_alive: Callable[[str, int], bool]) -> int:

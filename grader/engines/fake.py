@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from grader.dockerfile import Bases, Table
 from grader.engines.base import BuildRequest, ImageRef, PartySpec, PartyState, RunLabels, Usage
 from grader.engines.docker.build.text import neutralise
+from grader.engines.handle import PartyHandle, PodHandle
 from grader.errors import EngineUnavailable, RunCancelled, SandboxError, SeatrialError
 
 NO_LINES: tuple[str, ...] = ()
@@ -206,6 +207,13 @@ class FakePod:
     def is_whole(self) -> bool:
         return self.whole and not self.destroyed
 
+    def describe(self) -> PodHandle:
+        parties = {
+            name: PartyHandle(spec=party.spec, container=name)
+            for name, party in self.parties.items()
+        }
+        return PodHandle(engine="fake", labels=self.labels, place=str(id(self)), parties=parties)
+
     def destroy(self) -> None:
         self.destroyed = True
         for party in self.parties.values():
@@ -289,6 +297,13 @@ class FakeSandbox:
         pod = FakePod(labels, hosts, self.scripts)
         self.pods.append(pod)
         return pod
+
+    def adopt(self, handle: PodHandle) -> FakePod:
+        """The same pod: whoever holds it sees what the others do."""
+        for pod in self.pods:
+            if handle.engine == "fake" and str(id(pod)) == handle.place and pod.is_whole():
+                return pod
+        raise SandboxError("the pod is gone")
 
     def sweep(self, *, is_alive: Callable[[str, int], bool]) -> int:
         def dead(labels: RunLabels) -> bool:

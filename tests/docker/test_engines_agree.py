@@ -14,6 +14,7 @@ import pytest
 
 from grader.engines.base import ImageRef, PartySpec
 from grader.engines.fake import FakeSandbox, Script
+from grader.engines.handle import PodHandle
 from grader.errors import SandboxError
 from grader.result import Frozen
 
@@ -227,3 +228,36 @@ def test_a_sweep_takes_dead_runs_and_leaves_living_ones(engine: Engine, opened: 
     assert engine.sandbox.sweep(is_alive=lambda _run, _fence: False) >= 1
     assert not opened.pod.is_whole()
     assert not opened.pod.state("obedient").running
+
+
+def test_a_pod_is_adopted_by_another_process(engine: Engine, opened: Opened) -> None:
+    """The handle goes through JSON, as it does in a row of a database."""
+    pod = opened.start("obedient", data_mb=8)
+    pod.start(opened.engine.party("echo"))
+    assert pod.open_channel("echo").receive(10) == "hello"
+    handle = PodHandle.model_validate_json(pod.describe().model_dump_json())
+    other = engine.sandbox.adopt(handle)
+    assert other.state("obedient").running
+    channel = other.open_channel("echo")
+    channel.send("abc")
+    assert channel.receive(10) == "cba"
+    other.fill_data("obedient")
+    other.free_data("obedient")
+    assert other.usage("obedient").memory_peak_bytes > 0
+    assert other.stop("obedient", 5).exit_code == 0
+    other.restart("obedient")
+    other.start(engine.party("ends"))
+    with pytest.raises(SandboxError, match="already has a party"):
+        other.start(engine.party("echo"))
+    other.destroy()
+    assert not pod.is_whole()
+    with pytest.raises(SandboxError, match="the pod is gone"):
+        engine.sandbox.adopt(handle)
+    if engine.real:
+        assert podkit.left(handle.labels) == []
+
+
+def test_a_pod_of_another_engine_is_not_adopted(engine: Engine, opened: Opened) -> None:
+    handle = opened.pod.describe().model_copy(update={"engine": "another"})
+    with pytest.raises(SandboxError, match="the pod is gone"):
+        engine.sandbox.adopt(handle)

@@ -16,6 +16,7 @@ from docker.errors import APIError
 
 from grader.engines.base import RunLabels
 from grader.engines.docker.errors import already_gone_is_fine, engine_call, logged
+from grader.engines.handle import PodHandle
 from grader.engines.labels import as_labels
 from grader.errors import SandboxError
 
@@ -94,6 +95,19 @@ class Made:
             self._volumes.append(full_name)
         self._api.create_volume(full_name, "local", options, self._labels)
         return full_name
+
+    @classmethod
+    def adopted(cls, api: APIClient, handle: PodHandle) -> Made:
+        """What another process made. From now on it is removed here, too."""
+        made = cls(api, handle.labels)
+        made._prefix = handle.prefix
+        made._containers, made._volumes = list(handle.containers), list(handle.volumes)
+        return made
+
+    def told(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """(prefix of the names, containers, volumes)"""
+        with self._lock:
+            return self._prefix, tuple(self._containers), tuple(self._volumes)
 
     def close(self) -> None:
         """Nothing is made any more."""

@@ -42,8 +42,10 @@ from grader.engines.docker.settings import (
 from grader.engines.docker.usage import UsageMeter
 from grader.engines.docker.volume import DataVolume
 from grader.engines.docker.wait import kill, wait_gone
+from grader.engines.handle import PartyHandle, PodHandle
 from grader.errors import SandboxError, SeatrialError
 
+ENGINE = "docker"
 PAUSE_COMMAND = ["sleep", "infinity"]
 CANT_EXEC_WAIT_S = 0.15
 UNANSWERED_TRIES, UNANSWERED_S = 5, 0.2
@@ -78,7 +80,7 @@ class DockerPod:
     """Implements ``Pod``. Safe to call from several threads."""
 
     def __init__(self, host: Host, labels: RunLabels, hosts: tuple[str, ...]) -> None:
-        self._host, self._api = host, host.api
+        self._host, self._api, self._labels = host, host.api, labels
         self._made = Made(self._api, labels)
         self._members: dict[str, Member] = {}
         try:
@@ -95,6 +97,53 @@ class DockerPod:
         except SeatrialError:
             self.destroy()
             raise
+
+    @classmethod
+    def adopt(cls, host: Host, handle: PodHandle) -> DockerPod:
+        """See ``Sandbox.adopt``."""
+        pod = cls.__new__(cls)
+        pod._host, pod._api, pod._labels = host, host.api, handle.labels
+        pod._pause = handle.place
+        pod._made = Made.adopted(host.api, handle)
+        pod._members = {}
+        if handle.engine != ENGINE or not pod.is_whole():
+            raise SandboxError("the pod is gone")
+        for name, party in handle.parties.items():
+            pod._members[name] = pod._adopted(party)
+        return pod
+
+    def _adopted(self, party: PartyHandle) -> Member:
+        spec, container = party.spec, party.container
+        volume = None
+        if party.volume:
+            volume = DataVolume(self._api, party.volume, party.keeper, USERS[spec.role])
+        member = Member(spec, container, UsageMeter(self._api, container), volume)
+        if spec.interactive:
+            member.channel = DockerChannel.attach(self._api, container, spec.name)
+        if spec.role == "app":
+            member.meter.follow()
+        return member
+
+    def describe(self) -> PodHandle:
+        prefix, containers, volumes = self._made.told()
+        parties = {
+            name: PartyHandle(
+                spec=member.spec,
+                container=member.container,
+                volume=member.volume.name if member.volume else "",
+                keeper=member.volume.keeper if member.volume else "",
+            )
+            for name, member in self._members.items()
+        }
+        return PodHandle(
+            engine=ENGINE,
+            labels=self._labels,
+            place=self._pause,
+            prefix=prefix,
+            containers=containers,
+            volumes=volumes,
+            parties=parties,
+        )
 
     # -- coming up
 

@@ -22,6 +22,7 @@ from grader.engines.docker.packages.gateway import Gateway
 from grader.engines.docker.packages.policy import Policy
 from grader.engines.docker.pod import DockerPod, Host
 from grader.engines.docker.sweep import Sweep
+from grader.engines.handle import PodHandle
 from grader.engines.labels import LABEL_HELD
 from grader.errors import EngineUnavailable, SandboxError
 from grader.images.public import allowed_bases
@@ -134,13 +135,18 @@ class DockerSandbox:
     def open_pod(self, labels: RunLabels, hosts: tuple[str, ...]) -> DockerPod:
         if len(set(hosts)) != len(hosts) or len(hosts) > 200:
             raise SandboxError("the names in a pod must differ, and there may be 200 at most")
-        host = Host(
+        return DockerPod(self._host(), labels, hosts)
+
+    def adopt(self, handle: PodHandle) -> DockerPod:
+        return DockerPod.adopt(self._host(), handle)
+
+    def _host(self) -> Host:
+        return Host(
             api=self.client.api,
             cpus=self._engine_cpus(),
             pause_image=self._pause_image,
             volumes_of=self._volumes_of,
         )
-        return DockerPod(host, labels, hosts)
 
     def sweep(self, *, is_alive: Callable[[str, int], bool]) -> int:
         return Sweep(self.client.api, self._installation, is_alive).run()

@@ -41,6 +41,11 @@ class DataVolume:
         self._api, self._keeper = api, keeper
         self._starting = threading.Thread(target=self._start_keeper, daemon=True)
 
+    @property
+    def keeper(self) -> str:
+        """The container that keeps the volume mounted."""
+        return self._keeper
+
     def begin(self) -> DataVolume:
         """Start the keeper beside whatever else is started."""
         self._starting.start()

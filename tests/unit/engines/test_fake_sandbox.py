@@ -93,8 +93,9 @@ def test_start_errors_states_and_stops():
         pod.start(PartySpec("app", "app", IMAGE))
     pod.destroy()
     pod.destroy()
+    assert not pod.state("app").running
     with pytest.raises(SandboxError):
-        pod.state("app")
+        pod.signal("app", "SIGTERM")
 
 
 def test_builds_and_held_images():
