@@ -137,9 +137,12 @@ def http(body: bytes | str, status: str = "200 OK", *headers: str) -> bytes:
 
 
 @contextmanager
-def service(answer: Answer) -> Iterator[int]:
-    """A service that is ready and answers as told, one request a connection. Yields its port."""
-    server = socket.create_server(("127.0.0.1", 0))
+def service(answer: Answer, port: int = 0, *, closed: bool = False) -> Iterator[int]:
+    """A service that is ready and answers as told, one request a connection. Yields its port.
+
+    ``closed``: 403 to whoever has no key, as a baseline answers.
+    """
+    server = socket.create_server(("127.0.0.1", port))
     held: list[socket.socket] = []
 
     def serve(link: socket.socket) -> None:
@@ -157,11 +160,12 @@ def service(answer: Answer) -> Iterator[int]:
             while sizes and len(body) < sizes[0]:
                 body += link.recv(65536)
             path = head.split(b" ")[1].decode()
-            said = (
-                http("{}", "200 OK", "Connection: close")
-                if path == "/readyz"
-                else answer(path, body)
-            )
+            if path == "/readyz":
+                said = http("{}", "200 OK", "Connection: close")
+            elif closed and b"x-baseline-key" not in head.lower():
+                said = http("{}", "403 Forbidden", "Connection: close")
+            else:
+                said = answer(path, body)
             if said is not None:
                 link.sendall(said)
                 link.shutdown(socket.SHUT_WR)
