@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from grader.checks.base import Context
+from grader.checks.seeds import seeded
 from grader.http.client import Target
 from grader.http.response import Response
 from grader.load.targeter import Answer, Request, is_unanswered, json_request
@@ -38,9 +39,10 @@ class Case(Frozen):
 
 
 def collect(ctx: Context, cases: list[Case], cases_from: str) -> list[Case]:
-    """The written cases, and those that ``cases_from`` ('module.function' of the lab) makes from
-    the seed.
+    """The written cases with their seeded values, and those that ``cases_from`` ('module.function'
+    of the lab) makes from the seed.
     """
+    cases = [Case.model_validate(seeded(case.model_dump(by_alias=True), ctx.rng)) for case in cases]
     if not cases_from:
         return cases
     module, _, name = cases_from.rpartition(".")

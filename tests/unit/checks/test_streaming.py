@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,7 +48,7 @@ def judge(*responses: Response, check: type[Streaming] = Streaming) -> Measureme
         return left.pop(0)
 
     params = StreamingParams.model_validate({"cases": [CASE] * len(responses)})
-    context: Any = SimpleNamespace(app=SimpleNamespace(request=request))
+    context: Any = SimpleNamespace(app=SimpleNamespace(request=request), rng=random.Random)
     return asyncio.run(check(params).run(context))
 
 
