@@ -30,6 +30,8 @@ def bars_plot(data: PlotData, uid: str) -> SafeString:
     groups = sorted({*app, *base})[:MOST]
     if not groups:
         return SafeString("")
+    if len(app) == 1 and not base:  # a plot of one value is a number, not a rectangle
+        return parts.one_value(data, next(iter(app.values())))
     tops = [
         *app.values(),
         *base.values(),

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from webui.plots.data import PlotData
+
 NARROW = "\N{NO-BREAK SPACE}"
 RATIO_UNITS = {"ratio", "x", "×", "x baseline", "× R"}  # the last: results of older runs
 
@@ -237,4 +239,22 @@ def figure(
         key or "",
         drawing,
         table(head, rows),
+    )
+
+
+def one_value(data: PlotData, value_: float) -> SafeString:
+    """Return the figure of a series that has a single value, with its rule if there is one."""
+    rule = (
+        format_html('<dd class="stat__note">rule: {}</dd>', value(data.threshold, data.unit))
+        if data.threshold is not None
+        else ""
+    )
+    return format_html(
+        '<figure class="fig"><figcaption><b>{}</b><span>{}</span></figcaption>'
+        '<dl class="stats stats--open"><div class="stat"><dt>{}</dt><dd>{}</dd>{}</div></dl></figure>',
+        data.title,
+        data.summary,
+        data.you,
+        value(value_, data.unit),
+        rule,
     )

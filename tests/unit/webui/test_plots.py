@@ -92,6 +92,21 @@ def test_odd_data_draws_something_or_nothing(kind: str, sample: list) -> None:
     assert numbers_are_finite(html)
 
 
+def test_a_plot_of_one_value_is_a_number() -> None:
+    one = Series(
+        kind="bars", title="Exact match", unit="share", app=[(194.9, 0.36)], summary="36 % right."
+    )
+    html = bars.bars_plot(plot_data(one), "p1")
+    figure = parse(html)
+    assert figure.find(".//rect") is None
+    assert "".join(figure.find(".//dd").itertext()) == "36\N{NO-BREAK SPACE}%"
+    assert "rule" not in html
+    ruled = bars.bars_plot(plot_data(one.model_copy(update={"threshold": 0.5})), "p1")
+    assert "rule: 50\N{NO-BREAK SPACE}%" in ruled
+    beside = one.model_copy(update={"baseline": [(194.9, 0.3)]})
+    assert "<rect" in bars.bars_plot(plot_data(beside), "p1"), "two can be compared"
+
+
 def test_the_histogram_table_has_the_quantiles() -> None:
     rows = parse(histogram.two_histograms(plot_data(SERIES["histogram"]), "p1")).findall(
         ".//tbody/tr"
