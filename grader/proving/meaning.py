@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from functools import cache
 from pathlib import PurePosixPath
 
 from grader.lab import SourceFile
@@ -27,6 +28,7 @@ def meanings(
     }
 
 
+@cache
 def meaning(source: bytes, docstrings: bool = True) -> bytes:
     """The syntax tree as text; the bytes as they are when they can't be parsed.
 

@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,8 @@ class Proved(Frozen):
     """One submission that got what was expected of it."""
 
     key: str
+    exact: str = ""
+    """The same key over the files as they are. It is looked at first: a syntax tree takes time."""
     expected: str
     got: str
     score: float
@@ -107,6 +110,7 @@ def keep(folder: Path, lab: LabContent, proof: Proof, cheats: Sequence[Cheat]) -
     if proof.holds:
         proofs[proof.submission] = Proved(
             key=key_of(lab, proof.submission, cheats),
+            exact=Keys(lab, cheats, exact=True).of(proof.submission),
             expected=proof.expected,
             got=proof.got,
             score=proof.result.score,
@@ -127,11 +131,12 @@ def _write(path: Path, record: Record) -> None:
 def standing(folder: Path, lab: LabContent, cheats: Sequence[Cheat]) -> Standing:
     """Which proofs of the lab as it is now are on record."""
     record, found = read(folder), Standing([], [], [])
+    exact, by_meaning = Keys(lab, cheats, exact=True), Keys(lab, cheats)
     for name in names_of(lab, cheats):
         kept = record.proofs.get(name)
         if kept is None:
             found.missing.append(name)
-        elif kept.key == key_of(lab, name, cheats):
+        elif kept.exact == exact.of(name) or kept.key == by_meaning.of(name):
             found.proven.append(name)
         else:
             found.changed.append(name)
@@ -156,25 +161,42 @@ def key_of(lab: LabContent, name: str, cheats: Sequence[Cheat]) -> str:
 
     Python files count by what they do, so a line that is broken elsewhere costs no proof.
     """
-    total = hashlib.sha256(json.dumps(_decisive(lab.spec), sort_keys=True).encode())
-    judging = {
-        path: file for path, file in lab.files.items() if path.parts[0] in ("checks", "baseline")
-    }
-    total.update(tree_digest(meanings(judging, docstrings=False)).encode() + _contract(lab))
-    cheat = next((c for c in cheats if PREFIX + c.name == name), None)
-    if cheat is not None:
-        total.update(_does(cheat.files) + cheat.spec.model_dump_json().encode())
-        total.update(_does(submission_files(lab, "reference")))
+    return Keys(lab, cheats).of(name)
+
+
+class Keys:
+    """Keys of one lab. What all of them share is worked out once.
+
+    ``exact``: Python files count as they stand.
+    """
+
+    def __init__(self, lab: LabContent, cheats: Sequence[Cheat], exact: bool = False) -> None:
+        self._lab, self._exact = lab, exact
+        self._cheats = {PREFIX + cheat.name: cheat for cheat in cheats}
+
+    def of(self, name: str) -> str:
+        total = self._shared.copy()
+        if cheat := self._cheats.get(name):
+            total.update(self._digest(cheat.files) + cheat.spec.model_dump_json().encode())
+            total.update(self._digest(submission_files(self._lab, "reference")))
+            return total.hexdigest()
+        total.update(self._digest(submission_files(self._lab, name)))
+        if name != "starter":
+            expected = load_expectation(self._lab, name)
+            told = expected.model_dump(mode="json", exclude={"because", "edits"})
+            total.update(json.dumps(told, sort_keys=True).encode())
         return total.hexdigest()
-    total.update(_does(submission_files(lab, name)))
-    if name != "starter":
-        expected = load_expectation(lab, name).model_dump(mode="json", exclude={"because", "edits"})
-        total.update(json.dumps(expected, sort_keys=True).encode())
-    return total.hexdigest()
 
+    @cached_property
+    def _shared(self) -> hashlib._Hash:
+        lab, total = self._lab, hashlib.sha256()
+        total.update(json.dumps(_decisive(lab.spec), sort_keys=True).encode())
+        judging = {p: f for p, f in lab.files.items() if p.parts[0] in ("checks", "baseline")}
+        total.update(self._digest(judging, docstrings=False) + _contract(lab))
+        return total
 
-def _does(files: Mapping[PurePosixPath, SourceFile]) -> bytes:
-    return tree_digest(meanings(files, docstrings=True)).encode()
+    def _digest(self, files: Mapping[PurePosixPath, SourceFile], docstrings: bool = True) -> bytes:
+        return tree_digest(files if self._exact else meanings(files, docstrings)).encode()
 
 
 def _contract(lab: LabContent) -> bytes:

@@ -160,3 +160,19 @@ def test_a_record_that_can_not_be_read_says_what_to_do(folder: Path) -> None:
     with pytest.raises(SpecError, match="can't be read") as caught:
         standing(folder)
     assert "lab verify" in caught.value.advice
+
+
+def test_files_as_they_were_proven_are_not_parsed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Syntax trees take time, and a site looks at all of its labs whenever it starts."""
+    prove_all(folder)
+
+    def never(*_: object) -> None:
+        raise AssertionError("a file was parsed")
+
+    monkeypatch.setattr(records, "meanings", never)
+    assert standing(folder).whole
+    _append(folder / "checks" / "cases.py")
+    with pytest.raises(AssertionError, match="a file was parsed"):
+        standing(folder)
